@@ -1,0 +1,243 @@
+"""A region: what the user drew, snapped to whole base-station blocks of the local UTM zone's own raster.
+
+Block rows and columns count from the zone's fixed origin (row 0 at northing 10,000 km, going south; column 0 at
+easting 0), so the same place has the same block number whichever region is drawn around it.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import h3
+import numpy as np
+import shapely
+from pyproj import CRS, Transformer
+from shapely.geometry.base import BaseGeometry
+
+from zoomdiff.errors import RegionError
+from zoomdiff.levels import S4T4, Hierarchy, repeat
+
+UTM_TOP = 10_000_000.0  # metres; the southern zones' false northing, above every northern one's 9.4 million
+UTM_MAX_LATITUDE = 80.0
+SLIVER_M2 = 1.0  # a block touched by less than this is rounding, not the user's wish
+
+
+@dataclass(frozen=True)
+class Region:
+    """A block-aligned raster frame and the blocks in it that belong to the region.
+
+    polygon   what was asked for, lon/lat (WGS84)
+    epsg      UTM zone, 326xx north or 327xx south
+    row, col  of the frame's north-west block in the zone's raster
+    blocks    (block rows, block cols) bool: True where the block belongs to the region
+    """
+
+    polygon: BaseGeometry
+    epsg: int
+    row: int
+    col: int
+    blocks: np.ndarray
+    hierarchy: Hierarchy = S4T4
+
+    @classmethod
+    def from_polygon(
+        cls, polygon: BaseGeometry, *, max_km2: float | None = None, hierarchy: Hierarchy = S4T4
+    ) -> "Region":
+        """Snap a lon/lat Polygon or MultiPolygon to all blocks that it touches.
+
+        Raises RegionError if it is empty, not an area, self-crossing, outside 80 S..80 N, across the antimeridian, or
+        larger than `max_km2` once snapped.
+        """
+        _check(polygon)
+        lon, lat = polygon.centroid.coords[0]
+        zone = min(int((lon + 180) // 6) + 1, 60)
+        epsg = (32600 if lat >= 0 else 32700) + zone
+        side = hierarchy[0].side
+        utm = shapely.transform(polygon, _to_utm(epsg).transform, interleaved=False)
+        west, south, east, north = utm.bounds
+        if not np.isfinite(utm.bounds).all():
+            raise RegionError("The region spans too much of the Earth for one frame: draw one city or area at a time.")
+        row0, row1 = math.floor((UTM_TOP - north) / side), math.ceil((UTM_TOP - south) / side)
+        col0, col1 = math.floor(west / side), math.ceil(east / side)
+        # The bounding frame is checked before any array is made: a polygon as wide as a continent must not fill memory.
+        if max_km2 is not None and utm.area / 1e6 > max_km2:
+            raise RegionError(_too_large(utm.area / 1e6, max_km2))
+        if (row1 - row0) * (col1 - col0) > 4_000_000:
+            raise RegionError("The region spans too much of the Earth for one frame: draw one city or area at a time.")
+        c, r = np.meshgrid(np.arange(col0, col1), np.arange(row0, row1))
+        squares = shapely.box(c * side, UTM_TOP - (r + 1) * side, (c + 1) * side, UTM_TOP - r * side)
+        shapely.prepare(utm)
+        blocks = shapely.contains(utm, squares)
+        edge = shapely.intersects(utm, squares) & ~blocks
+        blocks[edge] = shapely.area(shapely.intersection(utm, squares[edge])) > SLIVER_M2
+        if not blocks.any():
+            raise RegionError("The region has no area: draw a polygon or a box of at least a few metres.")
+        km2 = blocks.sum() * side**2 / 1e6
+        if max_km2 is not None and km2 > max_km2:
+            raise RegionError(_too_large(km2, max_km2))
+        rows, cols = np.flatnonzero(blocks.any(1)), np.flatnonzero(blocks.any(0))
+        return cls(
+            polygon=polygon,
+            epsg=epsg,
+            row=row0 + int(rows[0]),
+            col=col0 + int(cols[0]),
+            blocks=blocks[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1],
+            hierarchy=hierarchy,
+        )
+
+    @classmethod
+    def from_bbox(cls, bbox: tuple[float, float, float, float], **options) -> "Region":
+        """The region of a box (west, south, east, north) in degrees; options and errors as `from_polygon`."""
+        west, south, east, north = bbox
+        if not all(math.isfinite(v) for v in bbox):
+            raise RegionError("The box has a coordinate that is not a number: give W,S,E,N in degrees.")
+        if west > east and abs(west) <= 180 and abs(east) <= 180 and west - east > 180:
+            raise RegionError("The box crosses the antimeridian (180 degrees): draw one region on each side of it.")
+        if west >= east or south >= north:
+            raise RegionError("The box is empty or turned around: give W,S,E,N in degrees with W < E and S < N.")
+        return cls.from_polygon(shapely.box(west, south, east, north), **options)
+
+    @classmethod
+    def from_geojson(cls, source: str | bytes | Path, **options) -> "Region":
+        """The region of all polygons in a GeoJSON file (or its text); options and errors as `from_polygon`."""
+        try:
+            text = source.read_bytes() if isinstance(source, Path) else source
+            polygons = [shape for shape in _polygons(json.loads(text)) if not shape.is_empty]
+        except OSError as error:
+            raise RegionError(f"The region file cannot be read: {error.strerror} ({source}).") from error
+        except (ValueError, KeyError, TypeError, AttributeError, shapely.errors.ShapelyError) as error:
+            raise RegionError("The region is not valid GeoJSON: save it as GeoJSON with one polygon in it.") from error
+        if not polygons:
+            raise RegionError("The GeoJSON holds no polygon: draw the region as a polygon and save it again.")
+        for polygon in polygons:
+            _check(polygon)
+        return cls.from_polygon(shapely.union_all(polygons), **options)
+
+    def __repr__(self) -> str:
+        rows, cols = self.blocks.shape
+        return f"Region({self.km2:.2f} km2, {self.blocks.sum()} of {rows} x {cols} blocks, EPSG:{self.epsg})"
+
+    @property
+    def crs(self) -> CRS:
+        return CRS.from_epsg(self.epsg)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the finest raster."""
+        rows, cols = self.blocks.shape
+        return rows * self.hierarchy.block, cols * self.hierarchy.block
+
+    @property
+    def km2(self) -> float:
+        return float(self.blocks.sum()) * self.hierarchy[0].side ** 2 / 1e6
+
+    @property
+    def origin(self) -> tuple[float, float]:
+        """UTM (x, y) in metres of the frame's north-west corner."""
+        side = self.hierarchy[0].side
+        return self.col * side, UTM_TOP - self.row * side
+
+    @property
+    def utm_bounds(self) -> tuple[float, float, float, float]:
+        """(west, south, east, north) of the frame in metres."""
+        x, y = self.origin
+        side = self.hierarchy[0].side
+        rows, cols = self.blocks.shape
+        return x, y - rows * side, x + cols * side, y
+
+    @cached_property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """(west, south, east, north) of the frame in degrees: the box that holds all of it."""
+        corners = self.corners(0)
+        west, south = corners.min((0, 1))
+        east, north = corners.max((0, 1))
+        return float(west), float(south), float(east), float(north)
+
+    def mask(self, k: int = -1) -> np.ndarray:
+        """(H_k, W_k) bool: the cells of level k that belong to the region."""
+        k = k % len(self.hierarchy)
+        times = round(self.hierarchy[0].side / self.hierarchy[k].side)
+        return repeat(self.blocks[None], times, 1)[0]
+
+    def corners(self, k: int = -1) -> np.ndarray:
+        """(H_k + 1, W_k + 1, 2) lon/lat of the grid's vertices at level k, row 0 in the north."""
+        side = self.hierarchy[k].side
+        west, south, east, north = self.utm_bounds
+        x, y = np.meshgrid(
+            west + side * np.arange(round((east - west) / side) + 1),
+            north - side * np.arange(round((north - south) / side) + 1),
+        )
+        return np.stack(_to_lonlat(self.epsg).transform(x, y), -1)
+
+    def centres(self, k: int = -1) -> np.ndarray:
+        """(H_k, W_k, 2) lon/lat of the cells' centres at level k."""
+        side = self.hierarchy[k].side
+        west, _, _, north = self.utm_bounds
+        rows, cols = self.mask(k).shape
+        x, y = np.meshgrid(west + side * (np.arange(cols) + 0.5), north - side * (np.arange(rows) + 0.5))
+        return np.stack(_to_lonlat(self.epsg).transform(x, y), -1)
+
+    def h3_ids(self, k: int = -1) -> np.ndarray:
+        """(H_k, W_k) H3 index of the cell's centre, at the H3 resolution nearest to its area."""
+        area = self.hierarchy[k].side ** 2
+        resolution = min(range(16), key=lambda res: abs(math.log(h3.average_hexagon_area(res, unit="m^2") / area)))
+        centres = self.centres(k)
+        ids = [h3.latlng_to_cell(lat, lon, resolution) for lon, lat in centres.reshape(-1, 2)]
+        return np.array(ids).reshape(centres.shape[:2])
+
+    def cell_at(self, lon: float, lat: float, k: int = -1) -> tuple[int, int] | None:
+        """(row, col) of the level-k cell at a place, or None where that is outside the region."""
+        x, y = _to_utm(self.epsg).transform(lon, lat)
+        west, _, _, north = self.utm_bounds
+        side = self.hierarchy[k].side
+        row, col = math.floor((north - y) / side), math.floor((x - west) / side)
+        mask = self.mask(k)
+        inside = 0 <= row < mask.shape[0] and 0 <= col < mask.shape[1] and mask[row, col]
+        return (row, col) if inside else None
+
+
+def _to_utm(epsg: int) -> Transformer:
+    return Transformer.from_crs(4326, epsg, always_xy=True)
+
+
+def _to_lonlat(epsg: int) -> Transformer:
+    return Transformer.from_crs(epsg, 4326, always_xy=True)
+
+
+def _too_large(km2: float, limit: float) -> str:
+    return f"The region is {km2:,.0f} km2 and the limit is {limit:,.0f} km2: draw a smaller one or raise the limit."
+
+
+def _check(polygon: BaseGeometry) -> None:
+    """Raise RegionError unless the lon/lat polygon can be framed."""
+    if polygon.is_empty:
+        raise RegionError("The region is empty: draw a polygon or a box.")
+    if polygon.geom_type not in ("Polygon", "MultiPolygon"):
+        raise RegionError(f"The region is a {polygon.geom_type}, not an area: draw a polygon or a box.")
+    if not np.isfinite(shapely.get_coordinates(polygon)).all():
+        raise RegionError("The region has a coordinate that is not a number: give lon/lat in degrees.")
+    if not polygon.is_valid:
+        reason = shapely.is_valid_reason(polygon)
+        raise RegionError(f"The region's outline crosses itself ({reason}): draw it again without crossings.")
+    west, south, east, north = polygon.bounds
+    if east > 180 or west < -180:
+        raise RegionError("The region crosses the antimeridian or is not in degrees: give lon/lat within -180..180.")
+    if north > UTM_MAX_LATITUDE or south < -UTM_MAX_LATITUDE:
+        raise RegionError(
+            "The region reaches beyond 80 degrees of latitude, where UTM ends: draw it nearer the equator."
+        )
+    if east - west > 180:
+        raise RegionError("The region crosses the antimeridian (180 degrees): draw one region on each side of it.")
+
+
+def _polygons(node: dict) -> list[BaseGeometry]:
+    """The geometries of a GeoJSON FeatureCollection, Feature or geometry."""
+    match node.get("type"):
+        case "FeatureCollection":
+            return [shape for feature in node["features"] for shape in _polygons(feature)]
+        case "Feature":
+            return _polygons(node["geometry"])
+        case _:
+            return [shapely.from_geojson(json.dumps(node))]
