@@ -1,0 +1,73 @@
+"""Files for others. GeoJSON: RFC 7946, WGS84, one feature per cell with its week as an array."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from zoomdiff.errors import OptionError
+from zoomdiff.pyramid import TrafficPyramid
+
+DEGREE_DECIMALS = 7  # about 1 cm
+
+
+def to_geojson(pyramid: TrafficPyramid, k: int) -> bytes:
+    """Level k as a GeoJSON FeatureCollection.
+
+    One Polygon per cell of the region with `traffic` (bytes per step), its place in the zone's raster (`row`, `col`,
+    stable whichever region is drawn) and the H3 index of its centre; one top-level `time` list (ISO 8601, local time
+    of a nominal week) shared by all.
+    """
+    region, level = pyramid.region, pyramid.level(k)
+    corners = region.corners(k).round(DEGREE_DECIMALS)
+    # RFC 7946: outer rings run counter-clockwise; row 0 is north, so: south-west, south-east, north-east, north-west.
+    rings = np.stack([corners[1:, :-1], corners[1:, 1:], corners[:-1, 1:], corners[:-1, :-1], corners[1:, :-1]], 2)
+    h3_ids = region.h3_ids(k)
+    per_block = round(region.hierarchy[0].side / level.side)
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Polygon", "coordinates": [rings[row, col].tolist()]},
+            "properties": {
+                "row": region.row * per_block + int(row),
+                "col": region.col * per_block + int(col),
+                "h3": h3_ids[row, col],
+                "traffic": pyramid.volumes[k][:, row, col].astype(np.int64).tolist(),
+            },
+        }
+        for row, col in zip(*np.nonzero(region.mask(k)), strict=True)
+    ]
+    return orjson.dumps(
+        {
+            "type": "FeatureCollection",
+            "name": f"zoomdiff-{level.name}",
+            "level": level.title,
+            "unit": "byte",
+            "step_hours": level.hours,
+            "time": [t.isoformat() for t in pyramid.times(k)],
+            "raster": {"crs": f"EPSG:{region.epsg}", "side_m": level.side},
+            "provenance": pyramid.provenance,
+            "features": features,
+        }
+    )
+
+
+def write_geojson(pyramid: TrafficPyramid, folder: Path) -> list[Path]:
+    """Write every level as `folder/<level name>.geojson`, all or none; returns the paths. Raises OptionError."""
+    paths = [folder / f"{level.name}.geojson" for level in pyramid.region.hierarchy]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for k, path in enumerate(paths):
+            _partial(path).write_bytes(to_geojson(pyramid, k))
+        for path in paths:
+            os.replace(_partial(path), path)
+    except OSError as error:
+        for path in paths:
+            _partial(path).unlink(missing_ok=True)
+        raise OptionError(f"The results cannot be written to {folder}: {error.strerror}.") from error
+    return paths
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
