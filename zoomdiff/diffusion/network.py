@@ -1,0 +1,120 @@
+"""The denoising network: a week is seven day-tokens per cell, one trunk serves all levels.
+
+A linear map folds the hours of a day (1, 6, 12 or 24 by level) into channels, so that a 50 m grid costs seven trunk
+evaluations instead of 168. The trunk convolves over (rows, columns) and mixes along the seven days. Normalisation is
+per token, never over space: a place must not change with the region drawn around it.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoomdiff.diffusion.conditions import Conditions
+from zoomdiff.levels import HOURS_PER_DAY, Hierarchy
+
+DAYS = 7
+PE_SIZE = 128  # width of TPE and SPE in the paper
+
+
+def sinusoid(position: Tensor, size: int = PE_SIZE) -> Tensor:
+    """(..., size) sine and cosine code of a position (Eq. 6)."""
+    rate = torch.exp(torch.arange(0, size, 2, device=position.device) * (-math.log(10000.0) / size))
+    angle = position[..., None] * rate
+    return torch.cat([angle.sin(), angle.cos()], -1)
+
+
+def mlp(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, outputs), nn.SiLU(), nn.Linear(outputs, outputs))
+
+
+class TrunkBlock(nn.Module):
+    """Residual block: space (3 x 3 convolution), days (7 x 7 mixing), channels (1 x 1), steered by FiLM."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.film = nn.Linear(channels, 2 * channels)
+        self.space = nn.Conv2d(channels, channels, 3, padding=1)
+        self.days = nn.Parameter(torch.zeros(DAYS, DAYS))
+        self.channels = nn.Sequential(nn.SiLU(), nn.Linear(channels, 2 * channels), nn.SiLU())
+        self.out = nn.Linear(2 * channels, channels)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor, steering: Tensor) -> Tensor:  # (B, 7, H, W, C), (B, C)
+        b, d, h, w, c = x.shape
+        scale, shift = self.film(steering)[:, None, None, None].chunk(2, -1)
+        y = functional.layer_norm(x, (c,)) * (1 + scale) + shift
+        y = self.space(y.reshape(b * d, h, w, c).movedim(-1, 1)).movedim(1, -1).reshape(b, d, h * w * c)
+        y = (y + self.days.to(y.dtype) @ y).reshape(b, d, h, w, c)
+        return x + self.out(self.channels(y))
+
+
+class DayTokenNetwork(nn.Module):
+    """v_theta(r, noise strength | H_k, UEC, StPE, level) for every level of a hierarchy.
+
+    structure, aoi, poi   numbers of channels of the conditions
+    """
+
+    def __init__(
+        self, hierarchy: Hierarchy, *, structure: int, aoi: int, poi: int, channels: int = 64, blocks: int = 6
+    ) -> None:
+        super().__init__()
+        self.hierarchy = hierarchy
+        day = [level.steps_per_day for level in hierarchy]
+        cells = [hierarchy.block // hierarchy.space_factor(k) for k in range(len(hierarchy))]
+        self.fold = nn.ModuleList(nn.Linear(hours, channels) for hours in day)
+        self.fold_prior = nn.ModuleList(nn.Linear(hours, channels) for hours in day)
+        self.f_structure = mlp(structure, channels)
+        self.f_aoi = mlp(aoi, channels)
+        self.f_poi = mlp(poi, channels)
+        self.f_population = nn.ModuleList(mlp(hours, channels) for hours in day)
+        self.spe = nn.ParameterList(nn.Parameter(0.02 * torch.randn(n, n, PE_SIZE)) for n in cells)
+        self.spe_out = nn.Linear(PE_SIZE, channels)
+        self.tpe_out = nn.Linear(PE_SIZE, channels)
+        hours = torch.arange(DAYS * HOURS_PER_DAY).float()
+        self.register_buffer("tpe", sinusoid(hours).reshape(DAYS, HOURS_PER_DAY, PE_SIZE).mean(1), persistent=False)
+        self.level = nn.Embedding(len(hierarchy), channels)
+        self.strength = mlp(PE_SIZE, channels)
+        self.prior_noise = mlp(PE_SIZE, channels)
+        self.trunk = nn.ModuleList(TrunkBlock(channels) for _ in range(blocks))
+        self.unfold = nn.ModuleList(nn.Linear(channels, hours) for hours in day)
+        for head in self.unfold:
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+
+    def context(self, prior: Tensor, conditions: Conditions, k: int, keep: Tensor | None = None) -> Tensor:
+        """(B, 7, H_k, W_k, C): all that does not change from step to step, so samplers compute it once per level.
+
+        prior (B, T_k, H_k, W_k) is H_k; conditions are at level k; `keep` (B,) 0/1 drops a sample's UEC (for guidance).
+        """
+        static = [torch.log1p(conditions.structure), conditions.aoi, torch.log1p(conditions.poi)]
+        mappers = (self.f_structure, self.f_aoi, self.f_poi)
+        c = sum(f(x.movedim(1, -1)) for f, x in zip(mappers, static, strict=True))[:, None]
+        c = c + self.f_population[k](_days(torch.log1p(conditions.population)))
+        if keep is not None:
+            c = c * keep[:, None, None, None, None]
+        rows, cols = prior.shape[-2:]
+        spe = self.spe_out(self.spe[k])
+        spe = spe.repeat(rows // spe.shape[0], cols // spe.shape[1], 1)
+        return c + spe + self.tpe_out(self.tpe)[:, None, None] + self.fold_prior[k](_days(prior))
+
+    def forward(self, r: Tensor, strength: Tensor, context: Tensor, k: int, prior_noise: Tensor) -> Tensor:
+        """v (B, T_k, H_k, W_k) for the noisy residual r like it.
+
+        strength (B,) is 1 - abar; prior_noise (B,) the standard deviation of the noise that was put on H_k.
+        """
+        steering = self.strength(sinusoid(1000 * strength)) + self.prior_noise(sinusoid(1000 * prior_noise))
+        steering = steering + self.level.weight[k]
+        x = self.fold[k](_days(r)) + context
+        for block in self.trunk:
+            x = block(x, steering)
+        v = self.unfold[k](functional.layer_norm(x, x.shape[-1:]))  # (B, 7, H_k, W_k, hours)
+        return v.movedim(-1, 2).reshape(r.shape)
+
+
+def _days(x: Tensor) -> Tensor:
+    """(B, T, H, W) -> (B, 7, H, W, steps per day)."""
+    b, t, h, w = x.shape
+    return x.reshape(b, DAYS, t // DAYS, h, w).movedim(2, -1)
