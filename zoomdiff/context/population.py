@@ -1,0 +1,117 @@
+"""People present per cell and hour: an ESTIMATE from floor area and places, not a count.
+
+Each use of floor holds so many people per 100 m2 at its busiest hour (the table below, round numbers of ours: about
+45 m2 of gross floor per resident, 25 per office worker, and visitors on top of staff in shops and schools). Places and
+streets hold people too. Each group of uses then follows its own week.
+
+The weeks are the four typical curves of Helsinki's phone-based dynamic population (Bergroth et al. 2022,
+doi 10.1038/s41597-021-01113-4, CC BY 4.0; clustered, then rounded to knots). Their 250 m cells mix uses, so the night
+in "leisure" and "work" is livelier than in a pure shop or office. Other countries have other weeks.
+"""
+
+import numpy as np
+
+from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES, ROAD_CLASSES
+from zoomdiff.levels import HOURS_PER_WEEK
+
+SOURCE = (
+    "Population: an estimate from floor area by use, points of interest and streets; weekly presence curves after "
+    "Bergroth et al. 2022 (doi 10.1038/s41597-021-01113-4, CC BY 4.0)."
+)
+
+# Use of floor -> (people per 100 m2 of gross floor at the busiest hour, group whose week they follow).
+PEOPLE_PER_100M2 = {
+    "residential": (2.2, "home"),
+    "commercial": (4.0, "leisure"),
+    "office": (4.0, "work"),
+    "industrial": (1.2, "work"),
+    "education": (5.0, "work"),
+    "health": (4.0, "mixed"),
+    "transport": (4.0, "mixed"),
+    "farmland": (0.1, "mixed"),  # barns and greenhouses
+}
+PEOPLE_PER_KM = {"motorway": 20, "primary": 30, "secondary": 20, "local": 6, "path": 6}  # of street, at its busiest
+PEOPLE_PER_HA_OF_GREEN = 2.0
+# Gross floor that one point of interest stands for, m2.
+FLOOR_OF_POI = {
+    "food": 150,
+    "shop": 150,
+    "office": 200,
+    "education": 1500,
+    "health": 300,
+    "transport": 300,
+    "leisure": 500,
+    "tourism": 600,
+    "public service": 500,
+    "finance": 300,
+}
+
+# Presence at these hours of the day, relative to a place's mean over the week: workday, Saturday, Sunday.
+KNOTS = (0, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23)
+PRESENCE = {
+    "home": (
+        (1.14, 1.12, 1.10, 0.93, 0.73, 0.67, 0.67, 0.73, 0.88, 0.98, 1.08, 1.13),
+        (1.07, 1.08, 1.11, 1.09, 1.04, 0.97, 0.91, 0.90, 0.92, 0.99, 1.04, 1.06),
+        (1.09, 1.09, 1.12, 1.10, 1.09, 1.03, 0.95, 0.94, 0.97, 1.05, 1.11, 1.14),
+    ),
+    "mixed": (
+        (0.81, 0.85, 0.88, 1.17, 1.55, 1.63, 1.62, 1.46, 1.21, 1.00, 0.88, 0.82),
+        (0.95, 0.95, 0.86, 0.87, 0.91, 0.97, 1.04, 1.04, 1.00, 0.94, 0.90, 0.92),
+        (0.96, 0.99, 0.85, 0.85, 0.82, 0.88, 0.96, 0.96, 0.94, 0.87, 0.80, 0.78),
+    ),
+    "leisure": (
+        (0.50, 0.50, 0.56, 0.94, 1.00, 1.18, 1.29, 1.45, 1.44, 1.21, 0.77, 0.51),
+        (0.79, 0.70, 0.57, 0.68, 0.96, 1.39, 1.70, 1.80, 1.74, 1.34, 1.05, 0.89),
+        (0.58, 0.53, 0.58, 0.63, 0.79, 1.13, 1.54, 1.65, 1.43, 0.96, 0.65, 0.51),
+    ),
+    "work": (
+        (0.45, 0.52, 0.63, 1.81, 3.80, 4.05, 3.92, 2.99, 1.43, 0.82, 0.56, 0.49),
+        (0.43, 0.46, 0.49, 0.61, 0.77, 0.81, 0.86, 0.76, 0.67, 0.57, 0.47, 0.43),
+        (0.47, 0.46, 0.45, 0.55, 0.49, 0.63, 0.79, 0.79, 0.76, 0.65, 0.54, 0.49),
+    ),
+}
+WORKDAY, SATURDAY, SUNDAY = range(3)
+WEEK = (WORKDAY,) * 5 + (SATURDAY, SUNDAY)  # Monday 00:00 local time is hour 0
+
+
+def presence(group: str) -> np.ndarray:
+    """(168,) presence of a group over the week, its busiest hour = 1. KeyError for an unknown group."""
+    days = PRESENCE[group]
+    hours = np.concatenate([24 * day + np.array(KNOTS) for day in range(7)])
+    values = np.concatenate([days[kind] for kind in WEEK])
+    curve = np.interp(np.arange(HOURS_PER_WEEK), hours, values, period=HOURS_PER_WEEK)
+    return curve / curve.max()
+
+
+def estimate(
+    floor: np.ndarray, streets: np.ndarray, green: np.ndarray, cell_m2: float, *, residents: float | None = None
+) -> np.ndarray:
+    """People present per hour of the week: (168, H, W) float32, an estimate.
+
+    floor      (len(AOI_CLASSES), H, W) m2 of gross floor by use, points of interest included
+    streets    (len(ROAD_CLASSES), H, W) metres of line
+    green      (H, W) share of the cell that is green
+    cell_m2    area of a cell
+    residents  if given, everything is scaled so that as many people are there at 3 at night, on average over the week
+    """
+    busiest = {group: np.zeros(green.shape) for group in PRESENCE}
+    for use, (people, group) in PEOPLE_PER_100M2.items():
+        busiest[group] += floor[AOI_CLASSES.index(use)] / 100 * people
+    for road, metres in zip(ROAD_CLASSES, streets, strict=True):
+        busiest["leisure"] += metres / 1000 * PEOPLE_PER_KM[road]
+    busiest["leisure"] += green * cell_m2 / 10_000 * PEOPLE_PER_HA_OF_GREEN
+
+    curves = np.stack([presence(group) for group in busiest]).astype(np.float32)  # (groups, 168)
+    places = np.stack(list(busiest.values())).astype(np.float32)  # (groups, H, W)
+    people = np.einsum("gt,ghw->thw", curves, places, optimize=True)  # (168, H, W)
+    if residents is not None:
+        at_night = people[3::24].sum((1, 2)).mean()
+        if at_night > 0:
+            people *= np.float32(residents / at_night)
+    return people
+
+
+def poi_floor(poi: np.ndarray) -> np.ndarray:
+    """(len(POI_CATEGORIES), H, W) m2 of floor that counted points of interest stand for."""
+    per_poi = np.array([FLOOR_OF_POI[category] for category in POI_CATEGORIES], float)
+    return poi * per_poi[:, None, None]

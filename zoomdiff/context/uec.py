@@ -1,0 +1,193 @@
+"""The urban environment context (UEC): what the network is told about a region's ground, 50 m cell by cell."""
+
+from dataclasses import dataclass
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from scipy.ndimage import uniform_filter
+
+from zoomdiff.context import population
+from zoomdiff.context.classes import AOI_CLASSES, AOI_INDEX, POI_AOI, POI_CATEGORIES, ROAD_CLASSES
+from zoomdiff.context.layers import MapLayers
+from zoomdiff.context.raster import cells_of, count, coverage, length
+from zoomdiff.errors import MapError
+from zoomdiff.levels import HOURS_PER_WEEK
+from zoomdiff.region import Region
+
+# Road and rail in metres of line per 50 m of cell side, so that all channels are of order 1.
+STRUCTURE = ("building_cover", "floor_area_ratio", "indoor_share", *ROAD_CLASSES, "rail")
+
+BUILT_USES = ("commercial", "office", "industrial", "education", "health", "transport")
+NEIGHBOURHOOD = 5  # cells: storeys follow how densely the 250 m around are built
+OUTBUILDING_M2 = 40  # smaller footprints are sheds and garages: one storey
+LITTLE_FLOOR = 0.02  # floor area ratio below which a cell counts as not built up
+
+
+@dataclass(frozen=True)
+class UEC:
+    """The context of a region, all on its finest raster (H, W), row 0 in the north.
+
+    structure   (len(STRUCTURE), H, W) float32, see STRUCTURE
+    aoi         (H, W) int8, index into AOI_CLASSES
+    poi         (len(POI_CATEGORIES), H, W) float32, points of interest in the cell
+    population  (168, H, W) float32, people present in each hour from Monday 00:00 local time: an estimate
+    sources     sentences: which map, which licence, how the population was estimated
+
+    Raises ValueError if a shape is wrong or a value is negative, not finite, or no class.
+    """
+
+    region: Region
+    structure: np.ndarray
+    aoi: np.ndarray
+    poi: np.ndarray
+    population: np.ndarray
+    sources: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        expected = {
+            "structure": (len(STRUCTURE), *self.region.shape),
+            "aoi": self.region.shape,
+            "poi": (len(POI_CATEGORIES), *self.region.shape),
+            "population": (HOURS_PER_WEEK, *self.region.shape),
+        }
+        for name, shape in expected.items():
+            values = getattr(self, name)
+            if values.shape != shape:
+                raise ValueError(f"{name} has shape {values.shape}, the region needs {shape}")
+            if not np.isfinite(values).all() or (values < 0).any():
+                raise ValueError(f"{name} has negative values or values that are not numbers")
+        if self.aoi.size and self.aoi.max() >= len(AOI_CLASSES):
+            raise ValueError(f"aoi has class {self.aoi.max()}, there are {len(AOI_CLASSES)}")
+
+    def __repr__(self) -> str:
+        night, noon = self.population[3].sum(), self.population[12].sum()
+        return (
+            f"UEC({self.region!r}, {self.poi.sum():,.0f} POIs, about {night:,.0f} people by night, {noon:,.0f} at noon)"
+        )
+
+
+def build_uec(layers: MapLayers, region: Region) -> UEC:
+    """Burn a map's layers to the region's finest raster and estimate who is there.
+
+    Works where the map has no feature (open sea, wilderness): zeros. Raises MapError if the region's frame lies
+    outside what the map covers.
+    """
+    if not shapely.box(*region.bounds).intersects(shapely.box(*layers.extent)):
+        west, south, east, north = layers.extent
+        raise MapError(
+            f"The region lies outside the map {layers.name}: "
+            f"choose a region within {west:.4f},{south:.4f},{east:.4f},{north:.4f} (W,S,E,N)."
+        )
+    west, south, east, north = region.bounds
+    buildings, roads, rails, areas, pois = (
+        layer.cx[west:east, south:north]
+        for layer in (layers.buildings, layers.roads, layers.rails, layers.areas, layers.pois)
+    )
+    side = region.hierarchy.finest.side
+    cell_m2 = side**2
+
+    footprint = coverage(buildings.geometry, region)
+    cover = np.minimum(footprint, 1.0)
+    typed_floor = _floor_by_type(buildings, footprint, region)  # (classes, H, W) m2
+    land = _land_shares(areas, region)  # (classes, H, W)
+    poi = np.stack([count(pois.geometry[pois.category == name], region) for name in POI_CATEGORIES])
+    streets = np.stack([length(roads.geometry[roads.road == name], region) for name in ROAD_CLASSES])
+    rail = length(rails.geometry, region)
+
+    ground = _land_use(land)
+    floor = _floor_by_use(typed_floor, poi, ground)
+    floor_ratio = typed_floor.sum(0) / cell_m2
+    open_ground = np.clip(1 - cover - land[AOI_INDEX["water"]], 0, 1)
+    walkable = floor_ratio + open_ground
+    indoor = np.divide(floor_ratio, walkable, out=np.zeros(region.shape), where=walkable > 0)
+
+    return UEC(
+        region=region,
+        structure=np.stack([cover, floor_ratio, indoor, *(streets / side), rail / side]).astype(np.float32),
+        aoi=_aoi(land, ground, floor, floor_ratio),
+        poi=poi.astype(np.float32),
+        population=population.estimate(floor, streets, land[AOI_INDEX["green"]], cell_m2),
+        sources=(f"Map: {layers.source}; {layers.licence}.", population.SOURCE),
+    )
+
+
+def storeys_of(buildings: gpd.GeoDataFrame, cover: np.ndarray, region: Region) -> np.ndarray:
+    """Storeys of each building: the map's, else a guess from how densely the 250 m around it are built.
+
+    Detached houses stand at covers of about 0.1 (2 storeys), closed blocks at about 0.5 (5 storeys); small footprints
+    have one storey.
+    """
+    around = uniform_filter(cover, NEIGHBOURHOOD, mode="nearest")
+    rows, cols = cells_of(buildings.geometry.representative_point(), region)
+    guess = np.clip(1.5 + 7 * around[rows, cols], 1.5, 6.0)
+    guess[np.asarray(buildings.geometry.to_crs(region.crs).area) < OUTBUILDING_M2] = 1.0
+    known = np.asarray(buildings.storeys, float)
+    return np.where(np.isnan(known), guess, known)
+
+
+def _floor_by_type(buildings: gpd.GeoDataFrame, footprint: np.ndarray, region: Region) -> np.ndarray:
+    """(len(AOI_CLASSES), H, W) m2 of floor by the buildings' own type; "unknown" where they have none."""
+    storeys = storeys_of(buildings, np.minimum(footprint, 1.0), region)
+    floor = np.zeros((len(AOI_CLASSES), *region.shape))
+    for name in buildings.aoi.unique():
+        own = np.asarray(buildings.aoi == name)
+        floor[AOI_INDEX[name]] = coverage(buildings.geometry[own], region, weight=storeys[own])
+    # Where the map has a building twice, its floor must not count twice.
+    return floor * region.hierarchy.finest.side**2 / np.maximum(footprint, 1.0)
+
+
+def _land_shares(areas: gpd.GeoDataFrame, region: Region) -> np.ndarray:
+    """(len(AOI_CLASSES), H, W) share of each cell under land of each class; classes may overlap."""
+    land = np.zeros((len(AOI_CLASSES), *region.shape))
+    for name in areas.aoi.unique():
+        land[AOI_INDEX[name]] = np.minimum(coverage(areas.geometry[areas.aoi == name], region), 1.0)
+    return land
+
+
+def _land_use(land: np.ndarray) -> np.ndarray:
+    """(H, W) class that covers at least half of the cell, else 0. Residential land is only taken if nothing else is:
+
+    maps draw it as a backdrop, with schools, parks and shops on top of it.
+    """
+    specific = land.copy()
+    specific[AOI_INDEX["residential"]] = 0
+    best = specific.argmax(0)  # a tie goes to the class listed first, so what is built goes before what is green
+    backdrop = np.where(land[AOI_INDEX["residential"]] >= 0.5, AOI_INDEX["residential"], 0)
+    return np.where(specific.max(0) >= 0.5, best, backdrop)
+
+
+def _floor_by_use(typed: np.ndarray, poi: np.ndarray, ground: np.ndarray) -> np.ndarray:
+    """(len(AOI_CLASSES), H, W) m2 of floor by what it is used for.
+
+    Points of interest take their floor first; the buildings' own types keep theirs; what is left of the untyped floor
+    is used as the ground is, and for living where the ground does not tell. (A house in a wood is a house.)
+    """
+    floor = typed.copy()
+    floor[AOI_INDEX["unknown"]] = 0
+    places = population.poi_floor(poi)
+    for category, m2 in zip(POI_CATEGORIES, places, strict=True):
+        floor[AOI_INDEX[POI_AOI[category]]] += m2
+    rest = np.maximum(typed[AOI_INDEX["unknown"]] - places.sum(0), 0)
+    built = np.isin(ground, [AOI_INDEX[name] for name in BUILT_USES])
+    use = np.where(built, ground, AOI_INDEX["residential"])
+    rows, cols = np.indices(use.shape)
+    floor[use, rows, cols] += rest
+    return floor
+
+
+def _aoi(land: np.ndarray, ground: np.ndarray, floor: np.ndarray, floor_ratio: np.ndarray) -> np.ndarray:
+    """(H, W) int8 class of each cell. The first of these that applies:
+
+    1. a specific land use (anything but residential) covers half of it
+    2. it is built up: the use of at least 60 % of its floor, or "mixed" if no use has that
+    3. residential land covers half of it
+    4. the land use that covers most of it, if that is at least a tenth; else unknown
+    """
+    total = floor.sum(0)
+    main_use = floor.argmax(0)
+    of_floor = np.where(floor.max(0) >= 0.6 * total, main_use, AOI_INDEX["mixed"])
+    most_land = np.where(land.max(0) >= 0.1, land.argmax(0), 0)
+    specific = (ground > 0) & (ground != AOI_INDEX["residential"])
+    built_up = floor_ratio >= LITTLE_FLOOR
+    return np.select([specific, built_up, ground > 0], [ground, of_floor, ground], most_land).astype(np.int8)
