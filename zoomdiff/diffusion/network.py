@@ -61,7 +61,7 @@ class DayTokenNetwork(nn.Module):
         self, hierarchy: Hierarchy, *, structure: int, aoi: int, poi: int, channels: int = 64, blocks: int = 6
     ) -> None:
         super().__init__()
-        self.hierarchy = hierarchy
+        self.channels = channels
         day = [level.steps_per_day for level in hierarchy]
         cells = [hierarchy.block // hierarchy.space_factor(k) for k in range(len(hierarchy))]
         self.fold = nn.ModuleList(nn.Linear(hours, channels) for hours in day)

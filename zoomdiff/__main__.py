@@ -1,0 +1,5 @@
+"""`python -m zoomdiff`."""
+
+from zoomdiff.cli import main
+
+main()

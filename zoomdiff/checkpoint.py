@@ -1,0 +1,63 @@
+"""A trained model as two files: weights (safetensors) and, beside them, a JSON that a person can read."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import safetensors
+from safetensors.torch import load_file, save_file
+
+from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
+from zoomdiff.context.uec import STRUCTURE
+from zoomdiff.device import pick_device
+from zoomdiff.diffusion.drdm import DRDM
+from zoomdiff.diffusion.network import DayTokenNetwork
+from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
+from zoomdiff.errors import CheckpointError
+from zoomdiff.levels import S4T4, Hierarchy, Level
+
+SHIPPED = Path(__file__).parent.parent / "assets" / "zoomdiff-s4t4.safetensors"
+INPUTS = {"structure": list(STRUCTURE), "aoi": list(AOI_CLASSES), "poi": list(POI_CATEGORIES)}
+
+
+def new_network(hierarchy: Hierarchy = S4T4, **size: int) -> DayTokenNetwork:
+    """An untrained network for this version's UEC; `size` may set channels and blocks."""
+    return DayTokenNetwork(hierarchy, **{name: len(channels) for name, channels in INPUTS.items()}, **size)
+
+
+def save_model(model: DRDM, path: Path, **notes) -> None:
+    """Write `path` (weights) and its .json (hierarchy, statistics, inputs and `notes`); each whole or not at all."""
+    prior = model.prior
+    about = {
+        "hierarchy": [asdict(level) for level in prior.hierarchy],
+        "scale": prior.scale,
+        "stats": [asdict(s) for s in prior.stats],
+        "network": {"channels": model.network.channels, "blocks": len(model.network.trunk)},
+        "inputs": INPUTS,
+        **notes,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    save_file(model.network.state_dict(), part)
+    os.replace(part, path)
+    part.write_text(json.dumps(about, indent=1))
+    os.replace(part, path.with_suffix(".json"))
+
+
+def load_model(path: Path = SHIPPED, device: str = "auto") -> DRDM:
+    """The model of `path`, ready to sample. Raises CheckpointError if it is missing, damaged, or of another kind."""
+    try:
+        about = json.loads(path.with_suffix(".json").read_text())
+        weights = load_file(path)
+        if about["inputs"] != INPUTS:
+            raise CheckpointError(f"The weights {path.name} expect other map classes: train again with this version.")
+        hierarchy = Hierarchy(tuple(Level(**level) for level in about["hierarchy"]))
+        prior = ResidualPrior(hierarchy, about["scale"], tuple(LevelStats(**s) for s in about["stats"]))
+        network = new_network(hierarchy, **about["network"])
+        network.load_state_dict(weights)
+    except OSError as error:
+        raise CheckpointError(f"The weights {path} cannot be read: {error.strerror or 'no such file'}.") from error
+    except (ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"The weights {path.name} or their JSON are damaged: restore both files.") from error
+    return DRDM(network.to(pick_device(device)).eval(), prior)

@@ -1,0 +1,196 @@
+"""Training, top to bottom: configuration, cities, network, loop, log, weights."""
+
+import csv
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from zoomdiff.checkpoint import new_network, save_model
+from zoomdiff.context import MapLayers, build_uec, read_map
+from zoomdiff.data.patches import TrainingCity, fit_prior, random_patches
+from zoomdiff.data.procedural import procedural_map
+from zoomdiff.device import autocast, pick_device
+from zoomdiff.diffusion.drdm import DRDM, hnap_loss
+from zoomdiff.errors import OptionError
+from zoomdiff.region import Region
+
+NAME = "zoomdiff-s4t4.safetensors"
+LONGEST_SIDE = (12, 10, 6, 4)  # blocks: coarse levels need wide patches, fine ones show enough cells in few blocks
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What a run needs to be repeated; saved beside the weights.
+
+    maps        map files or folders (see `read_map`); "helsinki" is kept for the users
+    towns       number of procedural towns besides
+    weeks       simulated weeks per map
+    held_out    a map that is only evaluated on
+    cells       raster cells per step, whatever the level
+    """
+
+    maps: tuple[str, ...] = ()
+    towns: int = 8
+    weeks: int = 2
+    held_out: str | None = None
+    steps: int = 10_000
+    cells: int = 4096
+    learning_rate: float = 1e-3
+    warmup: int = 300
+    ema: float = 0.999
+    seed: int = 0
+    save_every: int = 500
+
+
+def training_city(layers: MapLayers, seeds: range) -> TrainingCity:
+    """The reference city over a whole map."""
+    return TrainingCity.simulated(build_uec(layers, Region.from_bbox(layers.extent)), seeds)
+
+
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """Linear warm-up, then a cosine down to zero."""
+    if step < config.warmup:
+        return config.learning_rate * (step + 1) / config.warmup
+    done = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def batch_loss(
+    model: DRDM, cities: list[TrainingCity], k: int, side: int, config: TrainConfig, device: torch.device, rng
+) -> torch.Tensor:
+    """HNaP loss of a random batch of patches of `side` blocks at level k; `rng` draws places and noise."""
+    cells = (side * model.hierarchy.block // model.hierarchy.space_factor(k)) ** 2
+    patches = random_patches(cities, k, side, max(1, config.cells // cells), rng)
+    generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
+    with autocast(device):
+        return hnap_loss(
+            model.network,
+            model.prior,
+            patches.x_k.to(device),
+            None if patches.coarser is None else patches.coarser.to(device),
+            patches.conditions.map(lambda x: x.to(device)),
+            k,
+            generator,
+        )
+
+
+@torch.no_grad()
+def held_out_loss(model: DRDM, city: TrainingCity, config: TrainConfig, device: torch.device) -> list[float]:
+    """Mean HNaP loss per level on the held-out map, always over the same patches and noise."""
+    rng = np.random.default_rng(12345)
+    sides = zip(range(len(model.hierarchy)), LONGEST_SIDE, strict=True)
+    return [
+        float(np.mean([float(batch_loss(model, [city], k, side, config, device, rng)) for _ in range(4)]))
+        for k, side in sides
+    ]
+
+
+def train(
+    out: Path,
+    config: TrainConfig,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    say: Callable[[str], None] = print,
+    on_step: Callable[[int, float], None] | None = None,
+) -> Path:
+    """Train from scratch or go on with a stopped run; returns the path of the weights.
+
+    Writes into `out`: the weights with their JSON, loss.csv (step, seconds, level, loss; held-out rows too), and
+    state.pt, with which `resume` continues exactly. Raises OptionError if `out` holds a run and resume is not set, or
+    holds none, or another configuration's, and it is.
+    """
+    place = pick_device(device)
+    state_file, log_file = out / "state.pt", out / "loss.csv"
+    if resume and not state_file.exists():
+        raise OptionError(f"There is no run to resume in {out}: leave out --resume or name the run's folder.")
+    if not resume and state_file.exists():
+        raise OptionError(f"{out} already holds a run: add --resume to go on with it or choose another --out.")
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(config.seed)
+
+    cities = []
+    for number, source in enumerate([*config.maps, *range(config.towns)]):
+        layers = procedural_map(config.seed + source) if isinstance(source, int) else read_map(source)
+        seeds = range(1000 * number, 1000 * number + config.weeks)
+        cities.append(training_city(layers, seeds))
+        say(f"{layers.name}: {math.prod(cities[-1].blocks)} blocks")
+    if not cities:
+        raise OptionError("There is nothing to train on: give --map or --towns.")
+    test_city = training_city(read_map(config.held_out), range(900_000, 900_001)) if config.held_out else None
+
+    model = DRDM(new_network().to(place), fit_prior(cities))
+    ema = AveragedModel(model.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
+    averaged = DRDM(ema.module, model.prior)
+    optimiser = torch.optim.AdamW(model.network.parameters(), weight_decay=1e-3)
+    first, seconds = 0, 0.0
+    if resume:
+        state = torch.load(state_file, map_location=place, weights_only=True)
+        if state["config"] != json.dumps(asdict(config)):
+            raise OptionError(f"The run in {out} was started with other settings: resume it with the same ones.")
+        model.network.load_state_dict(state["network"])
+        ema.load_state_dict(state["ema"])
+        optimiser.load_state_dict(state["optimiser"])
+        first, seconds = state["step"], state["seconds"]
+        _drop_rows_after(log_file, first)
+    else:
+        log_file.write_text("step,seconds,set,level,loss\n")
+
+    started = time.monotonic() - seconds
+    rows = []
+    model.network.train()
+    for step in range(first, config.steps):
+        rng = np.random.default_rng([config.seed, step])  # of its own for every step, so a resumed run is the same
+        k = int(rng.integers(len(model.hierarchy)))
+        side = int(rng.integers(2, LONGEST_SIDE[k] + 1))
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(step, config)
+        loss = batch_loss(model, cities, k, side, config, place, rng)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.network.parameters(), 1.0)
+        optimiser.step()
+        ema.update_parameters(model.network)
+
+        name = model.hierarchy[k].name
+        rows.append((step + 1, round(time.monotonic() - started, 1), "train", name, round(loss.item(), 5)))
+        if on_step:
+            on_step(step + 1, rows[-1][-1])
+        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            seconds = time.monotonic() - started
+            if test_city:
+                losses = held_out_loss(averaged, test_city, config, place)
+                for level, value in zip(model.hierarchy, losses, strict=True):
+                    rows.append((step + 1, round(seconds, 1), "held-out", level.name, round(value, 5)))
+                say(f"step {step + 1}, {seconds / 60:.1f} min, held-out {' '.join(f'{v:.4f}' for v in losses)}")
+            with log_file.open("a", newline="") as log:
+                csv.writer(log).writerows(rows)
+            rows.clear()
+            notes = {"train": asdict(config), "steps_done": step + 1, "hours": round(seconds / 3600, 2)}
+            save_model(averaged, out / NAME, **notes)
+            state = {
+                "config": json.dumps(asdict(config)),
+                "network": model.network.state_dict(),
+                "ema": ema.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "step": step + 1,
+                "seconds": seconds,
+            }
+            torch.save(state, state_file.with_suffix(".part"))
+            state_file.with_suffix(".part").replace(state_file)
+    return out / NAME
+
+
+def _drop_rows_after(log_file: Path, step: int) -> None:
+    """Forget log rows of steps that will be run again."""
+    with log_file.open(newline="") as log:
+        header, *rows = csv.reader(log)
+    with log_file.open("w", newline="") as log:
+        csv.writer(log).writerows([header, *(row for row in rows if int(row[0]) <= step)])
