@@ -78,7 +78,7 @@ RAILWAYS = ("rail", "light_rail", "subway", "tram", "narrow_gauge", "monorail", 
 NOT_BUILDINGS = ("no", "roof", "entrance", "ruins", "construction", "collapsed", "wall", "bridge", "canopy", "carport")
 
 
-def _table(classes: dict[str, str]) -> dict[str, str]:
+def _table(classes: dict) -> dict:
     """{class: "value value ..."} -> {value: class}; easier to read and edit than the flat form."""
     return {value: name for name, values in classes.items() for value in values.split()}
 
@@ -195,13 +195,15 @@ POI_OF_TAG = {
 NOT_A_VALUE = ("no", "vacant", "disused", "none")  # tag values that deny their key, whatever a "*" says
 
 # Usual storeys by `building`, where the map gives neither levels nor height. Types that are not listed depend on how
-# densely their surroundings are built: see uec.storeys_of.
-STOREYS_OF_BUILDING = {
-    **dict.fromkeys("garage garages shed hut cabin kiosk carport static_caravan allotment_house pavilion".split(), 1.0),
-    **dict.fromkeys("barn stable greenhouse glasshouse greenhouse_horticulture farm_auxiliary hangar".split(), 1.0),
-    **dict.fromkeys("warehouse supermarket service utility church chapel mosque sports_hall parking".split(), 1.0),
-    **dict.fromkeys("house detached semidetached_house bungalow terrace villa farm".split(), 2.0),
-    **dict.fromkeys("industrial retail school kindergarten train_station stadium cathedral".split(), 2.0),
-    **dict.fromkeys("hospital university college".split(), 4.0),
-}
+# densely their surroundings are built: see uec.guess_buildings.
+STOREYS_OF_BUILDING = _table(
+    {
+        1.0: "garage garages shed hut cabin kiosk static_caravan allotment_house pavilion barn stable greenhouse "
+        "glasshouse greenhouse_horticulture farm_auxiliary hangar warehouse supermarket service utility church chapel "
+        "mosque sports_hall",
+        2.0: "house detached semidetached_house bungalow terrace villa farm industrial retail school kindergarten "
+        "train_station stadium cathedral",
+        4.0: "hospital university college",
+    }
+)
 METRES_PER_STOREY = 3.2

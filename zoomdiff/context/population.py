@@ -1,7 +1,7 @@
 """People present per cell and hour: an ESTIMATE from floor area and places, not a count.
 
 Each use of floor holds so many people per 100 m2 at its busiest hour (the table below, round numbers of ours: about
-45 m2 of gross floor per resident, 25 per office worker, and visitors on top of staff in shops and schools). Places and
+75 m2 of gross floor per resident, walls, stairs and empty homes included; 33 per office worker). Places and
 streets hold people too. Each group of uses then follows its own week.
 
 The weeks are the four typical curves of Helsinki's phone-based dynamic population (Bergroth et al. 2022,
@@ -21,17 +21,17 @@ SOURCE = (
 
 # Use of floor -> (people per 100 m2 of gross floor at the busiest hour, group whose week they follow).
 PEOPLE_PER_100M2 = {
-    "residential": (2.2, "home"),
-    "commercial": (4.0, "leisure"),
-    "office": (4.0, "work"),
-    "industrial": (1.2, "work"),
-    "education": (5.0, "work"),
-    "health": (4.0, "mixed"),
-    "transport": (4.0, "mixed"),
+    "residential": (1.3, "home"),
+    "commercial": (3.0, "leisure"),
+    "office": (3.0, "work"),
+    "industrial": (1.0, "work"),
+    "education": (4.0, "work"),
+    "health": (3.0, "mixed"),
+    "transport": (3.0, "mixed"),
     "farmland": (0.1, "mixed"),  # barns and greenhouses
 }
-PEOPLE_PER_KM = {"motorway": 20, "primary": 30, "secondary": 20, "local": 6, "path": 6}  # of street, at its busiest
-PEOPLE_PER_HA_OF_GREEN = 2.0
+PEOPLE_PER_KM = {"motorway": 20, "primary": 20, "secondary": 10, "local": 3, "path": 2}  # of street, at its busiest
+PEOPLE_PER_HA_OF_GREEN = 0.3
 # Gross floor that one point of interest stands for, m2.
 FLOOR_OF_POI = {
     "food": 150,

@@ -21,6 +21,8 @@ STRUCTURE = ("building_cover", "floor_area_ratio", "indoor_share", *ROAD_CLASSES
 BUILT_USES = ("commercial", "office", "industrial", "education", "health", "transport")
 NEIGHBOURHOOD = 5  # cells: storeys follow how densely the 250 m around are built
 OUTBUILDING_M2 = 40  # smaller footprints are sheds and garages: one storey
+HALL_M2 = 2000  # a larger outline in the open is a factory, a mall or a sports hall
+OPEN_COVER = 0.4  # around halls; above it large outlines are whole city blocks
 LITTLE_FLOOR = 0.02  # floor area ratio below which a cell counts as not built up
 
 
@@ -112,26 +114,31 @@ def build_uec(layers: MapLayers, region: Region) -> UEC:
     )
 
 
-def storeys_of(buildings: gpd.GeoDataFrame, cover: np.ndarray, region: Region) -> np.ndarray:
-    """Storeys of each building: the map's, else a guess from how densely the 250 m around it are built.
+def guess_buildings(buildings: gpd.GeoDataFrame, cover: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray]:
+    """Type and storeys of each building: (n,) class names and (n,) floats; what the map tells stays.
 
-    Detached houses stand at covers of about 0.1 (2 storeys), closed blocks at about 0.5 (5 storeys); small footprints
-    have one storey.
+    Many maps have outlines only. Then the storeys follow how densely the 250 m around are built: detached houses stand
+    at covers of about 0.1 (2 storeys), closed blocks at about 0.5 (4 storeys). A small outline is a shed or garage. A
+    large one that stands in the open is a hall, where nobody lives.
     """
     around = uniform_filter(cover, NEIGHBOURHOOD, mode="nearest")
     rows, cols = cells_of(buildings.geometry.representative_point(), region)
-    guess = np.clip(1.5 + 7 * around[rows, cols], 1.5, 6.0)
-    guess[np.asarray(buildings.geometry.to_crs(region.crs).area) < OUTBUILDING_M2] = 1.0
-    known = np.asarray(buildings.storeys, float)
-    return np.where(np.isnan(known), guess, known)
+    around = around[rows, cols]
+    outline = np.asarray(buildings.geometry.to_crs(region.crs).area)
+    aoi, storeys = np.asarray(buildings.aoi, dtype=object), np.asarray(buildings.storeys, float)
+
+    hall = (aoi == "unknown") & (outline >= HALL_M2) & (around < OPEN_COVER)
+    guess = np.clip(1.5 + 5 * around, 1.5, 5.0)
+    guess[(outline < OUTBUILDING_M2) | hall] = 1.0
+    return np.where(hall, "industrial", aoi), np.where(np.isnan(storeys), guess, storeys)
 
 
 def _floor_by_type(buildings: gpd.GeoDataFrame, footprint: np.ndarray, region: Region) -> np.ndarray:
     """(len(AOI_CLASSES), H, W) m2 of floor by the buildings' own type; "unknown" where they have none."""
-    storeys = storeys_of(buildings, np.minimum(footprint, 1.0), region)
+    aoi, storeys = guess_buildings(buildings, np.minimum(footprint, 1.0), region)
     floor = np.zeros((len(AOI_CLASSES), *region.shape))
-    for name in buildings.aoi.unique():
-        own = np.asarray(buildings.aoi == name)
+    for name in set(aoi):
+        own = aoi == name
         floor[AOI_INDEX[name]] = coverage(buildings.geometry[own], region, weight=storeys[own])
     # Where the map has a building twice, its floor must not count twice.
     return floor * region.hierarchy.finest.side**2 / np.maximum(footprint, 1.0)
