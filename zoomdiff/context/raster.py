@@ -64,26 +64,23 @@ def share(geoms: gpd.GeoSeries, region: Region) -> np.ndarray:
 
 
 def length(geoms: gpd.GeoSeries, region: Region) -> np.ndarray:
-    """Metres of line in each cell: (H, W). Where lines run over each other, each counts."""
-    height, width = region.shape
-    lines = shapely.get_parts(shapely.get_parts(_clip(_projected(geoms, region), region)))
+    """Metres of line in each cell: (H, W). Where lines run over each other, or back over themselves, each run counts.
+
+    A line along a cell's north or west edge belongs to that cell.
+    """
+    # Not clipped by shapely, which would merge runs that lie on each other: pieces outside are dropped at the end.
+    lines = shapely.get_parts(shapely.get_parts(_projected(geoms, region)))
     lines = lines[np.isin(shapely.get_type_id(lines), (1, 2))]  # LineString, LinearRing
     start, end, _ = _edges(lines, region)
     start, end, _ = _cut_at_grid(start, end, np.zeros(len(start), np.int64))
-    middle = (start + end) / 2
-    col = np.clip(np.floor(middle[:, 0]).astype(np.int64), 0, width - 1)
-    row = np.clip(np.floor(middle[:, 1]).astype(np.int64), 0, height - 1)
     metres = np.hypot(*(end - start).T) * region.hierarchy.finest.side
-    return np.bincount(row * width + col, metres, height * width).reshape(height, width)
+    return _sum_in_cells((start + end) / 2, metres, region)
 
 
 def count(points: gpd.GeoSeries, region: Region) -> np.ndarray:
     """Points in each cell: (H, W). A point on a cell's north or west edge belongs to that cell."""
-    height, width = region.shape
     xy = _to_cells(shapely.get_coordinates(_projected(points, region)), region)
-    col, row = np.floor(xy).astype(np.int64).T
-    inside = (col >= 0) & (col < width) & (row >= 0) & (row < height)
-    return np.bincount((row * width + col)[inside], minlength=height * width).reshape(height, width).astype(float)
+    return _sum_in_cells(xy, np.ones(len(xy)), region)
 
 
 def cells_of(points: gpd.GeoSeries, region: Region) -> tuple[np.ndarray, np.ndarray]:
@@ -126,6 +123,15 @@ def _to_cells(xy: np.ndarray, region: Region) -> np.ndarray:
     """UTM metres (n, 2) -> cells east of the west edge and cells south of the north edge (n, 2)."""
     west, north = region.origin
     return np.stack([xy[:, 0] - west, north - xy[:, 1]], 1) / region.hierarchy.finest.side
+
+
+def _sum_in_cells(xy: np.ndarray, values: np.ndarray, region: Region) -> np.ndarray:
+    """Sum the values at places xy (n, 2), in cells, into the cell of each: (H, W). Places outside are dropped."""
+    height, width = region.shape
+    col, row = np.floor(xy).astype(np.int64).T
+    inside = (col >= 0) & (col < width) & (row >= 0) & (row < height)
+    cell = (row * width + col)[inside]
+    return np.bincount(cell, values[inside], height * width).reshape(height, width)
 
 
 def _edges(lines: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

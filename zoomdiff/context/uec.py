@@ -102,7 +102,7 @@ def build_uec(layers: MapLayers, region: Region) -> UEC:
     floor_ratio = typed_floor.sum(0) / cell_m2
     open_ground = np.clip(1 - cover - land[AOI_INDEX["water"]], 0, 1)
     walkable = floor_ratio + open_ground
-    indoor = np.divide(floor_ratio, walkable, out=np.zeros(region.shape), where=walkable > 0)
+    indoor = np.divide(floor_ratio, walkable, out=np.zeros(region.shape), where=walkable > 0.01)  # else all water
 
     return UEC(
         region=region,
@@ -122,7 +122,7 @@ def guess_buildings(buildings: gpd.GeoDataFrame, cover: np.ndarray, region: Regi
     large one that stands in the open is a hall, where nobody lives.
     """
     around = uniform_filter(cover, NEIGHBOURHOOD, mode="nearest")
-    rows, cols = cells_of(buildings.geometry.representative_point(), region)
+    rows, cols = cells_of(buildings.geometry.to_crs(region.crs).centroid, region)
     around = around[rows, cols]
     outline = np.asarray(buildings.geometry.to_crs(region.crs).area)
     aoi, storeys = np.asarray(buildings.aoi, dtype=object), np.asarray(buildings.storeys, float)

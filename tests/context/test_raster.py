@@ -1,0 +1,144 @@
+"""Exact rasters against a slow, obvious oracle: intersect every geometry with every cell that it touches."""
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zoomdiff.context.raster import cells_of, count, coverage, length, share
+from zoomdiff.region import Region
+
+REGION = Region.from_bbox((24.936, 60.166, 24.947, 60.172))  # 2 x 2 blocks or so of Helsinki
+WEST, SOUTH, EAST, NORTH = REGION.utm_bounds
+CELL = REGION.hierarchy.finest.side
+
+
+def cells() -> np.ndarray:
+    """(H * W,) the raster's squares, row by row from the north-west."""
+    height, width = REGION.shape
+    row, col = np.divmod(np.arange(height * width), width)
+    return shapely.box(WEST + col * CELL, NORTH - (row + 1) * CELL, WEST + (col + 1) * CELL, NORTH - row * CELL)
+
+
+def oracle(geoms, measure, weight=None) -> np.ndarray:
+    """Sum over geometries of measure(geometry within the cell), by STRtree and intersection."""
+    squares = cells()
+    geoms = shapely.make_valid(np.asarray(geoms, dtype=object))
+    weight = np.ones(len(geoms)) if weight is None else weight
+    which, square = shapely.STRtree(squares).query(geoms, predicate="intersects")
+    values = measure(shapely.intersection(geoms[which], squares[square])) * weight[which]
+    return np.bincount(square, values, len(squares)).reshape(REGION.shape)
+
+
+def utm(geoms) -> gpd.GeoSeries:
+    return gpd.GeoSeries(list(geoms), crs=REGION.crs)
+
+
+def square(col: float, row: float, size: float) -> shapely.Polygon:
+    """A square by its north-west corner in cells."""
+    return shapely.box(WEST + col * CELL, NORTH - (row + size) * CELL, WEST + (col + size) * CELL, NORTH - row * CELL)
+
+
+# Coordinates beyond the frame on all sides, and often exactly on cell edges: that is where such code goes wrong.
+metres_x = st.one_of(
+    st.floats(WEST - 300, EAST + 300), st.integers(-3, REGION.shape[1] + 3).map(lambda i: WEST + i * CELL)
+)
+metres_y = st.one_of(
+    st.floats(SOUTH - 300, NORTH + 300), st.integers(-3, REGION.shape[0] + 3).map(lambda i: NORTH - i * CELL)
+)
+rings = st.lists(st.tuples(metres_x, metres_y), min_size=3, max_size=9)
+
+
+@st.composite
+def polygons(draw):
+    """Any ring, crossing itself or not, sometimes with a hole, sometimes two at once."""
+    shape = shapely.make_valid(shapely.Polygon(draw(rings)))
+    if draw(st.booleans()):
+        shape = shape.difference(shapely.make_valid(shapely.Polygon(draw(rings))))
+    if draw(st.booleans()):
+        shape = shape.union(shapely.make_valid(shapely.Polygon(draw(rings))))
+    return shape
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(polygons(), min_size=1, max_size=4), st.data())
+def test_coverage_is_exact(shapes, data):
+    weight = np.array(data.draw(st.lists(st.floats(0, 9), min_size=len(shapes), max_size=len(shapes))))
+    expected = oracle(shapes, shapely.area, weight) / CELL**2
+    np.testing.assert_allclose(coverage(utm(shapes), REGION, weight), expected, atol=1e-6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(rings)
+def test_coverage_of_self_crossing_outlines_is_that_of_the_repaired_ones(ring):
+    shape = shapely.Polygon(ring)
+    np.testing.assert_allclose(coverage(utm([shape]), REGION), oracle([shape], shapely.area) / CELL**2, atol=1e-6)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(polygons(), min_size=1, max_size=4))
+def test_share_counts_overlaps_once(shapes):
+    expected = oracle([shapely.union_all(shapes)], shapely.area) / CELL**2
+    np.testing.assert_allclose(share(utm(shapes), REGION), expected, atol=1e-6)
+
+
+# Not on cell edges, where the oracle would find a line in the cells on both sides.
+off_edge = st.tuples(
+    st.integers(int(WEST) - 300, int(EAST) + 300).map(lambda x: x + 0.37),
+    st.integers(int(SOUTH) - 300, int(NORTH) + 300).map(lambda y: y + 0.41),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(off_edge, min_size=2, max_size=6), min_size=1, max_size=3))
+def test_length_is_exact(lines):
+    lines = [shapely.LineString(line) for line in lines]
+    # A line's own crossings must not merge, so the oracle goes segment by segment.
+    segments = [shapely.LineString(pair) for line in lines for pair in zip(line.coords, line.coords[1:], strict=False)]
+    np.testing.assert_allclose(length(utm(lines), REGION), oracle(segments, shapely.length), atol=1e-6)
+
+
+def test_whole_cells_a_hole_and_overlaps():
+    ring = square(2, 3, 3).difference(square(3, 4, 1))
+    cover = coverage(utm([ring, square(2, 3, 1)]), REGION)
+    expected = np.zeros(REGION.shape)
+    expected[3:6, 2:5] = 1
+    expected[4, 3] = 0
+    expected[3, 2] = 2
+    np.testing.assert_allclose(cover, expected, atol=1e-9)
+
+
+def test_ring_direction_does_not_matter():
+    ring = square(1.5, 1.5, 2)
+    np.testing.assert_allclose(coverage(utm([ring]), REGION), coverage(utm([ring.reverse()]), REGION), atol=1e-12)
+
+
+def test_lon_lat_is_projected():
+    lonlat = utm([square(2, 2, 2)]).to_crs(4326)
+    cover = coverage(lonlat, REGION)
+    assert cover.sum() == pytest.approx(4, abs=1e-4)
+    np.testing.assert_allclose(coverage(gpd.GeoSeries(list(lonlat)), REGION), cover)  # no CRS means lon/lat
+
+
+def test_a_line_along_a_cell_edge_counts_once():
+    line = shapely.LineString([(WEST + 100, NORTH - 300), (WEST + 100, NORTH - 100)])
+    assert length(utm([line]), REGION).sum() == pytest.approx(200)
+
+
+def test_points_are_counted_in_their_cell_and_dropped_outside():
+    points = utm([shapely.Point(WEST, NORTH), shapely.Point(WEST + 1, NORTH - 51), shapely.Point(EAST + 1, NORTH - 1)])
+    counts = count(points, REGION)
+    assert counts.sum() == 2 and counts[0, 0] == 1 and counts[1, 0] == 1
+    rows, cols = cells_of(points, REGION)
+    assert rows.tolist() == [0, 1, 0] and cols.tolist() == [0, 0, REGION.shape[1] - 1]
+
+
+@pytest.mark.parametrize("geoms", [[], [None], [shapely.Polygon()], [shapely.Point(0, 0)]])
+def test_nothing_burns_to_zeros(geoms):
+    series = gpd.GeoSeries(geoms, crs=REGION.crs)
+    for burn in (coverage, share, length):
+        result = burn(series, REGION)
+        assert result.shape == REGION.shape and not result.any()
+    assert not count(series, REGION).any()
