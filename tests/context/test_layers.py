@@ -167,3 +167,8 @@ def test_tables_name_only_known_classes():
     assert set(classes.ROAD_OF_HIGHWAY.values()) == set(classes.ROAD_CLASSES)
     assert set(classes.POI_AOI) == set(classes.POI_CATEGORIES)
     assert len(classes.AOI_CLASSES) == 12 and np.unique(classes.AOI_CLASSES).size == 12
+
+
+def test_a_map_without_some_layers_reads_without_a_warning(recwarn):
+    read_map("helsinki", bbox=(24.9360, 60.1760, 24.9362, 60.1762))
+    assert not [str(w.message) for w in recwarn if "OSM data" in str(w.message)]
