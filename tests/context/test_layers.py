@@ -171,4 +171,6 @@ def test_tables_name_only_known_classes():
 
 def test_a_map_without_some_layers_reads_without_a_warning(recwarn):
     read_map("helsinki", bbox=(24.9360, 60.1760, 24.9362, 60.1762))
-    assert not [str(w.message) for w in recwarn if "OSM data" in str(w.message)]
+    with pytest.raises(MapError):
+        read_map("helsinki", bbox=(0, 0, 1, 1))
+    assert not [str(w.message) for w in recwarn if "for given area" in str(w.message)]

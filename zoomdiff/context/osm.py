@@ -97,4 +97,4 @@ def _frame(found: gpd.GeoDataFrame | None) -> gpd.GeoDataFrame:
 
 def _ignore_harmless() -> None:
     """Pyrosm warns where a layer has no features at all; an empty layer is a normal result here."""
-    warnings.filterwarnings("ignore", message="Could not find any OSM data", category=UserWarning)
+    warnings.filterwarnings("ignore", message="Could not find any .* for given area", category=UserWarning)
