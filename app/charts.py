@@ -1,0 +1,82 @@
+"""The week of one place, at all levels on one axis."""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK, Level
+from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid
+
+HECTARE = 10_000.0  # m2
+LEVEL_COLOURS = ("#8c98a6", "#e0925c", "#c2476a", "#4b2560")  # coarse to fine
+UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
+
+
+def intensity(volumes: np.ndarray, level: Level) -> np.ndarray:
+    """Bytes per hour and hectare: what volumes of levels with different cells and steps have in common."""
+    return volumes / level.hours / (level.side**2 / HECTARE)
+
+
+def busiest_cell(volumes: np.ndarray) -> tuple[int, int]:
+    """(row, col) of the cell of (T, H, W) volumes that carries most in the week."""
+    total = volumes.sum(0)
+    row, col = np.unravel_index(total.argmax(), total.shape)
+    return int(row), int(col)
+
+
+def week_curve(pyramid: TrafficPyramid, place: tuple[int, int], shown: int, step: int) -> go.Figure:
+    """The week at a finest cell `place` = (row, col), one staircase per level: that of the cell that holds the place.
+
+    The level `shown` is drawn strong, and its time step `step` is shaded.
+    """
+    hierarchy = pyramid.region.hierarchy
+    curves = []
+    for k, level in enumerate(hierarchy):
+        side = hierarchy.space_factor(k)
+        curves.append(intensity(pyramid.volumes[k][:, place[0] // side, place[1] // side], level))
+    highest = max(curve.max() for curve in curves)
+    factor, unit = next((pair for pair in UNITS if highest >= pair[0]), UNITS[-1])
+
+    figure = go.Figure()
+    for k, (level, curve) in enumerate(zip(hierarchy, curves, strict=True)):
+        labels = [pyramid.time_label(k, t) for t in range(len(curve))]
+        figure.add_scatter(
+            x=level.hours * np.arange(len(curve) + 1),
+            y=np.append(curve, curve[-1]) / factor,  # the last stair needs its right end
+            customdata=[*labels, labels[-1]],
+            name=level_words(level),
+            mode="lines",
+            line={"shape": "hv", "color": LEVEL_COLOURS[k % len(LEVEL_COLOURS)], "width": 2.6 if k == shown else 1.4},
+            opacity=1 if k == shown else 0.85,
+            zorder=int(k == shown),
+            hovertemplate=f"%{{customdata}}<br>%{{y:.3g}} {unit} per hour and hectare",
+        )
+    hours = hierarchy[shown].hours
+    figure.add_vrect(x0=step * hours, x1=(step + 1) * hours, fillcolor="#8a2a56", opacity=0.14, line_width=0)
+    midnights = np.arange(0, HOURS_PER_WEEK + 1, HOURS_PER_DAY)
+    figure.update_layout(
+        height=262,
+        margin={"l": 4, "r": 6, "t": 4, "b": 4},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
+        hoverlabel={"namelength": -1},
+        xaxis={
+            "title": {"text": "local time (weekday)", "standoff": 4},
+            "range": [0, HOURS_PER_WEEK],
+            "tickvals": (midnights[:-1] + HOURS_PER_DAY / 2).tolist(),
+            "ticktext": list(WEEKDAYS),
+            "showgrid": False,
+            "minor": {"tickvals": midnights.tolist(), "showgrid": True},
+        },
+        yaxis={"title": {"text": f"{unit} per hour and hectare", "standoff": 4}, "rangemode": "tozero"},
+    )
+    return figure
+
+
+def level_words(level: Level) -> str:
+    """A level as its stop on the zoom slider is called: '4 h · cell'."""
+    return level.title.partition(" (")[0]
+
+
+def cell_words(level: Level) -> tuple[str, str]:
+    """(cell, step) of a level in words: ('base station', '1 day'), ('50 m square', '1 h')."""
+    step, _, cell = level_words(level).partition(" · ")
+    return cell.replace("grid", "square"), step

@@ -1,0 +1,191 @@
+"""The result: zoom and time sliders over the map, the week of one cell, totals and files."""
+
+from collections.abc import Iterable
+from functools import partial
+
+import charts
+import maps
+import streamlit as st
+from colours import TRAFFIC, Scale, data_url, palette_png, scale_legend
+
+from zoomdiff.export import to_geojson
+from zoomdiff.levels import S4T4, Level
+from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid, human_bytes
+from zoomdiff.region import Region
+
+MAP_HEIGHT = 540
+LIVE_OPACITY = 0.85
+LOOKS = LINEAR, LOGARITHMIC = ("linear", "logarithmic")
+
+
+def start(week: TrafficPyramid, region_key: str) -> None:
+    """Before a week is shown: its busiest hour and cell, unless the user has already moved within this region."""
+    state = st.session_state
+    state.setdefault("zoom", len(week.volumes) - 1)
+    if state.get("explored") != region_key:
+        state.explored = region_key
+        state.hour = week.peak_step()  # the hour of the week that is shown, whichever level it is shown at
+        state.place = None  # the finest cell (row, col) that was clicked
+
+
+def zoom_slider(week: TrafficPyramid) -> int:
+    """The level to show."""
+    levels = week.region.hierarchy
+    words = [charts.level_words(level) for level in levels]
+    k = st.select_slider("Zoom", range(len(levels)), format_func=words.__getitem__, key="zoom")
+    _stops(words)
+    return k
+
+
+def time_slider(week: TrafficPyramid, k: int) -> int:
+    """The step of level k to show. A change of level keeps the moment."""
+    hours, key = week.level(k).hours, f"step_{k}"
+    st.session_state[key] = st.session_state.hour // hours
+
+    def moved() -> None:
+        st.session_state.hour = st.session_state[key] * hours
+
+    steps = range(len(week.volumes[k]))
+    step = st.select_slider("Time", steps, format_func=partial(week.time_label, k), key=key, on_change=moved)
+    _stops(WEEKDAYS, between=True)
+    return step
+
+
+def traffic_map(week: TrafficPyramid, k: int, step: int, scale: Scale, opacity: float, below: list) -> None:
+    """The map hero: a click on a cell chooses the place whose week is drawn."""
+    region = week.region
+    pick = maps.pick_level(region, k)
+    pick_step = step * week.level(k).hours // week.level(pick).hours
+    layers = [
+        *below,
+        maps.pick_layer(week, pick, pick_step),  # below the traffic: the browser paints a clicked cell white
+        maps.traffic_layer(week.volumes[k][step], region, k, scale, opacity),
+        maps.blocks_layer(region),
+        *maps.mark_layers(region, k, cell_of(region, k, place_of(week, k))),
+    ]
+
+    def clicked() -> None:
+        indices = st.session_state.traffic_map.selection.indices.get(f"cells-{pick}")
+        st.session_state.place = maps.picked_place(region, pick, indices[0]) if indices else None
+
+    cell, hours = charts.cell_words(week.level(pick))
+    tooltip = f"<b>{{v}}</b> per {cell}<br>{week.time_label(pick, pick_step)}<br><i>click: its week</i>"
+    st.pydeck_chart(
+        maps.deck(layers, region, tooltip),
+        height=MAP_HEIGHT,
+        on_select=clicked,
+        selection_mode="single-object",
+        key="traffic_map",
+        alt=f"Map of the traffic per {cell} and {hours}",
+    )
+
+
+def place_of(week: TrafficPyramid, k: int) -> tuple[int, int]:
+    """The finest cell (row, col) whose week is drawn: where the user clicked, else in the busiest cell of level k."""
+    if st.session_state.place is not None:
+        return st.session_state.place
+    row, col = charts.busiest_cell(week.volumes[k])
+    side = week.region.hierarchy.space_factor(k)
+    return row * side + side // 2, col * side + side // 2
+
+
+def cell_of(region: Region, k: int, place: tuple[int, int]) -> tuple[int, int]:
+    """The cell of level k that holds a finest cell."""
+    side = region.hierarchy.space_factor(k)
+    return place[0] // side, place[1] // side
+
+
+def traffic_scale(week: TrafficPyramid, k: int, look: str) -> Scale:
+    """One colour scale for all hours of level k."""
+    return Scale.of(week.volumes[k], look == LOGARITHMIC)
+
+
+def legend(level: Level, scale: Scale, opacity: float) -> None:
+    cell, hours = charts.cell_words(level)
+    st.html(scale_legend(f"Traffic per {cell} and {hours}", scale, TRAFFIC, opacity=opacity))
+
+
+def week_curve(week: TrafficPyramid, k: int, step: int) -> None:
+    """The chart of the chosen place, under a line that says which it is."""
+    place = place_of(week, k)
+    row, col = cell_of(week.region, k, place)
+    lon, lat = week.region.centres(k)[row, col]
+    cell, _ = charts.cell_words(week.level(k))
+    which = "clicked" if st.session_state.place else "busiest"
+    total = human_bytes(week.volumes[k][:, row, col].sum())
+    where = f"{total}, at {lat:.4f}, {lon:.4f} (lat, lon)"
+    st.html(f'<div style="font-size:0.85rem"><b>Week of the {which} {cell}</b>: {where}</div>')
+    figure = charts.week_curve(week, place, k, step)
+    st.plotly_chart(figure, key="curve", config={"displayModeBar": False})
+
+
+def totals(week: TrafficPyramid, k: int) -> None:
+    peak = week.peak_step(k)
+    volume = human_bytes(week.volumes[k][peak].sum())
+    level = week.level(k)
+    st.markdown(
+        f"**{human_bytes(week.total(k))}** in the week · busiest **{week.time_label(k, peak)}** with {volume} · "
+        f"**{week.region.mask(k).sum():,}** cells of {level.side:.0f} m"
+    )
+
+
+def downloads(week: TrafficPyramid) -> None:
+    """One file per level, written only when it is asked for."""
+    for k, (column, level) in enumerate(zip(st.columns(len(week.volumes)), week.region.hierarchy, strict=True)):
+        column.download_button(
+            f"GeoJSON · {charts.level_words(level)}",
+            partial(to_geojson, week, k),
+            file_name=f"zoomdiff-{level.name}.geojson",
+            mime="application/geo+json",
+            key=f"geojson_{level.name}",
+            on_click="ignore",
+            icon=":material/download:",
+            width="stretch",
+        )
+
+
+def so_far(region: Region, volumes: list) -> str:
+    """HTML: the levels that exist already, and what the colours of the newest mean."""
+    if not volumes:
+        return thumbnails(region, volumes)
+    k = len(volumes) - 1
+    cell, hours = charts.cell_words(S4T4[k])
+    title = f"Average of the week, per {cell} and {hours}"
+    scale = Scale.of(volumes[k].mean(0))
+    return thumbnails(region, volumes, shown=k) + scale_legend(title, scale, TRAFFIC, opacity=LIVE_OPACITY)
+
+
+def thumbnails(region: Region, volumes: list, shown: int | None = None) -> str:
+    """HTML: the four levels side by side, each the average of its week; those that do not exist yet are empty.
+
+    The one that the map shows is framed.
+    """
+    rows, cols = region.blocks.shape
+    figures = []
+    for k, level in enumerate(S4T4):
+        inside = ""
+        frame = "outline:2px solid #8a2a56" if k == shown else ""
+        if k < len(volumes):
+            mean = volumes[k].mean(0)
+            entries = Scale.of(mean).entries(mean) * region.mask(k)
+            url = data_url(palette_png(entries, TRAFFIC), "image/png")
+            inside = (
+                f'<img src="{url}" alt="{charts.level_words(level)}" '
+                'style="width:100%;height:100%;object-fit:contain;image-rendering:pixelated">'
+            )
+        figures.append(
+            f'<figure style="margin:0;flex:1 1 0;min-width:0"><div style="aspect-ratio:{max(cols / rows, 1):.3f};'
+            f'background:#f4f2ee;border-radius:3px;overflow:hidden;{frame}">{inside}</div>'
+            f'<figcaption style="font-size:0.72rem;text-align:center">{charts.level_words(level)}</figcaption></figure>'
+        )
+    return f'<div class="levels" style="display:flex;gap:8px">{"".join(figures)}</div>'
+
+
+def _stops(words: Iterable[str], *, between: bool = False) -> None:
+    """Small words under a slider: at its stops, or in the middle of the stretches `between` them."""
+    spread = "space-around" if between else "space-between"
+    spans = "".join(f"<span>{word}</span>" for word in words)
+    st.html(
+        f'<div class="stops" style="display:flex;justify-content:{spread};font-size:0.72rem;color:#77727e;'
+        f'margin-top:-1.4rem;white-space:nowrap">{spans}</div>'
+    )

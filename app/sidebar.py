@@ -1,0 +1,182 @@
+"""The sidebar: which map, which region, which settings, which layers."""
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+import work
+from surroundings import OVERLAYS
+
+from zoomdiff.context import UEC, MapLayers
+from zoomdiff.diffusion.schedule import TOTAL_STEPS
+from zoomdiff.errors import OptionError, RegionError, ZoomDiffError
+from zoomdiff.levels import S4T4
+from zoomdiff.region import Region
+
+EMBEDDED, OWN = "helsinki", "own"
+EMBEDDED_BOX = (24.9386, 60.1656, 24.9518, 60.1778)  # eight base stations, all on land that the embedded map knows
+MAX_KM2 = 150.0
+MAX_SEED = 2**53 - 1  # what a browser can count to
+PRESET, BOX, FILE = "Preset", "Box", "GeoJSON"
+STEPS = {"fast": "Fast", "full": "Full (600 steps, slow)", "own": "My own number"}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user has set. `region` is None where it cannot be used; `problem` says why, in one sentence."""
+
+    source: str
+    region: Region | None
+    steps: str | int
+    seed: int
+    problem: str | None = None
+
+    @property
+    def request(self) -> work.Request | None:
+        return self.region and work.Request(self.source, work.region_key(self.region), self.steps, self.seed)
+
+
+def prefill(query: Mapping[str, str]) -> None:
+    """Start a session from the address: ?bbox=W,S,E,N&seed=7."""
+    if "seed" in st.session_state:
+        return
+    st.session_state.seed = min(int(query["seed"]), MAX_SEED) if query.get("seed", "").isdecimal() else 0
+    st.session_state.bbox = query.get("bbox") or ",".join(map(str, EMBEDDED_BOX))
+    st.session_state.kind = BOX if query.get("bbox") else PRESET
+
+
+def wish(*, busy: bool) -> Wish:
+    """Draw map, region, steps and seed; `busy` locks them."""
+    source = st.selectbox(
+        "Map",
+        [EMBEDDED, OWN],
+        format_func={EMBEDDED: "Helsinki centre (embedded)", OWN: "Own map on this computer"}.get,
+        key="map",
+        disabled=busy,
+    )
+    if source == OWN:
+        source = st.text_input(
+            "Path of the map",
+            key="path",
+            placeholder="/maps/city.osm.pbf",
+            help="An .osm.pbf file, or a folder with buildings.parquet, roads.parquet …",
+            persist_state="page",
+            disabled=busy,
+        ).strip()
+    problem, region = None, None
+    try:
+        region = _region(source, busy)
+    except ZoomDiffError as error:
+        problem = str(error)
+    left, right = st.columns(2)
+    steps = left.selectbox(
+        "Steps",
+        list(STEPS),
+        format_func=STEPS.get,
+        key="steps",
+        help="More steps take longer and vary more, as real traffic does.",
+        disabled=busy,
+    )
+    seed = right.number_input(
+        "Seed",
+        0,
+        MAX_SEED,
+        key="seed",
+        help="The same seed gives the same week again; another one gives another week of the same place.",
+        disabled=busy,
+    )
+    if steps == "own":
+        steps = st.number_input(
+            "Steps per level", 1, TOTAL_STEPS // len(S4T4), 20, key="own_steps", persist_state="page", disabled=busy
+        )
+    return Wish(source, region, steps, seed, problem)
+
+
+def overlays(uec: UEC | None, *, busy: bool) -> list[str]:
+    """Draw a switch per context layer, with its legend where it is on; returns those that are on."""
+    st.caption("What the model is told about the place")
+    shown = []
+    for name, overlay in OVERLAYS.items():
+        if st.toggle(overlay.words, key=f"show_{name}", disabled=busy) and uec is not None:
+            shown.append(name)
+            st.html(overlay.legend(uec))
+    return shown
+
+
+def generate_button(wish: Wish, *, on_click: Callable[[Wish], None], ready: bool) -> None:
+    st.button(
+        "Generate",
+        on_click=on_click,
+        args=(wish,),
+        key="generate",
+        type="primary",
+        width="stretch",
+        disabled=not ready,
+    )
+
+
+def write_address(wish: Wish) -> None:
+    """Put box and seed into the page's address, so that it can be shared: as `prefill` reads them."""
+    if wish.source == EMBEDDED and wish.region and st.session_state.kind != FILE:
+        box = ",".join(f"{degrees:.6f}" for degrees in wish.region.polygon.bounds)
+        st.query_params.update(bbox=box, seed=str(wish.seed))
+
+
+def default_region(layers: MapLayers, source: str) -> Region:
+    """What to show of a map before anybody has chosen: a good piece of the embedded one, the middle of others."""
+    return Region.from_bbox(EMBEDDED_BOX if source == EMBEDDED else _middle(layers.extent))
+
+
+def parse_bbox(text: str) -> tuple[float, float, float, float]:
+    """W,S,E,N in degrees from what somebody typed. Raises RegionError."""
+    words = text.replace(",", " ").replace(";", " ").split()
+    try:
+        numbers = tuple(float(word) for word in words)
+    except ValueError:
+        numbers = ()
+    if len(numbers) != 4:
+        raise RegionError("The box needs four numbers: west, south, east and north in degrees, with commas between.")
+    return numbers
+
+
+def max_km2() -> float:
+    """The largest region, km2: the environment's ZOOMDIFF_MAX_KM2 or MAX_KM2. Raises OptionError."""
+    text = os.environ.get("ZOOMDIFF_MAX_KM2", "")
+    try:
+        limit = float(text or MAX_KM2)
+    except ValueError:
+        limit = math.nan
+    if not limit > 0:
+        raise OptionError(f"ZOOMDIFF_MAX_KM2 must be a number of km2 above 0, not {text!r}.")
+    return limit
+
+
+def _region(source: str, busy: bool) -> Region | None:
+    """Draw the choice of a region; None while there is nothing to choose from. Raises ZoomDiffError."""
+    kind = st.radio("Region", [PRESET, BOX, FILE], key="kind", horizontal=True, disabled=busy)
+    limit = max_km2()
+    if kind == PRESET:
+        near = "Helsinki centre" if source == EMBEDDED else "Middle of the map"
+        preset = st.selectbox("Preset", [near, "Whole map"], key="preset", label_visibility="collapsed", disabled=busy)
+        if not source:
+            return None
+        layers = work.map_of(source)
+        if preset == "Whole map":
+            return Region.from_bbox(layers.extent, max_km2=limit)
+        return default_region(layers, source)
+    if kind == BOX:
+        text = st.text_input("West, south, east, north in degrees", key="bbox", persist_state="page", disabled=busy)
+        return Region.from_bbox(parse_bbox(text), max_km2=limit)
+    upload = st.file_uploader("A polygon as GeoJSON", ["geojson", "json"], key="upload", disabled=busy)
+    return Region.from_geojson(upload.getvalue(), max_km2=limit) if upload else None
+
+
+def _middle(extent: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    """About 1.5 x 1.5 km in the middle of a map, or all of a smaller one."""
+    west, south, east, north = extent
+    lon, lat = (west + east) / 2, (south + north) / 2
+    up = min(0.007, (north - south) / 2)
+    across = min(0.007 / max(math.cos(math.radians(lat)), 0.1), (east - west) / 2)
+    return lon - across, lat - up, lon + across, lat + up
