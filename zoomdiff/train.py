@@ -41,7 +41,7 @@ class TrainConfig:
     weeks: int = 2
     held_out: str | None = None
     steps: int = 10_000
-    cells: int = 4096
+    cells: int = 2048
     learning_rate: float = 1e-3
     warmup: int = 300
     ema: float = 0.999

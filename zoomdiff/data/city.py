@@ -26,10 +26,10 @@ SATURDAY = 5
 # it is interpolated. Evening video at home, midday breaks at work, shopping and eating out, commuting at 8 h and 18 h.
 HOURS = (0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 21, 22, 23)
 DEMAND = {
-    "home": (0.95, 0.60, 0.45, 0.55, 0.80, 0.75, 1.05, 0.80, 0.80, 1.00, 1.35, 1.50, 1.50, 1.25),
-    "work": (0.40, 0.30, 0.30, 0.50, 0.90, 1.05, 1.55, 1.05, 1.05, 1.10, 0.90, 0.80, 0.70, 0.50),
-    "leisure": (0.60, 0.40, 0.30, 0.40, 0.70, 0.90, 1.30, 1.05, 1.05, 1.30, 1.35, 1.25, 1.05, 0.80),
-    "travel": (0.40, 0.30, 0.35, 0.90, 1.70, 1.00, 1.10, 1.00, 1.15, 1.80, 1.20, 1.05, 0.85, 0.60),
+    "home": (0.95, 0.75, 0.70, 0.75, 0.85, 0.80, 1.10, 0.85, 0.85, 1.00, 1.25, 1.35, 1.35, 1.15),
+    "work": (0.60, 0.55, 0.55, 0.70, 0.90, 0.95, 1.35, 0.95, 0.95, 1.05, 0.95, 0.90, 0.80, 0.70),
+    "leisure": (0.75, 0.65, 0.60, 0.65, 0.80, 0.90, 1.25, 1.00, 1.00, 1.20, 1.25, 1.20, 1.05, 0.90),
+    "travel": (0.60, 0.55, 0.60, 0.90, 1.35, 1.00, 1.10, 1.00, 1.10, 1.40, 1.15, 1.05, 0.90, 0.75),
 }
 USE = {
     "unknown": "home",
@@ -47,7 +47,7 @@ USE = {
 }
 # Cellular bytes per active user relative to a home: Wi-Fi carries much of what homes and offices use.
 APPETITE = {"home": 1.0, "work": 0.9, "leisure": 1.3, "travel": 1.7}
-AWAKE = (0.42, 0.27, 0.22, 0.45, 0.85, 0.95, 1.00, 0.96, 1.00, 1.05, 1.00, 0.95, 0.85, 0.62)
+AWAKE = (0.48, 0.33, 0.28, 0.48, 0.86, 0.95, 1.00, 0.97, 1.00, 1.03, 1.00, 0.96, 0.88, 0.68)
 
 
 @dataclass(frozen=True)
@@ -73,15 +73,15 @@ class CityConfig:
     megabytes: float = 30.0
     active_share: float = 0.35
     road_users: float = 6.0
-    spatial_sd: float = 0.85
+    spatial_sd: float = 0.70
     spatial_range: float = 120.0
-    taste_sd: float = 0.30
+    taste_sd: float = 0.28
     daily_sd: float = 0.08
-    hourly_sd: float = 0.22
+    hourly_sd: float = 0.18
     hourly_memory: float = 0.55
     noise_range: float = 150.0
-    weekend: tuple[float, float] = (0.98, 0.95)
-    session_megabytes: float = 12.0
+    weekend: tuple[float, float] = (0.98, 0.93)
+    session_megabytes: float = 4.0
     event_rate: float = 0.03
 
 

@@ -1,6 +1,7 @@
 """Training data: cities as tensors at all levels, and random block-aligned patches cut from them."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from zoomdiff.data.city import simulate
 from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.levels import Hierarchy
+
+INHABITED = 20.0  # people in a block, week's mean, from which patches are centred on it
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,12 @@ class TrainingCity:
         """(rows, columns) of base-station blocks."""
         return tuple(self.weeks[0][0].shape[1:])
 
+    @cached_property
+    def inhabited(self) -> np.ndarray:
+        """(n, 2) rows and columns of the blocks where people are; all blocks if there are none."""
+        people = self.conditions[0].population[0].mean(0).numpy() * self.hierarchy.block**2
+        return np.argwhere(people > INHABITED) if (people > INHABITED).any() else np.argwhere(people >= 0)
+
 
 @dataclass(frozen=True)
 class Patches:
@@ -51,17 +60,17 @@ class Patches:
 def random_patches(cities: list[TrainingCity], k: int, side: int, batch: int, rng: np.random.Generator) -> Patches:
     """`batch` patches of `side` x `side` blocks (or as many as the smallest city has) at level k.
 
-    Cities are drawn in proportion to their area; patches are turned and mirrored at random.
+    Every inhabited block of any city is as likely to lie in a patch's middle; wilderness comes along at the edges.
+    Patches are turned and mirrored at random.
     """
-    rows = min(side, *(city.blocks[0] for city in cities))
-    cols = min(side, *(city.blocks[1] for city in cities))
-    side = min(rows, cols)
-    area = np.array([city.blocks[0] * city.blocks[1] for city in cities], float)
+    side = min(side, *(n for city in cities for n in city.blocks))
+    weight = np.array([len(city.inhabited) for city in cities], float)
     x_k, coarser, conditions = [], [], []
-    for i in rng.choice(len(cities), batch, p=area / area.sum()):
+    for i in rng.choice(len(cities), batch, p=weight / weight.sum()):
         city = cities[i]
         week = city.weeks[rng.integers(len(city.weeks))]
-        row, col = (int(rng.integers(n - side + 1)) for n in city.blocks)
+        middle = city.inhabited[rng.integers(len(city.inhabited))]
+        row, col = (int(np.clip(m - rng.integers(side), 0, n - side)) for m, n in zip(middle, city.blocks, strict=True))
         turn, mirror = int(rng.integers(4)), bool(rng.integers(2))
 
         def cut(x: Tensor, level: int, row=row, col=col, turn=turn, mirror=mirror, city=city) -> Tensor:

@@ -8,11 +8,12 @@ from torch import Tensor
 from zoomdiff.levels import Hierarchy, repeat
 
 RANGE_MARGIN = 0.5  # standard deviations that a prediction may leave the training range by
+EMPTY = -0.5  # the logarithm given to no traffic at all: a gap below any traffic, or noise would fill the sea with some
 
 
 @dataclass(frozen=True)
 class LevelStats:
-    """What the training set says about one level: y = (log1p(intensity / scale) - mean) / std.
+    """What the training set says about one level: y = (log - mean) / std, log = log1p(intensity / scale).
 
     low, high      range of y in the training set
     residual_std   s_k: standard deviation of y - H_k (of y itself at the first level)
@@ -38,7 +39,8 @@ class ResidualPrior:
 
     def encode_intensity(self, intensity: Tensor, k: int) -> Tensor:
         """y of level k for an intensity in bytes per finest cell and step."""
-        return (torch.log1p(intensity / self.scale) - self.stats[k].mean) / self.stats[k].std
+        log = torch.where(intensity > 0, torch.log1p(intensity / self.scale), EMPTY)
+        return (log - self.stats[k].mean) / self.stats[k].std
 
     def encode(self, volume: Tensor, k: int) -> Tensor:
         """y of level k for volumes (..., T_k, H_k, W_k) in bytes."""
@@ -46,8 +48,9 @@ class ResidualPrior:
 
     def decode(self, y: Tensor, k: int) -> Tensor:
         """Volumes in bytes, never negative: the inverse of `encode`."""
-        log_intensity = y * self.stats[k].std + self.stats[k].mean
-        return self.scale * torch.expm1(log_intensity.clamp(min=0)) * self.hierarchy.fine_pieces(k)
+        log = y * self.stats[k].std + self.stats[k].mean
+        intensity = self.scale * torch.expm1(log.clamp(min=0))
+        return torch.where(log > EMPTY / 2, intensity, 0.0) * self.hierarchy.fine_pieces(k)
 
     def from_coarser(self, coarser: Tensor, k: int) -> Tensor:
         """H_k = U_k(x_{k-1}): level k-1's volumes, intensity repeated, in level k's code."""

@@ -1,0 +1,124 @@
+"""The command line: `python -m zoomdiff generate` and `python -m zoomdiff train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tqdm import tqdm
+
+import zoomdiff
+from zoomdiff.errors import OptionError, ZoomDiffError
+
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, no_args_is_help=True, help=zoomdiff.__doc__)
+
+BAD_INPUT = 2  # exit code
+
+
+@app.command()
+def generate(
+    map_: Annotated[
+        str, typer.Option("--map", help="helsinki (comes with ZoomDiff), an .osm.pbf file or a folder of layers.")
+    ] = "helsinki",
+    bbox: Annotated[str | None, typer.Option(help="Region as W,S,E,N in degrees; default: all of the map.")] = None,
+    region: Annotated[Path | None, typer.Option(help="Region as a GeoJSON file with a polygon.")] = None,
+    steps: Annotated[str, typer.Option(help="fast, full, or a number of steps per level.")] = "fast",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same traffic.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the four GeoJSON files.")] = Path("out"),
+    max_km2: Annotated[float, typer.Option(help="Refuse regions larger than this, in square kilometres.")] = 150.0,
+    weights: Annotated[Path | None, typer.Option(help="Weights of your own; default: the shipped ones.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+) -> None:
+    """Generate one week of traffic of a region and write it as GeoJSON, one file per level."""
+    # Imported here, so that --help and usage errors come at once.
+    from zoomdiff.checkpoint import SHIPPED, load_model
+    from zoomdiff.context import build_uec, read_map
+    from zoomdiff.export import write_geojson
+    from zoomdiff.generate import generate as run
+    from zoomdiff.pyramid import human_bytes
+    from zoomdiff.region import Region
+
+    frame = None
+    if bbox and region:
+        raise OptionError("Give the region either as --bbox or as --region, not both.")
+    if bbox:
+        frame = Region.from_bbox(parse_bbox(bbox), max_km2=max_km2)
+    elif region:
+        frame = Region.from_geojson(region, max_km2=max_km2)
+    layers = read_map(map_, bbox=frame.bounds if frame else None)
+    frame = frame or Region.from_bbox(layers.extent, max_km2=max_km2)
+    uec = build_uec(layers, frame)
+    model = load_model(weights or SHIPPED, device)
+
+    with tqdm(total=1, unit="step", bar_format="{desc} {bar} {n_fmt}/{total_fmt} steps, {remaining} left") as bar:
+
+        def on_step(k: int, step: int, total: int) -> None:
+            if step == 1:
+                bar.reset(total)
+                bar.set_description(f"Stage {k + 1} of {len(frame.hierarchy)}: {frame.hierarchy[k].title}")
+            bar.update()
+
+        pyramid = run(model, uec, steps=steps, seed=seed, on_step=on_step)
+    paths = write_geojson(pyramid, out)
+    typer.echo(f"{frame.km2:.2f} km2 of {layers.name}; {layers.licence}")
+    for k, path in enumerate(paths):
+        steps_k, rows, cols = pyramid.volumes[k].shape
+        typer.echo(
+            f"{path}: {steps_k} steps x {rows} x {cols} cells, {human_bytes(pyramid.total(k))} in the week, "
+            f"peak {pyramid.time_label(k, pyramid.peak_step(k))}"
+        )
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option(help="Folder of the run: weights, loss.csv, state to resume from.")],
+    map_: Annotated[
+        list[str] | None, typer.Option("--map", help="Map to train on; repeat for several. None: towns only.")
+    ] = None,
+    held_out: Annotated[str | None, typer.Option(help="Map that is only evaluated on.")] = None,
+    towns: Annotated[int, typer.Option(help="Procedural towns to train on besides.")] = 8,
+    weeks: Annotated[int, typer.Option(help="Simulated weeks per map.")] = 2,
+    steps: Annotated[int, typer.Option(help="Training steps.")] = 10_000,
+    cells: Annotated[int, typer.Option(help="Raster cells per step: the batch size.")] = 2048,
+    seed: Annotated[int, typer.Option(help="Seed of the cities, the patches and the noise.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out; same options.")] = False,
+) -> None:
+    """Train the model on the reference city, simulated on real and procedural maps."""
+    from zoomdiff.train import TrainConfig
+    from zoomdiff.train import train as run
+
+    config = TrainConfig(
+        maps=tuple(map_ or ()),
+        towns=towns,
+        weeks=weeks,
+        held_out=held_out,
+        steps=steps,
+        cells=cells,
+        seed=seed,
+    )
+    with tqdm(total=steps, unit="step", mininterval=5) as bar:
+
+        def on_step(step: int, loss: float) -> None:
+            bar.update(step - bar.n)
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+
+        path = run(out, config, device=device, resume=resume, say=tqdm.write, on_step=on_step)
+    typer.echo(f"Weights: {path}")
+
+
+def parse_bbox(text: str) -> tuple[float, float, float, float]:
+    """'W,S,E,N' in degrees as four numbers; raises OptionError."""
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise OptionError(f"The box {text!r} is not four numbers: write W,S,E,N in degrees.") from error
+    return west, south, east, north
+
+
+def main() -> None:
+    """Run the command line; bad input ends it with one sentence and exit code 2."""
+    try:
+        app()
+    except ZoomDiffError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise SystemExit(BAD_INPUT) from error
