@@ -56,18 +56,17 @@ def to_geojson(pyramid: TrafficPyramid, k: int) -> bytes:
 def write_geojson(pyramid: TrafficPyramid, folder: Path) -> list[Path]:
     """Write every level as `folder/<level name>.geojson`, all or none; returns the paths. Raises OptionError."""
     paths = [folder / f"{level.name}.geojson" for level in pyramid.region.hierarchy]
+    parts = [path.with_suffix(".part") for path in paths]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for k, path in enumerate(paths):
-            _partial(path).write_bytes(to_geojson(pyramid, k))
-        for path in paths:
-            os.replace(_partial(path), path)
+        try:
+            for k, part in enumerate(parts):
+                part.write_bytes(to_geojson(pyramid, k))
+            for part, path in zip(parts, paths, strict=True):
+                os.replace(part, path)
+        finally:
+            for part in parts:
+                part.unlink(missing_ok=True)
     except OSError as error:
-        for path in paths:
-            _partial(path).unlink(missing_ok=True)
         raise OptionError(f"The results cannot be written to {folder}: {error.strerror}.") from error
     return paths
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(path.name + ".part")
