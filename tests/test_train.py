@@ -1,0 +1,112 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from zoomdiff.checkpoint import load_model
+from zoomdiff.context import build_uec
+from zoomdiff.data.patches import TrainingCity, fit_prior, random_patches
+from zoomdiff.data.procedural import procedural_map
+from zoomdiff.diffusion.conditions import Conditions
+from zoomdiff.errors import CheckpointError, OptionError
+from zoomdiff.levels import S4T4, aggregate
+from zoomdiff.region import Region
+from zoomdiff.train import TrainConfig, learning_rate, train
+
+TINY = TrainConfig(towns=1, weeks=1, steps=8, cells=128, warmup=2, save_every=4)
+
+
+@pytest.fixture(scope="module")
+def town() -> TrainingCity:
+    layers = procedural_map(1, kilometres=1.6)
+    return TrainingCity.simulated(build_uec(layers, Region.from_bbox(layers.extent)), range(2))
+
+
+def test_patches_cut_the_same_ground_at_both_levels(town):
+    rng = np.random.default_rng(0)
+    for k in range(4):
+        patches = random_patches([town], k, 3, 5, rng)
+        assert patches.x_k.shape[:1] == (5,) and patches.x_k.shape[1] == 168 // S4T4[k].hours
+        assert patches.conditions.population.shape == patches.x_k.shape
+        if k:
+            again = aggregate(patches.x_k, *S4T4.between(k - 1, k))
+            torch.testing.assert_close(again, patches.coarser, rtol=1e-4, atol=1e3)
+        else:
+            assert patches.coarser is None
+
+
+def test_patches_turn_map_and_traffic_together(town):
+    """The population of a patch explains its traffic wherever and however it was cut."""
+    patches = random_patches([town], 3, 2, 16, np.random.default_rng(1))
+    people = patches.conditions.population.mean(1).flatten()
+    traffic = patches.x_k.mean(1).flatten()
+    assert torch.corrcoef(torch.stack([torch.log1p(people), torch.log1p(traffic / 1e5)]))[0, 1] > 0.7
+
+
+def test_the_fitted_code_has_unit_variance(town):
+    prior = fit_prior([town])
+    for k in range(4):
+        y = torch.cat([prior.encode(week[k], k).flatten() for week in town.weeks])
+        assert abs(y.mean()) < 1e-3 and abs(y.std() - 1) < 1e-3
+        assert prior.stats[k].low <= y.min() + 1e-4 and y.max() - 1e-4 <= prior.stats[k].high
+    assert prior.stats[0].residual_std == pytest.approx(1)
+    assert all(0 < s.residual_std < 1 for s in prior.stats[1:])
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path):
+    quiet = {"device": "cpu", "say": lambda text: None}
+    whole = train(tmp_path / "whole", TINY, **quiet)
+
+    class PowerCut(Exception):
+        pass
+
+    def cut(step, loss):
+        if step == 6:
+            raise PowerCut
+
+    with pytest.raises(PowerCut):
+        train(tmp_path / "broken", TINY, on_step=cut, **quiet)
+    resumed = train(tmp_path / "broken", TINY, resume=True, **quiet)
+    a, b = load_file(whole), load_file(resumed)
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=1e-4, atol=1e-6)
+    with (tmp_path / "broken" / "loss.csv").open() as log:
+        rows = list(csv.DictReader(log))
+    assert [int(row["step"]) for row in rows] == list(range(1, 9))
+    assert all(float(row["loss"]) > 0 for row in rows)
+
+    about = json.loads(resumed.with_suffix(".json").read_text())
+    assert about["train"]["steps"] == 8 and about["steps_done"] == 8
+    model = load_model(resumed, "cpu")
+    assert model.hierarchy == S4T4 and not model.network.training
+    with pytest.raises(OptionError, match="already holds a run"):
+        train(tmp_path / "whole", TINY, **quiet)
+    with pytest.raises(OptionError, match="other settings"):
+        train(tmp_path / "whole", TrainConfig(towns=1, steps=9), resume=True, **quiet)
+    with pytest.raises(OptionError, match="no run to resume"):
+        train(tmp_path / "nothing", TINY, resume=True, **quiet)
+
+
+def test_learning_rate_warms_up_and_comes_down():
+    config = TrainConfig(steps=1000, warmup=100, learning_rate=1e-3)
+    rates = [learning_rate(step, config) for step in range(1000)]
+    assert rates[0] == pytest.approx(1e-5) and max(rates) == pytest.approx(1e-3) and rates[-1] < 1e-8
+
+
+def test_weights_that_are_not_there_or_damaged_get_one_sentence(tmp_path):
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_model(tmp_path / "none.safetensors")
+    (tmp_path / "bad.safetensors").write_bytes(b"not weights")
+    (tmp_path / "bad.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_model(tmp_path / "bad.safetensors")
+
+
+def test_conditions_batch_and_crop():
+    arrays = (np.ones((9, 16, 16)), np.zeros((16, 16), np.int8), np.ones((10, 16, 16)), np.ones((168, 16, 16)))
+    one = Conditions.from_arrays(*arrays, 12)
+    both = Conditions.batch([one, one]).crop(slice(0, 8), slice(8, 16))
+    assert both.aoi.shape == (2, 12, 8, 8) and both.population.shape == (2, 168, 8, 8)
