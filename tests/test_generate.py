@@ -50,7 +50,7 @@ def test_levels_come_one_by_one_and_agree_in_the_end(model, helsinki):
     assert [n for _, _, n in seen] == [4, 10, 18, 28]
     assert pyramid.total(0) == pyramid.total(1) == pyramid.total(2) == pyramid.total(3) > 0
     assert all((x == np.round(x)).all() for x in pyramid.volumes)
-    assert pyramid.provenance["seed"] == 1 and "simulated" in pyramid.provenance["note"]
+    assert pyramid.provenance["seed"] == 1 and "simulated" in pyramid.provenance["training"]
 
 
 def test_a_seed_decides(model, helsinki):

@@ -35,7 +35,7 @@ def generate(
     from zoomdiff.export import write_geojson
     from zoomdiff.generate import generate as run
     from zoomdiff.pyramid import human_bytes
-    from zoomdiff.region import Region
+    from zoomdiff.region import Region, parse_bbox
 
     frame = None
     if bbox and region:
@@ -59,6 +59,8 @@ def generate(
 
         pyramid = run(model, uec, steps=steps, seed=seed, on_step=on_step)
     paths = write_geojson(pyramid, out)
+    for note in uec.notes:
+        typer.echo(f"Note: {note}")
     typer.echo(f"{frame.km2:.2f} km2 of {layers.name}; {layers.licence}")
     for k, path in enumerate(paths):
         steps_k, rows, cols = pyramid.volumes[k].shape
@@ -104,15 +106,6 @@ def train(
 
         path = run(out, config, device=device, resume=resume, say=tqdm.write, on_step=on_step)
     typer.echo(f"Weights: {path}")
-
-
-def parse_bbox(text: str) -> tuple[float, float, float, float]:
-    """'W,S,E,N' in degrees as four numbers; raises OptionError."""
-    try:
-        west, south, east, north = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise OptionError(f"The box {text!r} is not four numbers: write W,S,E,N in degrees.") from error
-    return west, south, east, north
 
 
 def main() -> None:

@@ -198,6 +198,15 @@ class Region:
         return (row, col) if inside else None
 
 
+def parse_bbox(text: str) -> tuple[float, float, float, float]:
+    """'W,S,E,N' in degrees, as a person types it, as four numbers; raises RegionError."""
+    try:
+        west, south, east, north = (float(word) for word in text.replace(",", " ").replace(";", " ").split())
+    except ValueError as error:
+        raise RegionError(f"The box {text!r} is not four numbers: write W,S,E,N in degrees.") from error
+    return west, south, east, north
+
+
 def _to_utm(epsg: int) -> Transformer:
     return Transformer.from_crs(4326, epsg, always_xy=True)
 

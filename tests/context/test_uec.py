@@ -76,13 +76,14 @@ def test_helsinki_has_a_plausible_number_of_people(uec):
 
 
 def test_the_region_must_be_on_the_map():
-    with pytest.raises(MapError, match=r"outside the map.*choose a region within 24\.9"):
+    with pytest.raises(MapError, match=r"outside the map: choose one within 24\.9"):
         build_uec(read_map("helsinki"), TINY)
 
 
 def test_nothing_on_the_map_is_a_valid_context():
     empty = build_uec(layers(), TINY)
     assert not empty.structure.any() and not empty.poi.any() and not empty.population.any() and not empty.aoi.any()
+    assert any("no streets, buildings or places" in note for note in empty.notes)
 
 
 def test_open_sea():
@@ -206,3 +207,13 @@ def test_whole_cities(source, people, place, kind):
     uec = build_uec(city, region)
     assert people[0] < uec.population[3].sum() < people[1]
     assert AOI_CLASSES[uec.aoi[region.cell_at(*place)]] == kind
+
+
+def test_the_user_is_told_what_the_map_does_not_have():
+    layers = read_map("helsinki")
+    west, south, east, north = layers.extent
+    inside = Region.from_bbox((24.94, 60.168, 24.945, 60.172))
+    assert build_uec(layers, inside).notes == ()
+    half_off = Region.from_bbox((east - 0.005, 60.168, east + 0.005, 60.172))
+    (note,) = build_uec(layers, half_off).notes
+    assert "Only 50%" in note

@@ -202,10 +202,20 @@ def _extent(tagged: osm.Tagged, bbox) -> tuple[float, float, float, float]:
         bounds = np.array([f.total_bounds for f in frames])
         extent = (*bounds[:, :2].min(0), *bounds[:, 2:].max(0))
     if bbox is not None:
+        whole = extent
         extent = (*np.maximum(extent[:2], bbox[:2]), *np.minimum(extent[2:], bbox[2:]))
         if extent[0] >= extent[2] or extent[1] >= extent[3]:
-            raise MapError("The box lies outside the map: choose one within what the map covers.")
+            raise MapError(outside(whole))
     return tuple(float(v) for v in extent)
+
+
+def outside(extent: tuple[float, float, float, float]) -> str:
+    """The sentence for a region that a map of this extent does not touch."""
+    west, south, east, north = extent
+    return (
+        "The region lies outside the map: "
+        f"choose one within {west:.4f},{south:.4f},{east:.4f},{north:.4f} (W,S,E,N in degrees)."
+    )
 
 
 def _check_bbox(bbox) -> None:

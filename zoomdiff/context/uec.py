@@ -9,7 +9,7 @@ from scipy.ndimage import uniform_filter
 
 from zoomdiff.context import population
 from zoomdiff.context.classes import AOI_CLASSES, AOI_INDEX, POI_AOI, POI_CATEGORIES, ROAD_CLASSES
-from zoomdiff.context.layers import MapLayers
+from zoomdiff.context.layers import MapLayers, outside
 from zoomdiff.context.raster import cells_of, count, coverage, length
 from zoomdiff.errors import MapError
 from zoomdiff.levels import HOURS_PER_WEEK
@@ -35,6 +35,7 @@ class UEC:
     poi         (len(POI_CATEGORIES), H, W) float32, points of interest in the cell
     population  (168, H, W) float32, people present in each hour from Monday 00:00 local time: an estimate
     sources     sentences: which map, which licence, how the population was estimated
+    notes       sentences for the user: what is missing on the map here
 
     Raises ValueError if a shape is wrong or a value is negative, not finite, or no class.
     """
@@ -45,6 +46,7 @@ class UEC:
     poi: np.ndarray
     population: np.ndarray
     sources: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         expected = {
@@ -76,11 +78,7 @@ def build_uec(layers: MapLayers, region: Region) -> UEC:
     outside what the map covers.
     """
     if not shapely.box(*region.bounds).intersects(shapely.box(*layers.extent)):
-        west, south, east, north = layers.extent
-        raise MapError(
-            f"The region lies outside the map {layers.name}: "
-            f"choose a region within {west:.4f},{south:.4f},{east:.4f},{north:.4f} (W,S,E,N)."
-        )
+        raise MapError(outside(layers.extent))
     west, south, east, north = region.bounds
     buildings, roads, rails, areas, pois = (
         layer.cx[west:east, south:north]
@@ -111,7 +109,19 @@ def build_uec(layers: MapLayers, region: Region) -> UEC:
         poi=poi.astype(np.float32),
         population=population.estimate(floor, streets, land[AOI_INDEX["green"]], cell_m2),
         sources=(f"Map: {layers.source}; {layers.licence}.", population.SOURCE),
+        notes=_notes(layers, region, empty=not (cover.any() or streets.any() or poi.any())),
     )
+
+
+def _notes(layers: MapLayers, region: Region, *, empty: bool) -> tuple[str, ...]:
+    """What the user should know about this place on this map."""
+    notes = []
+    on_map = region.polygon.intersection(shapely.box(*layers.extent)).area / region.polygon.area
+    if on_map < 0.99:
+        notes.append(f"Only {on_map:.0%} of the region lies on the map; the rest counts as empty ground.")
+    if empty:
+        notes.append("The map has no streets, buildings or places in this region: expect next to no traffic.")
+    return tuple(notes)
 
 
 def guess_buildings(buildings: gpd.GeoDataFrame, cover: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray]:
