@@ -13,7 +13,7 @@ from pyproj import Transformer
 from zoomdiff.region import Region
 
 MARGIN = 350.0  # metres shown around the region, at least
-ASPECT = 1.5  # width to height that is filled, if the map reaches so far
+ASPECT = 1.9  # width to height that is filled, if the map reaches so far
 LONGEST_SIDE = 1800  # pixels
 FINEST_PIXEL = 0.75  # metres
 SUPERSAMPLING = 2

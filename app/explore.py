@@ -1,12 +1,14 @@
 """The result: zoom and time sliders over the map, the week of one cell, totals and files."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 import charts
 import maps
 import streamlit as st
 from colours import TRAFFIC, Scale, data_url, palette_png, scale_legend
+from work import Request
 
 from zoomdiff.export import to_geojson
 from zoomdiff.levels import S4T4, Level
@@ -18,12 +20,16 @@ LIVE_OPACITY = 0.85
 LOOKS = LINEAR, LOGARITHMIC = ("linear", "logarithmic")
 
 
-def start(week: TrafficPyramid, region_key: str) -> None:
-    """Before a week is shown: its busiest hour and cell, unless the user has already moved within this region."""
+def start(week: TrafficPyramid, request: Request) -> None:
+    """Before a week is shown for the first time: its colour scales, and in a new region its busiest hour and cell."""
     state = st.session_state
     state.setdefault("zoom", len(week.volumes) - 1)
-    if state.get("explored") != region_key:
-        state.explored = region_key
+    before = state.get("explored")
+    if before == request:
+        return
+    state.explored = request
+    state.scales = [Scale.of(x_k) for x_k in week.volumes]
+    if before is None or before.region != request.region:
         state.hour = week.peak_step()  # the hour of the week that is shown, whichever level it is shown at
         state.place = None  # the finest cell (row, col) that was clicked
 
@@ -32,7 +38,7 @@ def zoom_slider(week: TrafficPyramid) -> int:
     """The level to show."""
     levels = week.region.hierarchy
     words = [charts.level_words(level) for level in levels]
-    k = st.select_slider("Zoom", range(len(levels)), format_func=words.__getitem__, key="zoom")
+    k = st.select_slider("Zoom", range(len(levels)), format_func=words.__getitem__, key="zoom", persist_state="page")
     _stops(words)
     return k
 
@@ -69,7 +75,8 @@ def traffic_map(week: TrafficPyramid, k: int, step: int, scale: Scale, opacity: 
         st.session_state.place = maps.picked_place(region, pick, indices[0]) if indices else None
 
     cell, hours = charts.cell_words(week.level(pick))
-    tooltip = f"<b>{{v}}</b> per {cell}<br>{week.time_label(pick, pick_step)}<br><i>click: its week</i>"
+    when = week.time_label(pick, pick_step) if maps.tells_step(region, pick) else "in the week"
+    tooltip = f"<b>{{v}}</b> per {cell}<br>{when}<br><i>click: its week</i>"
     st.pydeck_chart(
         maps.deck(layers, region, tooltip),
         height=MAP_HEIGHT,
@@ -95,9 +102,9 @@ def cell_of(region: Region, k: int, place: tuple[int, int]) -> tuple[int, int]:
     return place[0] // side, place[1] // side
 
 
-def traffic_scale(week: TrafficPyramid, k: int, look: str) -> Scale:
+def traffic_scale(k: int, look: str) -> Scale:
     """One colour scale for all hours of level k."""
-    return Scale.of(week.volumes[k], look == LOGARITHMIC)
+    return replace(st.session_state.scales[k], logarithmic=look == LOGARITHMIC)
 
 
 def legend(level: Level, scale: Scale, opacity: float) -> None:

@@ -22,6 +22,7 @@ ALL_WEEK = range(HOURS_PER_WEEK)
 STYLE = """<style>
 .stMainBlockContainer { padding-left: 2.5rem; padding-right: 2.5rem; }
 .stDeckGlJsonChart { background: #e9e6e1; border-radius: 6px; overflow: hidden; }
+.st-key-zoom .stSliderTickBar, [class*="st-key-step_"] .stSliderTickBar { display: none; }
 @media (max-width: 640px) { .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; } }
 </style>"""
 
@@ -58,7 +59,7 @@ def page() -> None:
         elif busy:
             generating(wish, place, shown)
         elif week := work.results().get(wish.request):
-            explore.start(week, wish.request.region)
+            explore.start(week, wish.request)
             result(week, place, shown)
         else:
             before(place, shown)
@@ -147,7 +148,7 @@ def generating(wish: Wish, place: Place, shown: list[str]) -> None:
 @st.fragment
 def result(week: TrafficPyramid, place: Place, shown: list[str]) -> None:
     """The sliders, the map, and the week of one cell. Moving them runs this part only, and never the model."""
-    zoom, time = st.columns([5, 7], gap="large")
+    zoom, time = st.columns([5, 7], gap="medium")
     with zoom:
         k = explore.zoom_slider(week)
     with time:
@@ -157,8 +158,10 @@ def result(week: TrafficPyramid, place: Place, shown: list[str]) -> None:
     left, right = st.columns([7, 5])
     with right:
         look, dim = st.columns(2)
-        scale = explore.traffic_scale(week, k, look.radio("Colours", explore.LOOKS, key="look", horizontal=True))
-        opacity = dim.slider("Opacity", 0.1, 1.0, 0.8, 0.05, key="opacity")
+        scale = explore.traffic_scale(
+            k, look.radio("Colours", explore.LOOKS, key="look", horizontal=True, persist_state="page")
+        )
+        opacity = dim.slider("Opacity", 0.1, 1.0, 0.8, 0.05, key="opacity", persist_state="page")
         explore.legend(level, scale, opacity)
         explore.week_curve(week, k, step)
         st.html(explore.thumbnails(week.region, week.volumes, shown=k))

@@ -17,6 +17,7 @@ from zoomdiff.pyramid import TrafficPyramid, human_bytes
 from zoomdiff.region import Region
 
 PICKABLE = 30_000  # cells: beyond that clicking works on the next coarser level
+TELLING = 6_000  # cells: beyond that the tooltip tells the week's volume, so that no step has to send all cells anew
 ACCENT, GRID, CELL = [138, 42, 86], [70, 66, 78, 90], [20, 18, 26]
 VIEW = 620, 495  # pixels that the region should fit in, whatever the window
 
@@ -130,18 +131,23 @@ def pick_level(region: Region, k: int) -> int:
     return next((level for level in range(k, 0, -1) if region.mask(level).sum() <= PICKABLE), 0)
 
 
+def tells_step(region: Region, k: int) -> bool:
+    """Whether level k's tooltip tells the volume of the step that is shown, or that of the week."""
+    return bool(region.mask(k).sum() <= TELLING)
+
+
 def pick_layer(pyramid: TrafficPyramid, k: int, step: int) -> pdk.Layer:
-    """Invisible cells of level k that know their volume in the step, for the tooltip and for clicks.
+    """Invisible cells of level k for clicks, and for a tooltip `v` with their volume: see `tells_step`.
 
     A cell is sent as its north-west corner; the browser adds the other corners, which lie alike for all.
     """
     region = pyramid.region
     corners = region.corners(k)
     rows, cols = np.nonzero(region.mask(k))
-    volumes = pyramid.volumes[k][step, rows, cols]
+    volumes = pyramid.volumes[k][step] if tells_step(region, k) else pyramid.volumes[k].sum(0)
     records = [
         {"x": x, "y": y, "v": human_bytes(v)}
-        for (x, y), v in zip(corners[rows, cols].round(7).tolist(), volumes.tolist(), strict=True)
+        for (x, y), v in zip(corners[rows, cols].round(7).tolist(), volumes[rows, cols].tolist(), strict=True)
     ]
     middle = corners.shape[0] // 2 - 1, corners.shape[1] // 2 - 1
     one = corners[middle[0] : middle[0] + 2, middle[1] : middle[1] + 2] - corners[middle]

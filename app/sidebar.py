@@ -12,6 +12,7 @@ from surroundings import OVERLAYS
 from zoomdiff.context import UEC, MapLayers
 from zoomdiff.diffusion.schedule import TOTAL_STEPS
 from zoomdiff.errors import OptionError, RegionError, ZoomDiffError
+from zoomdiff.generate import FAST
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 
@@ -20,7 +21,7 @@ EMBEDDED_BOX = (24.9386, 60.1656, 24.9518, 60.1778)  # eight base stations, all 
 MAX_KM2 = 150.0
 MAX_SEED = 2**53 - 1  # what a browser can count to
 PRESET, BOX, FILE = "Preset", "Box", "GeoJSON"
-STEPS = {"fast": "Fast", "full": "Full (600 steps, slow)", "own": "My own number"}
+STEPS = {"fast": "Fast", "full": "Full", "own": "Custom"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def wish(*, busy: bool) -> Wish:
         list(STEPS),
         format_func=STEPS.get,
         key="steps",
-        help="More steps take longer and vary more, as real traffic does.",
+        help=f"Fast takes {sum(FAST)} steps, full {TOTAL_STEPS}. More take longer and come closer to real variety.",
         disabled=busy,
     )
     seed = right.number_input(
@@ -124,9 +125,9 @@ def write_address(wish: Wish) -> None:
         st.query_params.update(bbox=box, seed=str(wish.seed))
 
 
-def default_region(layers: MapLayers, source: str) -> Region:
+def default_region(layers: MapLayers, source: str, *, max_km2: float | None = None) -> Region:
     """What to show of a map before anybody has chosen: a good piece of the embedded one, the middle of others."""
-    return Region.from_bbox(EMBEDDED_BOX if source == EMBEDDED else _middle(layers.extent))
+    return Region.from_bbox(EMBEDDED_BOX if source == EMBEDDED else _middle(layers.extent), max_km2=max_km2)
 
 
 def parse_bbox(text: str) -> tuple[float, float, float, float]:
@@ -165,7 +166,7 @@ def _region(source: str, busy: bool) -> Region | None:
         layers = work.map_of(source)
         if preset == "Whole map":
             return Region.from_bbox(layers.extent, max_km2=limit)
-        return default_region(layers, source)
+        return default_region(layers, source, max_km2=limit)
     if kind == BOX:
         text = st.text_input("West, south, east, north in degrees", key="bbox", persist_state="page", disabled=busy)
         return Region.from_bbox(parse_bbox(text), max_km2=limit)

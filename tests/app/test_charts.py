@@ -1,0 +1,65 @@
+"""The week curve."""
+
+import charts
+import numpy as np
+import pytest
+
+from zoomdiff.levels import S4T4
+
+
+def test_intensity_of_even_traffic_is_the_same_at_all_levels():
+    finest = np.full((168, 8, 8), 100.0)
+    values = [charts.intensity(x, level) for x, level in zip(S4T4.pyramid(finest), S4T4, strict=True)]
+    assert all(np.allclose(x, 400.0) for x in values)  # 100 B an hour on 0.25 ha
+
+
+def test_busiest_cell(week):
+    assert charts.busiest_cell(week.volumes[3]) == (9, 4)
+    assert charts.busiest_cell(week.volumes[0]) == (1, 0)
+
+
+def test_four_staircases_that_hold_the_place(week):
+    figure = charts.week_curve(week, (9, 4), 2, 10)
+    assert [trace.name for trace in figure.data] == [
+        "1 day · base station",
+        "4 h · cell",
+        "2 h · 100 m grid",
+        "1 h · 50 m grid",
+    ]
+    for k, trace in enumerate(figure.data):
+        side, level = S4T4.space_factor(k), S4T4[k]
+        mine = week.volumes[k][:, 9 // side, 4 // side]
+        np.testing.assert_allclose(np.array(trace.y)[:-1] * 1e9, mine / level.hours / level.side**2 * 1e4)
+        assert trace.line.shape == "hv" and trace.x[-1] == 168
+    widths = [trace.line.width for trace in figure.data]
+    assert max(widths) == widths[2] and widths.count(max(widths)) == 1
+
+
+def test_units_stand_on_both_axes(week):
+    figure = charts.week_curve(week, (9, 4), 3, 0)
+    assert figure.layout.yaxis.title.text == "GB per hour and hectare"
+    assert "local time" in figure.layout.xaxis.title.text
+    assert figure.layout.xaxis.ticktext == ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def test_unit_follows_the_volume(week):
+    quiet = charts.week_curve(week, (20, 12), 3, 0)
+    assert quiet.layout.yaxis.title.text == "MB per hour and hectare"
+    assert 0 < max(max(trace.y) for trace in quiet.data) < 1000
+
+
+def test_the_shown_step_is_shaded(week):
+    (shade,) = charts.week_curve(week, (0, 0), 1, 7).layout.shapes
+    assert (shade.x0, shade.x1) == (28, 32)
+
+
+@pytest.mark.parametrize(
+    ("k", "words", "cell"),
+    [
+        (0, "1 day · base station", ("base station", "1 day")),
+        (1, "4 h · cell", ("cell", "4 h")),
+        (3, "1 h · 50 m grid", ("50 m square", "1 h")),
+    ],
+)
+def test_words(k, words, cell):
+    assert charts.level_words(S4T4[k]) == words and charts.cell_words(S4T4[k]) == cell
