@@ -1,13 +1,17 @@
 """The command line: `python -m zoomdiff generate` and `python -m zoomdiff train`."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from tqdm import tqdm
 
 import zoomdiff
 from zoomdiff.errors import OptionError, ZoomDiffError
+
+if TYPE_CHECKING:
+    from zoomdiff.levels import Hierarchy
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, no_args_is_help=True, help=zoomdiff.__doc__)
 
@@ -49,15 +53,7 @@ def generate(
     uec = build_uec(layers, frame)
     model = load_model(weights or SHIPPED, device)
 
-    with tqdm(total=1, unit="step", bar_format="{desc} {bar} {n_fmt}/{total_fmt} steps, {remaining} left") as bar:
-
-        def on_step(k: int, step: int, total: int) -> None:
-            if step == 1:
-                bar.reset(total)
-                bar.set_description(f"Stage {k + 1} of {len(frame.hierarchy)}: {frame.hierarchy[k].title}")
-            bar.update()
-
-        pyramid = run(model, uec, steps=steps, seed=seed, on_step=on_step)
+    pyramid = run(model, uec, steps=steps, seed=seed, on_step=stage_bars(frame.hierarchy))
     paths = write_geojson(pyramid, out)
     for note in uec.notes:
         typer.echo(f"Note: {note}")
@@ -106,6 +102,22 @@ def train(
 
         path = run(out, config, device=device, resume=resume, say=tqdm.write, on_step=on_step)
     typer.echo(f"Weights: {path}")
+
+
+def stage_bars(hierarchy: "Hierarchy") -> Callable[[int, int, int], None]:
+    """An `on_step` for `generate` that shows a progress bar per stage."""
+    bar = None
+
+    def on_step(k: int, step: int, steps: int) -> None:
+        nonlocal bar
+        if step == 1:
+            words = f"Stage {k + 1} of {len(hierarchy)}: {hierarchy[k].title}"
+            bar = tqdm(total=steps, desc=f"{words:42}", bar_format="{desc} {bar} step {n_fmt} of {total_fmt} {elapsed}")
+        bar.update()
+        if step == steps:
+            bar.close()
+
+    return on_step
 
 
 def main() -> None:
