@@ -22,12 +22,18 @@ from zoomdiff.region import Region
 
 QUIET = ("green", "water", "farmland")
 BUSY = ("residential", "commercial", "office", "mixed")
+SOMETHING = 1e4  # bytes; a fraction of one session
 TRUTH_SEED = 900_000  # of no training city
 
 
 def spearman_of_weekly_mean(generated: np.ndarray, truth: np.ndarray) -> float:
     """Rank correlation over cells of the weekly mean of (T, H, W) volumes."""
     return float(spearmanr(generated.mean(0).ravel(), truth.mean(0).ravel())[0])
+
+
+def log_spread(volumes: np.ndarray) -> float:
+    """Standard deviation of ln(bytes) over values that carry something."""
+    return float(np.log(volumes[volumes > SOMETHING]).std())
 
 
 def mean_by_use(finest: np.ndarray, uec: UEC) -> dict[str, float]:
@@ -52,7 +58,7 @@ def report(uec: UEC, pyramids: list[TrafficPyramid], truth: np.ndarray) -> None:
         volumes = [pyramid.volumes[k] for pyramid in pyramids]
         rank = np.mean([spearman_of_weekly_mean(x, true_levels[k]) for x in volumes])
         empty = np.mean([(x == 0).mean() for x in volumes]), (true_levels[k] == 0).mean()
-        spread = np.mean([np.log(x[x > 0]).std() for x in volumes]), np.log(true_levels[k][true_levels[k] > 0]).std()
+        spread = np.mean([log_spread(x) for x in volumes]), log_spread(true_levels[k])
         volume = np.mean([x.sum() for x in volumes]) / true_levels[k].sum()
         print(
             f"{level.name:10} {rank:9.3f} {empty[0]:8.2f} /{empty[1]:6.2f} {spread[0]:9.2f} /{spread[1]:6.2f} "
