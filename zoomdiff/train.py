@@ -54,6 +54,20 @@ def training_city(layers: MapLayers, seeds: range) -> TrainingCity:
     return TrainingCity.simulated(build_uec(layers, Region.from_bbox(layers.extent)), seeds)
 
 
+def gather_cities(config: TrainConfig, say: Callable[[str], None]) -> tuple[list[TrainingCity], TrainingCity | None]:
+    """The cities to train on and the held-out one; every week has a seed of its own. Raises OptionError, MapError."""
+    maps = [read_map(source) for source in config.maps]
+    maps += [procedural_map(config.seed + number) for number in range(config.towns)]
+    if not maps:
+        raise OptionError("There is nothing to train on: give --map or --towns.")
+    cities = []
+    for number, layers in enumerate(maps):
+        cities.append(training_city(layers, range(1000 * number, 1000 * number + config.weeks)))
+        say(f"{layers.name}: {math.prod(cities[-1].blocks)} blocks")
+    held_out = config.held_out and training_city(read_map(config.held_out), range(900_000, 900_001))
+    return cities, held_out
+
+
 def learning_rate(step: int, config: TrainConfig) -> float:
     """Linear warm-up, then a cosine down to zero."""
     if step < config.warmup:
@@ -103,9 +117,11 @@ def train(
 ) -> Path:
     """Train from scratch or go on with a stopped run; returns the path of the weights.
 
-    Writes into `out`: the weights with their JSON, loss.csv (step, seconds, level, loss; held-out rows too), and
-    state.pt, with which `resume` continues exactly. Raises OptionError if `out` holds a run and resume is not set, or
-    holds none, or another configuration's, and it is.
+    Writes into `out` every `save_every` steps: the weights with their JSON, loss.csv (mean training loss of each level
+    since the row before, and held-out loss), and state.pt, with which `resume` continues exactly.
+
+    Raises OptionError if there is nothing to train on, `out` holds a run and resume is not set, or resume is set and
+    it holds none or another configuration's.
     """
     place = pick_device(device)
     state_file, log_file = out / "state.pt", out / "loss.csv"
@@ -116,21 +132,12 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
 
-    cities = []
-    for number, source in enumerate([*config.maps, *range(config.towns)]):
-        layers = procedural_map(config.seed + source) if isinstance(source, int) else read_map(source)
-        seeds = range(1000 * number, 1000 * number + config.weeks)
-        cities.append(training_city(layers, seeds))
-        say(f"{layers.name}: {math.prod(cities[-1].blocks)} blocks")
-    if not cities:
-        raise OptionError("There is nothing to train on: give --map or --towns.")
-    test_city = training_city(read_map(config.held_out), range(900_000, 900_001)) if config.held_out else None
-
+    cities, test_city = gather_cities(config, say)
     model = DRDM(new_network().to(place), fit_prior(cities))
     ema = AveragedModel(model.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
     averaged = DRDM(ema.module, model.prior)
     optimiser = torch.optim.AdamW(model.network.parameters(), weight_decay=1e-3)
-    first, seconds = 0, 0.0
+    first, seconds, log = 0, 0.0, []
     if resume:
         state = torch.load(state_file, map_location=place, weights_only=True)
         if state["config"] != json.dumps(asdict(config)):
@@ -138,13 +145,10 @@ def train(
         model.network.load_state_dict(state["network"])
         ema.load_state_dict(state["ema"])
         optimiser.load_state_dict(state["optimiser"])
-        first, seconds = state["step"], state["seconds"]
-        _drop_rows_after(log_file, first)
-    else:
-        log_file.write_text("step,seconds,set,level,loss\n")
+        first, seconds, log = state["step"], state["seconds"], state["log"]
 
     started = time.monotonic() - seconds
-    rows = []
+    losses = {level.name: [] for level in model.hierarchy}
     model.network.train()
     for step in range(first, config.steps):
         rng = np.random.default_rng([config.seed, step])  # of its own for every step, so a resumed run is the same
@@ -159,20 +163,20 @@ def train(
         optimiser.step()
         ema.update_parameters(model.network)
 
-        name = model.hierarchy[k].name
-        rows.append((step + 1, round(time.monotonic() - started, 1), "train", name, round(loss.item(), 5)))
+        losses[model.hierarchy[k].name].append(loss.item())
         if on_step:
-            on_step(step + 1, rows[-1][-1])
+            on_step(step + 1, loss.item())
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
             seconds = time.monotonic() - started
+            rows = [("train", name, np.mean(values)) for name, values in losses.items() if values]
+            losses = {name: [] for name in losses}
             if test_city:
-                losses = held_out_loss(averaged, test_city, config, place)
-                for level, value in zip(model.hierarchy, losses, strict=True):
-                    rows.append((step + 1, round(seconds, 1), "held-out", level.name, round(value, 5)))
-                say(f"step {step + 1}, {seconds / 60:.1f} min, held-out {' '.join(f'{v:.4f}' for v in losses)}")
-            with log_file.open("a", newline="") as log:
-                csv.writer(log).writerows(rows)
-            rows.clear()
+                tested = held_out_loss(averaged, test_city, config, place)
+                rows += zip(["held-out"] * len(tested), losses, tested, strict=True)
+                say(f"step {step + 1}, {seconds / 60:.1f} min, held-out {' '.join(f'{v:.4f}' for v in tested)}")
+            log += [[step + 1, round(seconds), kind, name, round(float(loss), 5)] for kind, name, loss in rows]
+            with log_file.open("w", newline="") as file:
+                csv.writer(file).writerows([("step", "seconds", "set", "level", "loss"), *log])
             notes = {"train": asdict(config), "steps_done": step + 1, "hours": round(seconds / 3600, 2)}
             save_model(averaged, out / NAME, **notes)
             state = {
@@ -182,15 +186,8 @@ def train(
                 "optimiser": optimiser.state_dict(),
                 "step": step + 1,
                 "seconds": seconds,
+                "log": log,
             }
             torch.save(state, state_file.with_suffix(".part"))
             state_file.with_suffix(".part").replace(state_file)
     return out / NAME
-
-
-def _drop_rows_after(log_file: Path, step: int) -> None:
-    """Forget log rows of steps that will be run again."""
-    with log_file.open(newline="") as log:
-        header, *rows = csv.reader(log)
-    with log_file.open("w", newline="") as log:
-        csv.writer(log).writerows([header, *(row for row in rows if int(row[0]) <= step)])
