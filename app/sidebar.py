@@ -17,7 +17,7 @@ from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 
 EMBEDDED, OWN = "helsinki", "own"
-EMBEDDED_BOX = (24.9386, 60.1656, 24.9518, 60.1778)  # eight base stations, all on land that the embedded map knows
+EMBEDDED_BOX = (24.9386, 60.1656, 24.9518, 60.1755)  # the six blocks that lie wholly inside the embedded map
 MAX_KM2 = 150.0
 MAX_SEED = 2**53 - 1  # what a browser can count to
 PRESET, BOX, FILE = "Preset", "Box", "GeoJSON"
