@@ -19,3 +19,7 @@ class OptionError(ZoomDiffError):
 
 class CheckpointError(ZoomDiffError):
     """Weights are missing, damaged, or were trained for another hierarchy."""
+
+
+class DataError(ZoomDiffError):
+    """A table of measurements or of sites cannot be used; names the row wherever one row is at fault."""

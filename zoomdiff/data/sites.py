@@ -1,0 +1,146 @@
+"""Base station sites: where they stand, which part of a region each serves, and what it carries.
+
+Every finest grid of a region belongs to one site, the nearest (a Voronoi cell), or the nearest in distance / weight (a
+multiplicatively weighted one), so that strong sites serve more. Traffic of the sites is then a plain sum, and no total
+changes.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pyproj import Transformer
+from scipy.sparse import csr_array
+from scipy.spatial import cKDTree
+
+from zoomdiff.data.tables import Table
+from zoomdiff.errors import DataError
+from zoomdiff.region import Region
+
+OPENCELLID = (
+    *("radio", "mcc", "net", "area", "cell", "unit", "lon", "lat", "range", "samples"),
+    *("changeable", "created", "updated", "averageSignal"),
+)
+KEPT = ["radio", "lon", "lat", "range", "samples"]
+ROWS_AT_ONCE = 1_000_000  # the whole world's file has 50 million
+DISTANCES_AT_ONCE = 4_000_000  # 100 MB with what lies between
+
+
+def read_opencellid(
+    path: str | Path, *, bounds: tuple[float, float, float, float] | None = None, decimals: int = 4
+) -> pd.DataFrame:
+    """Read cells from an OpenCelliD CSV and merge those at the same place to sites, in order of appearance.
+
+    path      CSV (also .csv.gz) with columns radio, mcc, net, area, cell, unit, lon, lat, range, samples, ..., with or
+              without header
+    bounds    (west, south, east, north) in degrees: read only what lies inside, such as `Region.bounds`
+    decimals  degrees are rounded to so many digits to tell what is the same place: 4 are 11 m from south to north
+
+    Returns the columns site (id, str), lon, lat (mean of its cells), cells (their number), radio (all kinds, as
+    "GSM+LTE"), range (largest, metres) and samples (sum). Positions are estimates from phones.
+    Source: opencellid.org, CC BY-SA 4.0.
+
+    Raises DataError if the file cannot be read, a row's place is no number or out of range, or no cell is inside.
+    """
+    path = Path(path)
+    try:
+        has_header = "lon" in pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0].str.lower().to_list()
+        chunks = pd.read_csv(
+            path,
+            names=OPENCELLID,
+            header=None,
+            skiprows=int(has_header),
+            usecols=KEPT,
+            dtype=str,
+            chunksize=ROWS_AT_ONCE,
+        )
+        cells = pd.concat([_inside(chunk, path.name, 1 + has_header, bounds) for chunk in chunks])
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path.name} cannot be read as a CSV file of OpenCelliD.") from error
+    if cells.empty:
+        raise DataError(f"{path.name} holds no cell inside the bounds.")
+    place = [cells.lon.round(decimals), cells.lat.round(decimals)]
+    sites = cells.groupby(place, sort=False).agg(
+        lon=("lon", "mean"),
+        lat=("lat", "mean"),
+        cells=("lon", "size"),
+        radio=("radio", lambda kinds: "+".join(sorted(set(kinds)))),
+        range=("range", "max"),
+        samples=("samples", "sum"),
+    )
+    sites = sites.reset_index(drop=True)
+    sites.insert(0, "site", sites.index.astype(str))
+    return sites
+
+
+def assign(region: Region, sites: pd.DataFrame | np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """(H, W) number of the site that serves each finest grid of the region's frame: the nearest to its centre.
+
+    sites    (n, 2) lon/lat, or a DataFrame with columns lon and lat; sites may stand outside the region
+    weights  (n,) positive: the lowest distance / weight wins; equal weights are as none
+
+    Distances are straight lines in the region's UTM zone. Raises DataError if there is no site, a place is out of
+    range, or a weight is not positive.
+    """
+    lonlat = np.asarray(sites[["lon", "lat"]] if isinstance(sites, pd.DataFrame) else sites, float).reshape(-1, 2)
+    if not len(lonlat):
+        raise DataError("There is no site to serve the region: read some nearby.")
+    if not (np.abs(lonlat) <= (180, 90)).all():
+        raise DataError(f"Site {np.argmin((np.abs(lonlat) <= (180, 90)).all(1))} does not stand on Earth.")
+    at = np.stack(Transformer.from_crs(4326, region.crs, always_xy=True).transform(*lonlat.T), -1)  # (n, 2) metres
+    if not np.isfinite(at).all():
+        raise DataError(f"Site {np.argmin(np.isfinite(at).all(1))} is too far from the region: leave it out.")
+    centres = _centres(region)  # (H * W, 2) metres
+    if weights is None:
+        return cKDTree(at).query(centres)[1].reshape(region.shape)
+    weights = np.asarray(weights, float)
+    if weights.shape != (len(at),) or not (np.isfinite(weights) & (weights > 0)).all():
+        raise DataError(f"The weights are not {len(at)} positive numbers, one for each site.")
+    return _nearest_weighted(centres, at, weights).reshape(region.shape)
+
+
+def to_sites(volumes: np.ndarray, assignment: np.ndarray, sites: int | None = None) -> np.ndarray:
+    """(T, sites) traffic of each site: the sum of volumes (T, H, W) over its grids in `assignment` (H, W).
+
+    sites: how many there are, since the last ones may serve no grid and carry 0; without it, up to the last that does.
+    Raises ValueError if the shapes differ or the assignment names a site that there is not.
+    """
+    if volumes.shape[1:] != assignment.shape:
+        raise ValueError(f"volumes {volumes.shape} do not have the {assignment.shape} grids of the assignment")
+    last = int(assignment.max())
+    sites = last + 1 if sites is None else sites
+    if assignment.min() < 0 or last >= sites:
+        raise ValueError(f"the assignment goes to site {last}, but there are {sites}")
+    serves = csr_array(
+        (np.ones(assignment.size), (assignment.ravel(), np.arange(assignment.size))), shape=(sites, assignment.size)
+    )
+    return (serves @ volumes.reshape(len(volumes), -1).T.astype(float)).T
+
+
+def _inside(chunk: pd.DataFrame, name: str, first_line: int, bounds: tuple | None) -> pd.DataFrame:
+    """The rows of a chunk inside the bounds, as numbers; DataError where a place is none."""
+    table = Table(chunk.set_axis(chunk.index + first_line), name, "line")
+    lon, lat = table.lonlat("lon", "lat").T
+    west, south, east, north = bounds or (-180, -90, 180, 90)
+    inside = (west <= lon) & (lon <= east) & (south <= lat) & (lat <= north)
+    numbers = {column: table.numbers(column, column)[inside] for column in ("range", "samples")}
+    return table.frame[inside].assign(lon=lon[inside], lat=lat[inside], **numbers)
+
+
+def _centres(region: Region) -> np.ndarray:
+    """(H * W, 2) UTM metres of the finest grids' centres, row by row from the north-west."""
+    side = region.hierarchy.finest.side
+    west, _, _, north = region.utm_bounds
+    rows, cols = region.shape
+    x, y = np.meshgrid(west + side * (np.arange(cols) + 0.5), north - side * (np.arange(rows) + 0.5))
+    return np.stack([x.ravel(), y.ravel()], -1)
+
+
+def _nearest_weighted(points: np.ndarray, at: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(p,) site with the lowest distance / weight. No tree can tell it, so all distances are taken, in batches."""
+    batch = max(1, DISTANCES_AT_ONCE // len(at))
+    nearest = [
+        (np.linalg.norm(some[:, None] - at, axis=-1) / weights).argmin(1)
+        for some in np.split(points, range(batch, len(points), batch))
+    ]
+    return np.concatenate(nearest)
