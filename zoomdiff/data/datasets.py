@@ -4,7 +4,7 @@
     read_nanjing      Nanjing, 20 x 28 cells, hours
     read_milan        Milan, 25 cells of 235 m, 10 minutes
     read_milan_raw    Milan, any squares, from the files of the Telecom Italia challenge itself
-    read_milan_frames Milan, 100 x 100 cells, standardised frames
+    read_milan_frames Milan, all 100 x 100 cells, three nights
 
 All raise DataError where a file cannot be read or does not hold what its publisher says.
 """

@@ -150,7 +150,7 @@ class MeasuredTraffic:
         """(T,) hours from Monday 00:00 to each step's begin, 0 <= h < 168; ValueError where the weekday is unknown."""
         if self.start is not None:
             times = self.times()
-            return (24 * times.weekday + times.hour + times.minute / 60).to_numpy(float)
+            return (24 * times.day_of_week + times.hour + times.minute / 60).to_numpy(float)
         if self.weekday is None:
             raise ValueError(f"{self.name}: the weekday of the first step is unknown")
         minutes = self.weekday * MINUTES_PER_DAY + self.minutes * np.arange(len(self.traffic))

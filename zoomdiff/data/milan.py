@@ -24,6 +24,11 @@ SOURCE = "Telecom Italia Big Data Challenge (Barlacchi et al. 2015, doi 10.1038/
 LICENCE = "ODbL 1.0"
 COLUMNS = ("square", "time", "country", "smsin", "smsout", "callin", "callout", "internet")
 
+# The frames of `read_milan_frames`, found by matching them with the 25 squares of `read_milan`.
+FRAMES_LOWEST = -0.51042817300429  # no activity
+FRAMES_DEVIATION = 132.47248595705983
+FRAMES_START = {"mini_train": datetime(2013, 11, 18, 0, 20), "mini_test": datetime(2013, 11, 3)}
+
 
 def read_milan(
     path: str | Path, *, grid: str | Path | None = None, features: str | Path | None = None
@@ -31,8 +36,8 @@ def read_milan(
     """Milan: internet activity of 5 x 5 squares (rows and columns 41-45 from the south-west, counted from 0), 10 min.
 
     4320 steps from Friday 1 November 2013 00:00 local time; that day is a public holiday and excluded. The date and
-    the place are not in the file: its holiday, weekends and nights tell the one, and comparison with the frames of
-    `read_milan_frames` the other.
+    the place are not in the file: its holiday, weekends and nights tell the one, and the frames of `read_milan_frames`,
+    which hold the same numbers there, the other.
 
     path      CSV without header: a line per step, the squares row by row from the south-west
     grid      `milano-grid.geojson`: adds polygons and centres
@@ -94,11 +99,12 @@ def read_milan_raw(
 
 
 def read_milan_frames(path: str | Path) -> MeasuredTraffic:
-    """Milan: internet activity of all 100 x 100 squares, standardised by one mean and deviation; row 0 in the north.
+    """Milan: internet activity of all 100 x 100 squares, row 0 in the north, for some hours of a night.
 
-    path: `mini_train.npy`, `mini_val.npy` or `mini_test.npy`, (steps, 100, 100). When they were measured is unknown,
-    as is the step: 10 minutes as in the data they come from. Their common lowest value presumably stands for
-    no activity.
+    path: `mini_train.npy` (28 steps), `mini_val.npy` (30) or `mini_test.npy` (51), frames (steps, 100, 100) of activity
+    standardised by one mean and deviation. Neither these nor the times are in the files; both are known from the 25
+    squares of `read_milan`, whose activity the frames then repeat to all digits. Only the day of `mini_val` is not
+    among that month's.
     Source: Telecom Italia (see `read_milan`); ODbL 1.0.
     """
     try:
@@ -107,9 +113,12 @@ def read_milan_frames(path: str | Path) -> MeasuredTraffic:
         raise DataError(f"{Path(path).name} cannot be read as a numpy file.") from error
     if isinstance(frames, np.lib.npyio.NpzFile) or frames.ndim != 3 or frames.shape[1:] != (ALONG, ALONG):
         raise DataError(f"{Path(path).name} is not an array of (steps, 100, 100).")
+    if (frames < FRAMES_LOWEST).any():
+        raise DataError(f"{Path(path).name} is not standardised as the published frames are.")
     squares = np.arange(1, ALONG**2 + 1).reshape(ALONG, ALONG)[::-1].ravel()
-    traffic = frames.reshape(len(frames), -1).astype(float)
-    return _squares(traffic, squares, 10, None, f"Milan, {Path(path).stem}", None, unit="z-score")
+    traffic = FRAMES_DEVIATION * (frames.reshape(len(frames), -1).astype(float) - FRAMES_LOWEST)
+    name = Path(path).stem
+    return _squares(traffic, squares, 10, FRAMES_START.get(name), f"Milan, {name}", None)
 
 
 def _squares(
@@ -120,7 +129,6 @@ def _squares(
     name: str,
     grid: str | Path | None,
     *,
-    unit: str = "activity",
     excluded: tuple[Excluded, ...] = (),
     features: str | Path | None = None,
 ) -> MeasuredTraffic:
@@ -134,7 +142,7 @@ def _squares(
     return MeasuredTraffic(
         traffic=traffic[:, order],
         minutes=minutes,
-        unit=unit,
+        unit="activity",
         name=name,
         source=SOURCE,
         licence=LICENCE,
@@ -200,12 +208,12 @@ def _read_day(path: Path) -> pd.Series:
         raise DataError(f"{path.name} is not in the layout of the Telecom Italia files.") from error
     rows.index += 2 if has_header else 1
     table = Table(rows, path.name, "line")
-    for wrong, problem in (
-        (~rows.square.between(1, ALONG**2), "there is no square {0.square}"),
-        (~(rows.internet >= 0), "the activity {0.internet:g} is negative"),
-    ):
-        if wrong.any():
-            raise table.error(wrong.idxmax(), problem.format(rows.loc[wrong.idxmax()]))
+    no_square = ~rows.square.between(1, ALONG**2)
+    if no_square.any():
+        raise table.error(no_square.idxmax(), f"there is no square {rows.square[no_square.idxmax()]}")
+    negative = rows.internet < 0
+    if negative.any():
+        raise table.error(negative.idxmax(), f"the activity {rows.internet[negative.idxmax()]:g} is negative")
     if pd.api.types.is_numeric_dtype(rows.time):
         rows["time"] = pd.to_datetime(rows.time, unit="ms")
     else:
