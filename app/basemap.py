@@ -100,9 +100,11 @@ def draw_basemap(layers, frame: Frame) -> bytes:
         _lines(canvas, lines, CASING, ROAD_WIDTH[name] / pixel + SUPERSAMPLING * 1.2)
     for name, lines in by_class.items():
         _lines(canvas, lines, ROAD, max(ROAD_WIDTH[name] / pixel, SUPERSAMPLING * 0.6))
-    canvas.putalpha(_known(size, pixels(*_rim(layers.extent))))
+    # Alpha comes last and the colours below it are kept (`exact`): black there would shine through at the rim.
+    picture = canvas.reduce(SUPERSAMPLING)
+    picture.putalpha(_known(size, pixels(*_rim(layers.extent))).reduce(SUPERSAMPLING))
     stream = io.BytesIO()
-    canvas.reduce(SUPERSAMPLING).save(stream, "WEBP", quality=82, method=3)
+    picture.save(stream, "WEBP", quality=82, method=3, exact=True)
     return stream.getvalue()
 
 

@@ -159,7 +159,7 @@ def so_far(region: Region, volumes: list) -> str:
     cell, hours = charts.cell_words(S4T4[k])
     title = f"Average of the week, per {cell} and {hours}"
     scale = Scale.of(volumes[k].mean(0))
-    return thumbnails(region, volumes, shown=k) + scale_legend(title, scale, TRAFFIC, opacity=LIVE_OPACITY)
+    return thumbnails(region, volumes, shown=k) + "<br>" + scale_legend(title, scale, TRAFFIC, opacity=LIVE_OPACITY)
 
 
 def thumbnails(region: Region, volumes: list, shown: int | None = None) -> str:

@@ -119,7 +119,11 @@ def generate_button(wish: Wish, *, on_click: Callable[[Wish], None], ready: bool
 
 
 def write_address(wish: Wish) -> None:
-    """Put box and seed into the page's address, so that it can be shared: as `prefill` reads them."""
+    """Put box and seed into the page's address, so that it can be shared: as `prefill` reads them.
+
+    Own maps and drawn polygons do not fit into an address; then it stays bare.
+    """
+    st.query_params.clear()
     if wish.source == EMBEDDED and wish.region and st.session_state.kind != FILE:
         box = ",".join(f"{degrees:.6f}" for degrees in wish.region.polygon.bounds)
         st.query_params.update(bbox=box, seed=str(wish.seed))

@@ -214,6 +214,11 @@ def test_generating_puts_the_region_into_the_address(page, untrained):
     address = {key: "".join(value) for key, value in page.query_params.items()}
     assert [*map(float, address["bbox"].split(","))] == pytest.approx([24.939, 60.166, 24.944, 60.168])
     assert address["seed"] == "4"
+    page.radio(key="kind").set_value("GeoJSON").run()
+    triangle = polygon([[24.939, 60.166], [24.944, 60.166], [24.944, 60.168]])
+    page.file_uploader(key="upload").set_value(("region.geojson", triangle, "application/json")).run()
+    page.button(key="generate").click().run()
+    assert "in the week" in words(page) and not page.query_params
 
 
 def test_missing_weights_are_told_and_the_page_stays(page, monkeypatch):

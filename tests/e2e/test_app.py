@@ -30,7 +30,7 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def page(server: str, browser: Browser, complaints: list[str]) -> Iterator[Page]:
+def page(browser: Browser, server: str, complaints: list[str]) -> Iterator[Page]:
     """The app at a desk's size, open."""
     page = browser.new_page(viewport={"width": 1440, "height": 900}, accept_downloads=True)
     page.set_default_timeout(1000 * PATIENCE)
