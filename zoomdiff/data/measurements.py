@@ -23,7 +23,6 @@ from zoomdiff.data.timeline import read_times, regular_steps
 from zoomdiff.errors import DataError
 
 BYTES_PER = {"bytes": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9}
-MAX_VALUES = 200_000_000  # steps x cells: 1.6 GB; more is rather a wrong date than a long campaign
 
 
 class _Cells(NamedTuple):
@@ -61,8 +60,8 @@ def read_measurements(
                  much is missing and where, filled or not
 
     Raises DataError, one sentence that names the row where one is at fault: a column missing or doubtful, a time that
-    cannot be read, has another offset, is off the step or falls on a change of clocks, a volume that is negative or no
-    number, two rows for the same time and cell, an unknown site, a place out of range.
+    cannot be read, has another offset, is off the step, far from all others or at a change of clocks, a volume that is
+    negative or no number, two rows for the same time and cell, an unknown site, a place out of range.
     """
     if unit not in BYTES_PER:
         raise DataError(f"The unit {unit!r} is unknown: give one of {', '.join(BYTES_PER)}.")
@@ -72,14 +71,8 @@ def read_measurements(
     times = read_times(table, time_column, zone, time_format)
     volumes = _volumes(table, volume_column) * BYTES_PER[unit]
     _check_distinct(table, times, cells)
-    minutes, step, start = regular_steps(table, times, minutes)
-    shape = (int(step.max()) + 1, len(cells.ids))
-    if shape[0] * shape[1] > MAX_VALUES:
-        raise DataError(
-            f"{table.name} spans {shape[0]:,} steps from {times.min():%Y-%m-%d} to {times.max():%Y-%m-%d} and "
-            f"{shape[1]:,} cells, more than can be held: look for a wrong date, or read it in parts."
-        )
-    traffic = np.full(shape, np.nan)
+    minutes, step, start = regular_steps(table, times, cells.of_row, minutes)
+    traffic = np.full((step.max() + 1, len(cells.ids)), np.nan)
     traffic[step, cells.of_row] = volumes
     measured = MeasuredTraffic(
         traffic=traffic,

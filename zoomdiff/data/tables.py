@@ -1,5 +1,6 @@
 """Tables that users bring: reading them, finding their columns, and naming the row that is wrong."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -140,7 +141,7 @@ def read_table(source: str | Path | pd.DataFrame, name: str | None = None) -> Ta
             else:
                 raise DataError(f"{path.name} is not a table that can be read: give CSV, Parquet or GeoParquet.")
         except OSError as error:
-            raise DataError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+            raise DataError(f"{path.name} cannot be read: {os.strerror(error.errno or 0)}.") from error
         except UnicodeDecodeError as error:
             raise DataError(f"{path.name} is not text in UTF-8: save it again as CSV UTF-8.") from error
         except (pd.errors.ParserError, pa.ArrowException, ValueError) as error:

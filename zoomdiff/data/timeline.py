@@ -11,6 +11,9 @@ from zoomdiff.errors import DataError
 
 # What follows the minutes, seconds and fractions of an ISO 8601 time: Z, +01, +0100 or +01:00.
 OFFSET = r":\d\d(?::\d\d)?(?:[.,]\d+)?\s*(Z|z|[+-]\d\d(?::?\d\d)?)$"
+# A table is refused if it has this many steps x cells, and so many times as many as rows: a wrong date must not fill
+# memory.
+MIN_TOO_SPARSE, MAX_SPARSENESS = 1_000_000, 100
 
 
 def read_times(table: Table, column: str, zone: str | None = None, time_format: str | None = None) -> pd.Series:
@@ -55,18 +58,26 @@ def read_times(table: Table, column: str, zone: str | None = None, time_format: 
     return _in_zone(table, times, zone_info)
 
 
-def regular_steps(table: Table, times: pd.Series, minutes: int | None = None) -> tuple[int, np.ndarray, datetime]:
+def regular_steps(
+    table: Table, times: pd.Series, cells: np.ndarray | None = None, minutes: int | None = None
+) -> tuple[int, np.ndarray, datetime]:
     """The step of a table: (minutes, (rows,) number of each row's step, local time of step 0).
 
-    The step is the most frequent distance between two times that follow each other, unless `minutes` tells it; whole
-    steps may be missing. Raises DataError, naming the row, for a time off the steps.
+    times    (rows,) as `read_times` gives them
+    cells    (rows,) number of the cell that a row is of; all rows are of one without it
+    minutes  the step; without it, the most frequent distance from one time of a cell to its next
+
+    Whole steps may be missing. Raises DataError, naming the row, for a time off the steps, or so far from the others
+    that next to nothing would be measured in between.
     """
     instants = times.dt.tz_convert("UTC").dt.tz_localize(None) if times.dt.tz is not None else times
     seconds = instants.astype("datetime64[s]").astype("int64")
+    cells = np.zeros(len(times), int) if cells is None else cells
     if minutes is None:
-        distances = np.diff(np.unique(seconds))
+        order = np.lexsort((seconds, cells))
+        distances = np.diff(seconds.to_numpy()[order])[np.diff(cells[order]) == 0]
         if not distances.size:
-            raise DataError(f"{table.name} has a single time, so its step is unknown: give minutes=...")
+            raise DataError(f"{table.name} has no cell with two times, so its step is unknown: give minutes.")
         step = int(pd.Series(distances).mode()[0])
     else:
         step = 60 * minutes
@@ -79,7 +90,11 @@ def regular_steps(table: Table, times: pd.Series, minutes: int | None = None) ->
         row = off.idxmax()
         raise table.error(row, f"the time {_show(times[row])} does not fit the step of {step // 60} minutes")
     first = seconds.idxmin()
-    return step // 60, ((seconds - seconds[first]) // step).to_numpy(), times[first].to_pydatetime()
+    number = ((seconds - seconds[first]) // step).to_numpy()
+    if (number.max() + 1) * (cells.max() + 1) > max(MIN_TOO_SPARSE, MAX_SPARSENESS * len(times)):
+        row = (seconds - seconds.median()).abs().idxmax()
+        raise table.error(row, f"the time {_show(times[row])} is so far from the others that it must be wrong")
+    return step // 60, number, times[first].to_pydatetime()
 
 
 def _zone(name: str | None) -> ZoneInfo | None:
