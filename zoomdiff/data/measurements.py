@@ -128,11 +128,9 @@ def _cells(table: Table, sites: Table | None, columns: Mapping[str, str] | None)
         if sites is not None:
             table.need("site", columns)
         lonlat = table.lonlat(table.need("lon", columns), table.need("lat", columns))
-        places, first, of_row = np.unique(lonlat, axis=0, return_index=True, return_inverse=True)
-        order = np.argsort(first)  # as they appear, not from west to east
-        places = places[order]
-        ids = np.array([f"{lon}, {lat}" for lon, lat in places.tolist()])
-        return _Cells(np.argsort(order)[of_row.ravel()], ids, places, None)
+        of_row = pd.DataFrame(lonlat).groupby([0, 1], sort=False).ngroup().to_numpy()
+        places = lonlat[np.unique(of_row, return_index=True)[1]]
+        return _Cells(of_row, np.array([f"{lon}, {lat}" for lon, lat in places.tolist()]), places, None)
     of_row, ids = _ids(table, column)
     if sites is not None:
         return _Cells(of_row, ids, _site_lonlat(table, of_row, ids, sites, columns), None)
