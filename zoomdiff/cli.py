@@ -1,5 +1,6 @@
 """The command line: `python -m zoomdiff generate` and `python -m zoomdiff train`."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,11 +54,13 @@ def generate(
     uec = build_uec(layers, frame)
     model = load_model(weights or SHIPPED, device)
 
+    started = time.monotonic()
     pyramid = run(model, uec, steps=steps, seed=seed, on_step=stage_bars(frame.hierarchy))
     paths = write_geojson(pyramid, out)
     for note in uec.notes:
         typer.echo(f"Note: {note}")
-    typer.echo(f"{frame.km2:.2f} km2 of {layers.name}; {layers.licence}")
+    seconds = time.monotonic() - started
+    typer.echo(f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}), generated in {seconds:.1f} s")
     for k, path in enumerate(paths):
         steps_k, rows, cols = pyramid.volumes[k].shape
         typer.echo(
