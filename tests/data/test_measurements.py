@@ -155,6 +155,7 @@ def test_other_steps_and_times(table):
     some = read_measurements(table(CELLS.replace("2025-03-03", "03/03/25")), time_format="%d/%m/%y %H:%M")
     assert some.start == datetime(2025, 3, 3)
     assert raised(table(CELLS), time_format="%d/%m/%y").startswith("traffic.csv, line 2: the time '2025-03-03 00:00'")
+    assert raised(table(CELLS), minutes=0) == "A step of 0 minutes is none: give at least 1."
     single = "\n".join(CELLS.splitlines()[:3])
     assert read_measurements(table(single), minutes=30).traffic.shape == (1, 2)
     assert raised(table(single)) == "traffic.csv has no cell with two times, so its step is unknown: give minutes."

@@ -79,6 +79,8 @@ def regular_steps(
         if not distances.size:
             raise DataError(f"{table.name} has no cell with two times, so its step is unknown: give minutes.")
         step = int(pd.Series(distances).mode()[0])
+    elif minutes < 1:
+        raise DataError(f"A step of {minutes} minutes is none: give at least 1.")
     else:
         step = 60 * minutes
     if step % 60:
