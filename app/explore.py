@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
+import streamlit as st
+
 import charts
 import maps
-import streamlit as st
 from colours import TRAFFIC, Scale, data_url, palette_png, scale_legend
 from work import Request
-
 from zoomdiff.export import to_geojson
 from zoomdiff.levels import S4T4, Level
 from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid, human_bytes

@@ -1,18 +1,18 @@
 """The page, from top to bottom: choose a region, generate its week, zoom."""
 
+import pydeck as pdk
+import streamlit as st
+
 import charts
 import explore
 import maps
-import pydeck as pdk
 import sidebar
-import streamlit as st
 import work
 from basemap import Frame
 from colours import Scale, icon
 from sidebar import Wish
 from surroundings import OVERLAYS
 from work import Place
-
 from zoomdiff.errors import ZoomDiffError
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4
 from zoomdiff.pyramid import TrafficPyramid
@@ -54,6 +54,8 @@ def page() -> None:
     if place is None:
         st.info("Give the path of a map in the sidebar: an .osm.pbf file, or a folder of map layers.")
         return
+    for note in place.uec.notes if ready else ():
+        st.warning(note, icon=":material/info:")
     body = st.container()
     footer(place)
     with body:

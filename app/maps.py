@@ -10,9 +10,9 @@ import numpy as np
 import orjson
 import pydeck as pdk
 import shapely
+
 from basemap import Frame
 from colours import TRAFFIC, Scale, data_url, palette_png
-
 from zoomdiff.pyramid import TrafficPyramid, human_bytes
 from zoomdiff.region import Region
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import streamlit as st
+
 import work
 from surroundings import OVERLAYS
-
 from zoomdiff.context import UEC, MapLayers
 from zoomdiff.diffusion.schedule import TOTAL_STEPS
-from zoomdiff.errors import OptionError, RegionError, ZoomDiffError
+from zoomdiff.errors import OptionError, ZoomDiffError
 from zoomdiff.generate import FAST
 from zoomdiff.levels import S4T4
-from zoomdiff.region import Region
+from zoomdiff.region import Region, parse_bbox
 
 EMBEDDED, OWN = "helsinki", "own"
 EMBEDDED_BOX = (24.9386, 60.1656, 24.9518, 60.1755)  # the six blocks that lie wholly inside the embedded map
@@ -132,18 +132,6 @@ def write_address(wish: Wish) -> None:
 def default_region(layers: MapLayers, source: str, *, max_km2: float | None = None) -> Region:
     """What to show of a map before anybody has chosen: a good piece of the embedded one, the middle of others."""
     return Region.from_bbox(EMBEDDED_BOX if source == EMBEDDED else _middle(layers.extent), max_km2=max_km2)
-
-
-def parse_bbox(text: str) -> tuple[float, float, float, float]:
-    """W,S,E,N in degrees from what somebody typed. Raises RegionError."""
-    words = text.replace(",", " ").replace(";", " ").split()
-    try:
-        numbers = tuple(float(word) for word in words)
-    except ValueError:
-        numbers = ()
-    if len(numbers) != 4:
-        raise RegionError("The box needs four numbers: west, south, east and north in degrees, with commas between.")
-    return numbers
 
 
 def max_km2() -> float:

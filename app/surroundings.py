@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import maps
 import numpy as np
 import pydeck as pdk
 import shapely
-from colours import PEOPLE, Scale, class_legend, scale_legend
 from PIL import ImageColor
 
+import maps
+from colours import PEOPLE, Scale, class_legend, scale_legend
 from zoomdiff.context import UEC, MapLayers
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES, ROAD_CLASSES
 from zoomdiff.context.uec import STRUCTURE

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import basemap
 import streamlit as st
 
+import basemap
 from zoomdiff.checkpoint import load_model
 from zoomdiff.context import UEC, MapLayers, build_uec, read_map
 from zoomdiff.generate import FAST, generate

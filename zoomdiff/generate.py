@@ -59,12 +59,11 @@ def generate(
             on_step=on_step,
         )
         for k, x_k in levels:
-            raw.append(x_k[0].cpu() * region.mask(k))
+            raw.append(x_k[0].float().cpu().numpy() * region.mask(k))
             if on_level:
-                on_level(k, raw[-1].numpy())
+                on_level(k, raw[-1])
     # Whole bytes: their sums are exact in float64, so the levels agree to the last byte.
-    finest = np.round(raw[-1].numpy().astype(np.float64))
-    volumes = conserve([*(x.numpy() for x in raw[:-1]), finest], hierarchy, "bottom_up")
+    volumes = conserve([*raw[:-1], np.round(raw[-1].astype(np.float64))], hierarchy, "bottom_up")
     provenance = {
         "zoomdiff": zoomdiff.__version__,
         "seed": seed,

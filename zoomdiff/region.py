@@ -7,7 +7,7 @@ easting 0), so the same place has the same block number whichever region is draw
 import json
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import h3
@@ -207,16 +207,18 @@ def parse_bbox(text: str) -> tuple[float, float, float, float]:
     return west, south, east, north
 
 
+@cache
 def _to_utm(epsg: int) -> Transformer:
     return Transformer.from_crs(4326, epsg, always_xy=True)
 
 
+@cache
 def _to_lonlat(epsg: int) -> Transformer:
     return Transformer.from_crs(epsg, 4326, always_xy=True)
 
 
 def _too_large(km2: float, limit: float) -> str:
-    return f"The region is {km2:,.0f} km2 and the limit is {limit:,.0f} km2: draw a smaller one or raise the limit."
+    return f"The region is {km2:,.4g} km2 and the limit is {limit:,.4g} km2: draw a smaller one or raise the limit."
 
 
 def _check(polygon: BaseGeometry) -> None:

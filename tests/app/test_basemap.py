@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import shapely
-from basemap import BUILDING, GROUND, LAND, ROAD, Frame, draw_basemap
 from PIL import Image, ImageColor
+
+from basemap import BUILDING, GROUND, LAND, ROAD, Frame, draw_basemap
 
 
 @pytest.fixture(scope="module")

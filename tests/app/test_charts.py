@@ -1,9 +1,9 @@
 """The week curve."""
 
-import charts
 import numpy as np
 import pytest
 
+import charts
 from zoomdiff.levels import S4T4
 
 

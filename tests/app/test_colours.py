@@ -5,8 +5,9 @@ import io
 
 import numpy as np
 import pytest
-from colours import LOG_DECADES, TRAFFIC, Scale, class_legend, css_gradient, data_url, icon, palette_png, scale_legend
 from PIL import Image
+
+from colours import LOG_DECADES, TRAFFIC, Scale, class_legend, css_gradient, data_url, icon, palette_png, scale_legend
 
 
 def lightness(palette: np.ndarray) -> np.ndarray:

@@ -5,12 +5,12 @@ import io
 import json
 import math
 
-import maps
 import numpy as np
 import pytest
-from colours import TRAFFIC, Scale
 from PIL import Image
 
+import maps
+from colours import TRAFFIC, Scale
 from zoomdiff.pyramid import human_bytes
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import streamlit as st
 import torch
-import work
 from streamlit.testing.v1 import AppTest
 
+import work
 from zoomdiff.checkpoint import new_network
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
@@ -91,6 +91,14 @@ def test_a_bad_box_is_told_in_one_sentence_and_the_page_stays(page, text, senten
     assert page.button(key="generate").disabled
     choose_box(page, TWO_BLOCKS)
     assert not page.error and not page.button(key="generate").disabled
+
+
+def test_a_region_half_off_the_map_works_and_says_so(page):
+    choose_box(page, "24.95,60.166,24.96,60.17")
+    (warning,) = page.warning
+    assert "lies on the map" in warning.value and not page.button(key="generate").disabled
+    choose_box(page, TWO_BLOCKS)
+    assert not page.warning
 
 
 def test_the_limit_can_be_set(page, monkeypatch):

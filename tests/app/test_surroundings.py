@@ -6,8 +6,8 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, ImageColor
-from surroundings import OVERLAYS, PLACE_COLOURS, USE_COLOURS
 
+from surroundings import OVERLAYS, PLACE_COLOURS, USE_COLOURS
 from zoomdiff.context import build_uec
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
 

@@ -142,9 +142,9 @@ def rrdp(
         yield k, x_k
 
 
-def gaps(volumes: list[Tensor], hierarchy: Hierarchy) -> list[float]:
+def gaps(volumes: list, hierarchy: Hierarchy) -> list[float]:
     """Relative difference of each level from the sum of the next finer one: what conservation removes."""
     return [
-        float((aggregate(fine, *hierarchy.between(k, k + 1)) - coarse).abs().sum() / coarse.abs().sum().clamp(min=1))
+        float(abs(aggregate(fine, *hierarchy.between(k, k + 1)) - coarse).sum() / max(1.0, float(coarse.sum())))
         for k, (coarse, fine) in enumerate(pairwise(volumes))
     ]
