@@ -1,11 +1,13 @@
 """The heavy work behind the page, done once: maps, surroundings, the basemap, the model, a week of traffic."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
+import torch
 
 import basemap
 from zoomdiff.checkpoint import load_model
@@ -80,6 +82,8 @@ def run(request: Request, uec: UEC, on_progress: Callable, on_level: Callable) -
     def on_step(k: int, step: int, steps: int) -> None:
         on_progress(k, step, steps, (sum(work[:k]) + work[k] * step / steps) / sum(work))
 
+    # One core stays free for the page: with all of them busy neither its progress nor Cancel comes through in time.
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
     week = generate(model(), uec, steps=request.steps, seed=request.seed, on_step=on_step, on_level=on_level)
     kept = results()
     kept[request] = week

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 
@@ -20,6 +21,7 @@ LEGENDS = (
     "Traffic per 100 m square and 2 h",
     "Traffic per 50 m square and 1 h",
 )
+STAGE = re.compile(r"Stage \d of 4: .+, step \d+ of 150")
 CELLS = 6, 24, 96, 384  # of the six blocks of the embedded region
 
 
@@ -65,20 +67,28 @@ def test_the_map_is_there_before_anything_is_generated(page: Page):
     assert colours > 50  # roads, houses, water, green, and the blocks
 
 
-def test_cancel_stops_the_work(page: Page):
-    page.locator(".st-key-steps").get_by_role("combobox").click()
-    page.get_by_role("option", name="Full").click()
+@pytest.fixture
+def slow(page: Page) -> Iterator[Page]:
+    """Settings that keep the model busy for some seconds, so that there is something to watch and to cancel."""
+    choose(page, "preset", "Whole map")
+    choose(page, "steps", "Full")
+    yield page
+    choose(page, "preset", "Helsinki centre")
+    choose(page, "steps", "Fast")
+
+
+def test_cancel_stops_the_work(slow: Page):
+    page = slow
     page.get_by_role("button", name="Generate").click()
-    expect(page.get_by_text("Stage 1 of 4: base station, step")).to_be_visible()
-    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text(STAGE)).to_be_visible()
+    page.get_by_role("button", name="Cancel").dispatch_event("click")  # it moves while the page fills up
     expect(page.get_by_text("for a week of traffic")).to_be_visible()
     expect(page.get_by_role("button", name="Generate")).to_be_enabled()
-    page.locator(".st-key-steps").get_by_role("combobox").click()
-    page.get_by_role("option", name="Fast").click()
 
 
-def test_every_level_is_shown_while_it_comes(page: Page):
+def test_every_level_is_shown_while_it_comes(slow: Page):
     """The row of four fills up; the last one may be there only as part of the result."""
+    page = slow
     page.get_by_role("button", name="Generate").click()
     filled = []
 
@@ -168,6 +178,12 @@ def click_until(page: Page, x: float, y: float, done: Callable[[], bool]) -> Non
                 return
             time.sleep(0.1)
         assert time.monotonic() < end, "the click had no effect"
+
+
+def choose(page: Page, key: str, option: str) -> None:
+    """Take an option of a select box."""
+    page.locator(f".st-key-{key}").get_by_role("combobox").click()
+    page.get_by_role("option", name=option).click()
 
 
 def the_map(page: Page) -> Locator:
