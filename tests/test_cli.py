@@ -63,6 +63,28 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(helsinki, tmp_p
         assert (tmp_path / "2" / name).read_bytes() != (out / name).read_bytes()
 
 
+def test_realism_prints_a_table_beside_real_cities(helsinki, monkeypatch, capsys):
+    out, _ = helsinki
+    monkeypatch.setattr(sys, "argv", ["zoomdiff", "realism", str(out / "grid50.geojson"), "--city", "helsinki"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {"helsinki", "Milan", "from", "to"} <= set(lines[0].split()) and len(lines) == 17
+    assert next(line for line in lines if line.startswith("Gini")).split()[-2:] == ["0.38", "0.61"]
+
+
+def test_realism_of_a_daily_file_is_refused(helsinki, monkeypatch, capsys):
+    out, _ = helsinki
+    for arguments, words in (
+        ([str(out / "bs.geojson")], "not hourly"),
+        (["traffic.txt"], "not a .npy"),
+        ([], "nothing to compare"),
+    ):
+        code, message = failing(["realism", *arguments], monkeypatch, capsys)
+        assert code == 2 and words in message
+
+
 SEA = "7.450,43.715,7.460,43.720"  # off Monaco
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoomdiff.errors import OptionError
-from zoomdiff.export import to_geojson, write_geojson
+from zoomdiff.export import read_geojson, to_geojson, write_geojson
 from zoomdiff.levels import S4T4
 from zoomdiff.pyramid import TrafficPyramid, human_bytes
 from zoomdiff.region import Region
@@ -77,6 +77,15 @@ def test_files_open_in_geopandas_where_they_belong(tmp_path):
         assert shapely.LinearRing(ring).is_ccw and ring[0] == ring[-1]
         lon, lat = pyramid.region.centres(k)[tuple(np.argwhere(pyramid.region.mask(k))[0])]
         assert shapely.Polygon(ring).contains(shapely.Point(lon, lat))
+
+
+def test_read_geojson_undoes_write_geojson(tmp_path):
+    pyramid = made_up_pyramid()
+    for path, x_k in zip(write_geojson(pyramid, tmp_path), pyramid.volumes, strict=True):
+        np.testing.assert_array_equal(read_geojson(path), x_k)
+    (tmp_path / "other.geojson").write_text('{"type": "FeatureCollection", "features": []}')
+    with pytest.raises(OptionError, match="not a GeoJSON file that ZoomDiff wrote"):
+        read_geojson(tmp_path / "other.geojson")
 
 
 def test_a_folder_that_cannot_be_written_gets_one_sentence_and_no_half_file(tmp_path):

@@ -107,6 +107,52 @@ def train(
     typer.echo(f"Weights: {path}")
 
 
+@app.command()
+def realism(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Nanjing's MobileNJ.npy, Nanchang's uomo_NC.npz, or a generated grid50.geojson."),
+    ] = None,
+    city: Annotated[list[str] | None, typer.Option(help="Map to simulate the reference city on; may repeat.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated week.")] = 0,
+) -> None:
+    """Print statistics of traffic beside those of open measurements; * marks what lies outside the real range.
+
+    Simulated and generated traffic is summed to 400 m first, about the size of the measured cells.
+    """
+    from zoomdiff.context import build_uec, read_map
+    from zoomdiff.data.city import simulate
+    from zoomdiff.data.datasets import read_nanchang, read_nanjing
+    from zoomdiff.data.realism import HourlyGrid, realism_table
+    from zoomdiff.export import read_geojson
+    from zoomdiff.region import Region
+
+    samples = {}
+    for file in files or []:
+        readers = {".npy": read_nanjing, ".npz": read_nanchang}
+        if file.suffix in readers:
+            samples[file.stem] = HourlyGrid.of_measured(readers[file.suffix](file))
+        elif file.suffix == ".geojson":
+            finest = read_geojson(file)
+            if len(finest) != 168:
+                raise OptionError(f"{file.name} is not hourly: give grid50.geojson.")
+            samples[file.parent.name or file.stem] = HourlyGrid.of_week(finest, 8)
+        else:
+            raise OptionError(f"{file} is not a .npy, .npz or .geojson file: see --help for what is read.")
+    for name in city or []:
+        layers = read_map(name)
+        frame = Region.from_bbox(layers.extent)
+        week = simulate(build_uec(layers, frame), seed).astype(float)
+        samples[Path(name).name.split(".")[0]] = HourlyGrid.of_week(week, frame.hierarchy.block)
+    if not samples:
+        raise OptionError("There is nothing to compare: give files or --city.")
+    table = realism_table(samples)
+    for name in samples:
+        outside = ~table.pop(f"{name} inside").astype(bool)
+        table[name] = [f"{value:.2f}{'*' if out else ' '}" for value, out in zip(table[name], outside, strict=True)]
+    typer.echo(table.to_string(float_format="{:.2f}".format, na_rep="-"))
+
+
 def stage_bars(hierarchy: "Hierarchy") -> Callable[[int, int, int], None]:
     """An `on_step` for `generate` that shows a progress bar per stage."""
     bar = None

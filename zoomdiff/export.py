@@ -70,3 +70,18 @@ def write_geojson(pyramid: TrafficPyramid, folder: Path) -> list[Path]:
     except OSError as error:
         raise OptionError(f"The results cannot be written to {folder}: {error.strerror}.") from error
     return paths
+
+
+def read_geojson(path: Path) -> np.ndarray:
+    """(T, H, W) bytes of a level that `write_geojson` wrote; 0 outside the region. Raises OptionError."""
+    try:
+        cells = [feature["properties"] for feature in orjson.loads(path.read_bytes())["features"]]
+        rows, cols = (np.array([cell[key] for cell in cells]) for key in ("row", "col"))
+        traffic = np.array([cell["traffic"] for cell in cells], float)
+        grid = np.zeros((traffic.shape[1], np.ptp(rows) + 1, np.ptp(cols) + 1))
+        grid[:, rows - rows.min(), cols - cols.min()] = traffic.T
+    except OSError as error:
+        raise OptionError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise OptionError(f"{path.name} is not a GeoJSON file that ZoomDiff wrote: give grid50.geojson.") from error
+    return grid
