@@ -8,9 +8,8 @@ import geopandas as gpd
 import numpy as np
 import shapely
 from PIL import Image, ImageChops, ImageDraw
-from pyproj import Transformer
 
-from zoomdiff.region import Region
+from zoomdiff.region import Region, to_lonlat, to_utm
 
 MARGIN = 350.0  # metres shown around the region, at least
 ASPECT = 1.9  # width to height that is filled, if the map reaches so far
@@ -52,7 +51,7 @@ class Frame:
         half = np.array([height * ASPECT / 2, height / 2])
         middle = np.array([west + east, south + north]) / 2
         corners = _rim(extent)
-        known = np.stack(Transformer.from_crs(4326, region.epsg, always_xy=True).transform(*corners), -1)
+        known = np.stack(to_utm(region.epsg).transform(*corners), -1)
         low = np.maximum(middle - half, known.min(0) - MARGIN / 10)
         high = np.minimum(middle + half, known.max(0) + MARGIN / 10)
         low, high = np.minimum(low, (west, south)), np.maximum(high, (east, north))
@@ -62,7 +61,7 @@ class Frame:
     def quad(self) -> list[list[float]]:
         """Lon/lat of the corners in BitmapLayer's order: south-west, north-west, north-east, south-east."""
         west, south, east, north = self.bounds
-        lonlat = Transformer.from_crs(self.epsg, 4326, always_xy=True).transform
+        lonlat = to_lonlat(self.epsg).transform
         return [list(lonlat(x, y)) for x, y in ((west, south), (west, north), (east, north), (east, south))]
 
     @property
@@ -77,10 +76,9 @@ def draw_basemap(layers, frame: Frame) -> bytes:
     west, south, east, north = frame.bounds
     pixel = max(FINEST_PIXEL, max(east - west, north - south) / LONGEST_SIDE) / SUPERSAMPLING
     size = round((east - west) / pixel), round((north - south) / pixel)
-    to_utm = Transformer.from_crs(4326, frame.epsg, always_xy=True)
 
     def pixels(lon, lat):
-        x, y = to_utm.transform(lon, lat)
+        x, y = to_utm(frame.epsg).transform(lon, lat)
         return (x - west) / pixel, (north - y) / pixel
 
     def inside(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

@@ -15,13 +15,12 @@ from scipy.stats import spearmanr
 from zoomdiff.checkpoint import SHIPPED, load_model
 from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.context.classes import AOI_INDEX
+from zoomdiff.data import realism
 from zoomdiff.data.city import simulate
 from zoomdiff.generate import generate
 from zoomdiff.pyramid import TrafficPyramid
-from zoomdiff.region import Region
+from zoomdiff.region import Region, parse_bbox
 
-QUIET = ("green", "water", "farmland")
-BUSY = ("residential", "commercial", "office", "mixed")
 SOMETHING = 1e4  # bytes; a fraction of one session
 TRUTH_SEED = 900_000  # of no training city
 
@@ -44,8 +43,8 @@ def mean_by_use(finest: np.ndarray, uec: UEC) -> dict[str, float]:
 
 def workday_profile(finest: np.ndarray, uec: UEC, use: str) -> np.ndarray:
     """(24,) mean traffic of a use's cells through a workday, relative to its mean."""
-    week = finest[:, uec.aoi == AOI_INDEX[use]].mean(1)[:120].reshape(5, 24).mean(0)
-    return week / week.mean()
+    profile = realism.workday_profile(finest[:, uec.aoi == AOI_INDEX[use]], np.arange(7))
+    return profile / profile.mean()
 
 
 def report(uec: UEC, pyramids: list[TrafficPyramid], truth: np.ndarray) -> None:
@@ -80,7 +79,7 @@ def report(uec: UEC, pyramids: list[TrafficPyramid], truth: np.ndarray) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--map", required=True)
-    parser.add_argument("--bbox", type=lambda text: tuple(float(v) for v in text.split(",")))
+    parser.add_argument("--bbox", type=parse_bbox)
     parser.add_argument("--steps", default="fast")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--weights", type=Path, default=SHIPPED)

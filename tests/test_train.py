@@ -106,8 +106,8 @@ def test_weights_that_are_not_there_or_damaged_get_one_sentence(tmp_path):
         load_model(tmp_path / "bad.safetensors")
 
 
-def test_conditions_batch_and_crop():
+def test_conditions_batch_and_map():
     arrays = (np.ones((9, 16, 16)), np.zeros((16, 16), np.int8), np.ones((10, 16, 16)), np.ones((168, 16, 16)))
     one = Conditions.from_arrays(*arrays, 12)
-    both = Conditions.batch([one, one]).crop(slice(0, 8), slice(8, 16))
+    both = Conditions.batch([one, one]).map(lambda x: x[..., 0:8, 8:16])
     assert both.aoi.shape == (2, 12, 8, 8) and both.population.shape == (2, 168, 8, 8)

@@ -1,4 +1,4 @@
-"""The command line: `python -m zoomdiff generate` and `python -m zoomdiff train`."""
+"""The command line: `python -m zoomdiff generate`, `train` and `realism`."""
 
 import time
 from collections.abc import Callable
@@ -57,9 +57,9 @@ def generate(
     started = time.monotonic()
     pyramid = run(model, uec, steps=steps, seed=seed, on_step=stage_bars(frame.hierarchy))
     paths = write_geojson(pyramid, out)
+    seconds = time.monotonic() - started
     for note in uec.notes:
         typer.echo(f"Note: {note}")
-    seconds = time.monotonic() - started
     typer.echo(f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}), generated in {seconds:.1f} s")
     for k, path in enumerate(paths):
         steps_k, rows, cols = pyramid.volumes[k].shape
@@ -125,18 +125,18 @@ def realism(
     from zoomdiff.data.datasets import read_nanchang, read_nanjing
     from zoomdiff.data.realism import HourlyGrid, realism_table
     from zoomdiff.export import read_geojson
+    from zoomdiff.levels import HOURS_PER_WEEK, S4T4
     from zoomdiff.region import Region
 
-    samples = {}
+    samples, readers = {}, {".npy": read_nanjing, ".npz": read_nanchang}
     for file in files or []:
-        readers = {".npy": read_nanjing, ".npz": read_nanchang}
         if file.suffix in readers:
             samples[file.stem] = HourlyGrid.of_measured(readers[file.suffix](file))
         elif file.suffix == ".geojson":
             finest = read_geojson(file)
-            if len(finest) != 168:
+            if len(finest) != HOURS_PER_WEEK:
                 raise OptionError(f"{file.name} is not hourly: give grid50.geojson.")
-            samples[file.parent.name or file.stem] = HourlyGrid.of_week(finest, 8)
+            samples[file.parent.name or file.stem] = HourlyGrid.of_week(finest, S4T4.block)
         else:
             raise OptionError(f"{file} is not a .npy, .npz or .geojson file: see --help for what is read.")
     for name in city or []:

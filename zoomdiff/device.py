@@ -18,7 +18,7 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def autocast(device: torch.device) -> AbstractContextManager:
-    """bf16 where the hardware multiplies it natively (2.5 times faster on a CPU with AMX), else full precision."""
+    """bf16 where the hardware multiplies it natively, else full precision."""
     if device.type == "cpu":
         cpu = torch.cpu.get_capabilities()
         native = cpu.get("amx_bf16", False) or cpu.get("avx512_bf16", False)

@@ -12,7 +12,7 @@ from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.drdm import DRDM, gaps, rrdp
 from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.diffusion.samplers import ancestral, ddim
-from zoomdiff.diffusion.schedule import TOTAL_STEPS
+from zoomdiff.diffusion.schedule import nodes
 from zoomdiff.errors import OptionError
 from zoomdiff.levels import conserve
 from zoomdiff.pyramid import TrafficPyramid
@@ -40,7 +40,8 @@ def generate(
     Raises OptionError for steps or a seed out of range.
     """
     region, hierarchy = uec.region, model.hierarchy
-    stage_steps = TOTAL_STEPS // len(hierarchy)
+    start, end, *_ = nodes(len(hierarchy))  # stages are equally long
+    stage_steps = start - end
     budget, sampler = _plan(steps, stage_steps, len(hierarchy))
     if not 0 <= seed < 2**63:
         raise OptionError("The seed must be a whole number from 0 to 2^63 - 1.")

@@ -62,16 +62,12 @@ class TrafficPyramid:
 
     def time_label(self, k: int, t: int) -> str:
         """Step t of level k for people: 'Mon 14:00-16:00', or 'Mon' for a whole day."""
-        return time_label(self.level(k), t)
-
-
-def time_label(level: Level, t: int) -> str:
-    """Step t of a week at `level`, for people: 'Mon 14:00-16:00', or 'Mon' for a whole day."""
-    day, step = divmod(t, level.steps_per_day)
-    if level.steps_per_day == 1:
-        return WEEKDAYS[day]
-    start = step * level.hours
-    return f"{WEEKDAYS[day]} {start:02d}:00-{start + level.hours:02d}:00"
+        level = self.level(k)
+        day, step = divmod(t, level.steps_per_day)
+        if level.steps_per_day == 1:
+            return WEEKDAYS[day]
+        start = step * level.hours
+        return f"{WEEKDAYS[day]} {start:02d}:00-{start + level.hours:02d}:00"
 
 
 def human_bytes(volume: float) -> str:

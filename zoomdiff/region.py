@@ -55,7 +55,7 @@ class Region:
         zone = min(int((lon + 180) // 6) + 1, 60)
         epsg = (32600 if lat >= 0 else 32700) + zone
         side = hierarchy[0].side
-        utm = shapely.transform(polygon, _to_utm(epsg).transform, interleaved=False)
+        utm = shapely.transform(polygon, to_utm(epsg).transform, interleaved=False)
         west, south, east, north = utm.bounds
         if not np.isfinite(utm.bounds).all():
             raise RegionError("The region spans too much of the Earth for one frame: draw one city or area at a time.")
@@ -169,15 +169,19 @@ class Region:
             west + side * np.arange(round((east - west) / side) + 1),
             north - side * np.arange(round((north - south) / side) + 1),
         )
-        return np.stack(_to_lonlat(self.epsg).transform(x, y), -1)
+        return np.stack(to_lonlat(self.epsg).transform(x, y), -1)
 
-    def centres(self, k: int = -1) -> np.ndarray:
-        """(H_k, W_k, 2) lon/lat of the cells' centres at level k."""
+    def utm_centres(self, k: int = -1) -> np.ndarray:
+        """(H_k, W_k, 2) metres in the zone of the cells' centres at level k."""
         side = self.hierarchy[k].side
         west, _, _, north = self.utm_bounds
         rows, cols = self.mask(k).shape
-        x, y = np.meshgrid(west + side * (np.arange(cols) + 0.5), north - side * (np.arange(rows) + 0.5))
-        return np.stack(_to_lonlat(self.epsg).transform(x, y), -1)
+        return np.stack(np.meshgrid(west + side * (np.arange(cols) + 0.5), north - side * (np.arange(rows) + 0.5)), -1)
+
+    def centres(self, k: int = -1) -> np.ndarray:
+        """(H_k, W_k, 2) lon/lat of the cells' centres at level k."""
+        x, y = np.moveaxis(self.utm_centres(k), -1, 0)
+        return np.stack(to_lonlat(self.epsg).transform(x, y), -1)
 
     def h3_ids(self, k: int = -1) -> np.ndarray:
         """(H_k, W_k) H3 index of the cell's centre, at the H3 resolution nearest to its area."""
@@ -189,7 +193,7 @@ class Region:
 
     def cell_at(self, lon: float, lat: float, k: int = -1) -> tuple[int, int] | None:
         """(row, col) of the level-k cell at a place, or None where that is outside the region."""
-        x, y = _to_utm(self.epsg).transform(lon, lat)
+        x, y = to_utm(self.epsg).transform(lon, lat)
         west, _, _, north = self.utm_bounds
         side = self.hierarchy[k].side
         row, col = math.floor((north - y) / side), math.floor((x - west) / side)
@@ -208,12 +212,14 @@ def parse_bbox(text: str) -> tuple[float, float, float, float]:
 
 
 @cache
-def _to_utm(epsg: int) -> Transformer:
+def to_utm(epsg: int) -> Transformer:
+    """From lon/lat (WGS84) to metres in a UTM zone."""
     return Transformer.from_crs(4326, epsg, always_xy=True)
 
 
 @cache
-def _to_lonlat(epsg: int) -> Transformer:
+def to_lonlat(epsg: int) -> Transformer:
+    """From metres in a UTM zone to lon/lat (WGS84)."""
     return Transformer.from_crs(epsg, 4326, always_xy=True)
 
 

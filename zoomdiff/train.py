@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from zoomdiff.checkpoint import new_network, save_model
+from zoomdiff.checkpoint import SHIPPED, new_network, save_model
 from zoomdiff.context import MapLayers, build_uec, read_map
 from zoomdiff.data.patches import TrainingCity, fit_prior, random_patches
 from zoomdiff.data.procedural import procedural_map
@@ -21,7 +21,6 @@ from zoomdiff.diffusion.drdm import DRDM, hnap_loss
 from zoomdiff.errors import OptionError
 from zoomdiff.region import Region
 
-NAME = "zoomdiff-s4t4.safetensors"
 LONGEST_SIDE = (12, 10, 6, 4)  # blocks: coarse levels need wide patches, fine ones show enough cells in few blocks
 
 
@@ -134,6 +133,7 @@ def train(
 
     cities, test_city = gather_cities(config, say)
     model = DRDM(new_network().to(place), fit_prior(cities))
+    say(f"{sum(p.numel() for p in model.network.parameters()):,} parameters")
     ema = AveragedModel(model.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
     averaged = DRDM(ema.module, model.prior)
     optimiser = torch.optim.AdamW(model.network.parameters(), weight_decay=1e-3)
@@ -178,7 +178,7 @@ def train(
             with log_file.open("w", newline="") as file:
                 csv.writer(file).writerows([("step", "seconds", "set", "level", "loss"), *log])
             notes = {"train": asdict(config), "steps_done": step + 1, "hours": round(seconds / 3600, 2)}
-            save_model(averaged, out / NAME, **notes)
+            save_model(averaged, out / SHIPPED.name, **notes)
             state = {
                 "config": json.dumps(asdict(config)),
                 "network": model.network.state_dict(),
@@ -190,4 +190,4 @@ def train(
             }
             torch.save(state, state_file.with_suffix(".part"))
             state_file.with_suffix(".part").replace(state_file)
-    return out / NAME
+    return out / SHIPPED.name

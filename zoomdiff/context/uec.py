@@ -81,7 +81,7 @@ def build_uec(layers: MapLayers, region: Region) -> UEC:
         raise MapError(outside(layers.extent))
     west, south, east, north = region.bounds
     buildings, roads, rails, areas, pois = (
-        layer.cx[west:east, south:north]
+        layer.cx[west:east, south:north].to_crs(region.crs)  # once: every raster below is in the zone
         for layer in (layers.buildings, layers.roads, layers.rails, layers.areas, layers.pois)
     )
     side = region.hierarchy.finest.side
@@ -134,9 +134,9 @@ def guess_buildings(buildings: gpd.GeoDataFrame, cover: np.ndarray, region: Regi
     large one that stands in the open is a hall, where nobody lives.
     """
     around = uniform_filter(cover, NEIGHBOURHOOD, mode="nearest")
-    rows, cols = cells_of(buildings.geometry.to_crs(region.crs).centroid, region)
+    rows, cols = cells_of(buildings.centroid, region)
     around = around[rows, cols]
-    outline = np.asarray(buildings.geometry.to_crs(region.crs).area)
+    outline = np.asarray(buildings.area)
     aoi, storeys = np.asarray(buildings.aoi, dtype=object), np.asarray(buildings.storeys, float)
 
     hall = (aoi == "unknown") & (outline >= HALL_M2) & (around < OPEN_COVER)

@@ -7,6 +7,7 @@ grid (T, H, W). No result depends on the unit of volume.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -60,14 +61,10 @@ class HourlyGrid:
             grid = np.pad(grid, ((0, 0), (0, 0), (0, 1), (0, 0))).reshape(len(grid), -1, grid.shape[-1])
         return cls(grid, (hour[whole][::HOURS_PER_DAY] // HOURS_PER_DAY).astype(int))
 
-    @property
-    def active(self) -> np.ndarray:
-        return active_cells(self.traffic)
-
-    @property
+    @cached_property
     def cells(self) -> np.ndarray:
         """(T, n) traffic of the active cells."""
-        return self.traffic[:, self.active]
+        return self.traffic[:, active_cells(self.traffic)]
 
 
 def active_cells(grid: np.ndarray) -> np.ndarray:

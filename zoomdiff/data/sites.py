@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pyproj import Transformer
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from zoomdiff.data.tables import Table
 from zoomdiff.errors import DataError
-from zoomdiff.region import Region
+from zoomdiff.region import Region, to_utm
 
 OPENCELLID = (
     *("radio", "mcc", "net", "area", "cell", "unit", "lon", "lat", "range", "samples"),
@@ -87,10 +86,10 @@ def assign(region: Region, sites: pd.DataFrame | np.ndarray, weights: np.ndarray
         raise DataError("There is no site to serve the region: read some nearby.")
     if not (np.abs(lonlat) <= (180, 90)).all():
         raise DataError(f"Site {np.argmin((np.abs(lonlat) <= (180, 90)).all(1))} does not stand on Earth.")
-    at = np.stack(Transformer.from_crs(4326, region.crs, always_xy=True).transform(*lonlat.T), -1)  # (n, 2) metres
+    at = np.stack(to_utm(region.epsg).transform(*lonlat.T), -1)  # (n, 2) metres
     if not np.isfinite(at).all():
         raise DataError(f"Site {np.argmin(np.isfinite(at).all(1))} is too far from the region: leave it out.")
-    centres = _centres(region)  # (H * W, 2) metres
+    centres = region.utm_centres().reshape(-1, 2)  # (H * W, 2) metres
     if weights is None:
         return cKDTree(at).query(centres)[1].reshape(region.shape)
     weights = np.asarray(weights, float)
@@ -125,15 +124,6 @@ def _inside(chunk: pd.DataFrame, name: str, first_line: int, bounds: tuple | Non
     inside = (west <= lon) & (lon <= east) & (south <= lat) & (lat <= north)
     numbers = {column: table.numbers(column, column)[inside] for column in ("range", "samples")}
     return table.frame[inside].assign(lon=lon[inside], lat=lat[inside], **numbers)
-
-
-def _centres(region: Region) -> np.ndarray:
-    """(H * W, 2) UTM metres of the finest grids' centres, row by row from the north-west."""
-    side = region.hierarchy.finest.side
-    west, _, _, north = region.utm_bounds
-    rows, cols = region.shape
-    x, y = np.meshgrid(west + side * (np.arange(cols) + 0.5), north - side * (np.arange(rows) + 0.5))
-    return np.stack([x.ravel(), y.ravel()], -1)
 
 
 def _nearest_weighted(points: np.ndarray, at: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -36,9 +36,6 @@ class Conditions:
         static = [aggregate(x, space, 1) / space**2 for x in (self.structure, self.aoi, self.poi)]
         return Conditions(*static, aggregate(self.population, space, time) / (space**2 * time))
 
-    def crop(self, rows: slice, cols: slice) -> "Conditions":
-        return self.map(lambda x: x[..., rows, cols])
-
     def map(self, function) -> "Conditions":
         """The same with `function` applied to all four tensors."""
         return Conditions(*(function(x) for x in (self.structure, self.aoi, self.poi, self.population)))

@@ -1,6 +1,6 @@
 """Denoising Refinement Diffusion Model (paper Sec. IV-B): the HNaP loss and the RRDP sampler.
 
-Symbols as in docs/method: x_k volumes of level k, y_k their code, H_k the prior (the coarser level refined), r the
+Symbols as in docs/concepts.md: x_k volumes of level k, y_k their code, H_k the prior (the coarser level refined), r the
 residual (y_k - H_k) / s_k that is diffused, abar the cumulative signal share, m the local step of a stage.
 """
 
