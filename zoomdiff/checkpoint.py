@@ -8,17 +8,15 @@ from pathlib import Path
 import safetensors
 from safetensors.torch import load_file, save_file
 
-from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
-from zoomdiff.context.uec import STRUCTURE
 from zoomdiff.device import pick_device
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import CheckpointError
+from zoomdiff.inputs import INPUTS
 from zoomdiff.levels import S4T4, Hierarchy, Level
 
 SHIPPED = Path(__file__).parent.parent / "assets" / "zoomdiff-s4t4.safetensors"
-INPUTS = {"structure": list(STRUCTURE), "aoi": list(AOI_CLASSES), "poi": list(POI_CATEGORIES)}
 
 
 def new_network(hierarchy: Hierarchy = S4T4, **size: int) -> DayTokenNetwork:
@@ -51,7 +49,7 @@ def load_model(path: Path = SHIPPED, device: str = "auto") -> DRDM:
         about = json.loads(path.with_suffix(".json").read_text())
         weights = load_file(path)
         if about["inputs"] != INPUTS:
-            raise CheckpointError(f"The weights {path.name} expect other map classes: train again with this version.")
+            raise CheckpointError(f"The weights {path.name} expect other map classes or presets: train again with this version.")
         hierarchy = Hierarchy(tuple(Level(**level) for level in about["hierarchy"]))
         prior = ResidualPrior(hierarchy, about["scale"], tuple(LevelStats(**s) for s in about["stats"]))
         network = new_network(hierarchy, **about["network"])

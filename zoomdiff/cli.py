@@ -28,6 +28,7 @@ def generate(
     region: Annotated[Path | None, typer.Option(help="Region as a GeoJSON file with a polygon.")] = None,
     steps: Annotated[str, typer.Option(help="fast, full, or a number of steps per level.")] = "fast",
     seed: Annotated[int, typer.Option(help="The same seed gives the same traffic.")] = 0,
+    preset: Annotated[str, typer.Option(help="Whose habits the people have: china or europe.")] = "europe",
     out: Annotated[Path, typer.Option(help="Folder for the four GeoJSON files.")] = Path("out"),
     max_km2: Annotated[float, typer.Option(help="Refuse regions larger than this, in square kilometres.")] = 150.0,
     weights: Annotated[Path | None, typer.Option(help="Weights of your own; default: the shipped ones.")] = None,
@@ -55,7 +56,7 @@ def generate(
     model = load_model(weights or SHIPPED, device)
 
     started = time.monotonic()
-    pyramid = run(model, uec, steps=steps, seed=seed, on_step=stage_bars(frame.hierarchy))
+    pyramid = run(model, uec, steps=steps, seed=seed, preset=preset, on_step=stage_bars(frame.hierarchy))
     paths = write_geojson(pyramid, out)
     seconds = time.monotonic() - started
     for note in uec.notes:
@@ -75,9 +76,12 @@ def train(
     map_: Annotated[
         list[str] | None, typer.Option("--map", help="Map to train on; repeat for several. None: towns only.")
     ] = None,
+    splits: Annotated[
+        str | None, typer.Option(help="File of splits: maps named in it are used in part.")
+    ] = None,
     held_out: Annotated[str | None, typer.Option(help="Map that is only evaluated on.")] = None,
     towns: Annotated[int, typer.Option(help="Procedural towns to train on besides.")] = 8,
-    weeks: Annotated[int, typer.Option(help="Simulated weeks per map.")] = 2,
+    weeks: Annotated[int, typer.Option(help="Simulated weeks per map and preset.")] = 2,
     steps: Annotated[int, typer.Option(help="Training steps.")] = 10_000,
     cells: Annotated[int, typer.Option(help="Raster cells per step: the batch size.")] = 2048,
     seed: Annotated[int, typer.Option(help="Seed of the cities, the patches and the noise.")] = 0,
@@ -90,6 +94,7 @@ def train(
 
     config = TrainConfig(
         maps=tuple(map_ or ()),
+        splits=splits,
         towns=towns,
         weeks=weeks,
         held_out=held_out,
@@ -105,6 +110,31 @@ def train(
 
         path = run(out, config, device=device, resume=resume, say=tqdm.write, on_step=on_step)
     typer.echo(f"Weights: {path}")
+
+
+@app.command()
+def split(
+    out: Annotated[Path, typer.Option(help="JSON file to write.")],
+    map_: Annotated[list[str] | None, typer.Option("--map", help="Map to split, four fifths for training.")] = None,
+    held_out: Annotated[list[str] | None, typer.Option(help="Map to keep for testing as a whole.")] = None,
+) -> None:
+    """Split cities by space into training and test blocks, and write the split that all models are to use."""
+    from zoomdiff.context import build_uec, read_map
+    from zoomdiff.data.splits import band_split, held_out_split, write_splits
+    from zoomdiff.region import Region
+
+    splits = {}
+    for name in [*(map_ or []), *(held_out or [])]:
+        layers = read_map(name)
+        frame = Region.from_bbox(layers.extent)
+        whole = name in (held_out or [])
+        splits[layers.name] = (
+            held_out_split(frame) if whole else band_split(frame, build_uec(layers, frame).population.mean(0))
+        )
+        typer.echo("\n".join((layers.name, *splits[layers.name].blocks)))
+    if not splits:
+        raise OptionError("There is nothing to split: give --map or --held-out.")
+    write_splits(out, splits)
 
 
 @app.command()

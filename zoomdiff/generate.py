@@ -5,15 +5,14 @@ from collections.abc import Callable
 import numpy as np
 
 import zoomdiff
-from zoomdiff.context.classes import AOI_CLASSES
 from zoomdiff.context.uec import UEC
 from zoomdiff.device import autocast
-from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.drdm import DRDM, gaps, rrdp
 from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.diffusion.samplers import ancestral, ddim
 from zoomdiff.diffusion.schedule import nodes
 from zoomdiff.errors import OptionError
+from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import conserve
 from zoomdiff.pyramid import TrafficPyramid
 
@@ -26,18 +25,20 @@ def generate(
     *,
     steps: str | int = "fast",
     seed: int = 0,
+    preset: str = "europe",
     on_step: Callable[[int, int, int], None] | None = None,
     on_level: Callable[[int, np.ndarray], None] | None = None,
 ) -> TrafficPyramid:
     """One week of traffic for the UEC's region at all levels.
 
     steps     "fast" (DDIM, a few steps per level), "full" (all 600 ancestral steps) or a number of DDIM steps per level
-    seed      the same seed, region and weights give the same traffic
+    seed      the same seed, region, preset and weights give the same traffic
+    preset    whose habits the people have: "china" or "europe" (see `data.city.PRESETS`)
     on_step   called with (k, step, steps) after every denoising step of level k; what it raises ends the run
     on_level  called with (k, volumes) as soon as level k exists: (T_k, H_k, W_k) bytes, before the levels are made to
               agree
 
-    Raises OptionError for steps or a seed out of range.
+    Raises OptionError for steps or a seed out of range, or an unknown preset.
     """
     region, hierarchy = uec.region, model.hierarchy
     start, end, *_ = nodes(len(hierarchy))  # stages are equally long
@@ -46,13 +47,13 @@ def generate(
     if not 0 <= seed < 2**63:
         raise OptionError("The seed must be a whole number from 0 to 2^63 - 1.")
     device = next(model.network.parameters()).device
-    conditions = Conditions.from_arrays(uec.structure, uec.aoi, uec.poi, uec.population, len(AOI_CLASSES))
+    conditions = conditions_of(uec, preset).to(device)
     noise = WorldNoise(seed, region.epsg, region.row, region.col, device)
     raw = []
     with autocast(device):
         levels = rrdp(
             model,
-            conditions.map(lambda x: x.to(device)),
+            conditions,
             noise,
             budget=budget,
             stage_steps=stage_steps,
@@ -69,6 +70,7 @@ def generate(
         "zoomdiff": zoomdiff.__version__,
         "seed": seed,
         "steps": steps,
+        "preset": preset,
         "gap_before_conservation": [round(g, 4) for g in gaps(raw, hierarchy)],
         "sources": list(uec.sources),
         "notes": list(uec.notes),

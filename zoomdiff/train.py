@@ -5,7 +5,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from zoomdiff.checkpoint import SHIPPED, new_network, save_model
 from zoomdiff.context import MapLayers, build_uec, read_map
+from zoomdiff.data.city import PRESETS
 from zoomdiff.data.patches import TrainingCity, fit_prior, random_patches
 from zoomdiff.data.procedural import procedural_map
+from zoomdiff.data.splits import TRAIN, Split, read_splits
 from zoomdiff.device import autocast, pick_device
 from zoomdiff.diffusion.drdm import DRDM, hnap_loss
 from zoomdiff.errors import OptionError
@@ -29,13 +31,17 @@ class TrainConfig:
     """What a run needs to be repeated; saved beside the weights.
 
     maps        map files or folders (see `read_map`); "helsinki" is kept for the users
+    splits      file of splits (see `data.splits`): of the maps that it names only the training blocks are used
+    presets     of the simulated cities (see `data.city`); every map is simulated with each
     towns       number of procedural towns besides
-    weeks       simulated weeks per map
+    weeks       simulated weeks per map and preset
     held_out    a map that is only evaluated on
     cells       raster cells per step, whatever the level
     """
 
     maps: tuple[str, ...] = ()
+    splits: str | None = None
+    presets: tuple[str, ...] = tuple(PRESETS)
     towns: int = 8
     weeks: int = 2
     held_out: str | None = None
@@ -48,23 +54,31 @@ class TrainConfig:
     save_every: int = 500
 
 
-def training_city(layers: MapLayers, seeds: range) -> TrainingCity:
-    """The reference city over a whole map."""
-    return TrainingCity.simulated(build_uec(layers, Region.from_bbox(layers.extent)), seeds)
+def training_cities(layers: MapLayers, splits: dict[str, Split], config: TrainConfig, seed: int) -> list[TrainingCity]:
+    """The reference city over a map, once per preset; every week has a seed of its own. Raises OptionError."""
+    region = Region.from_bbox(layers.extent)
+    split = splits.get(layers.name)
+    if split and not split.fits(region):
+        raise OptionError(f"The split of {layers.name} was made for another extent of it: make the splits again.")
+    uec, allowed = build_uec(layers, region), split and split.mask(TRAIN)
+    seeds = [range(seed + 100 * i, seed + 100 * i + config.weeks) for i in range(len(config.presets))]
+    return [TrainingCity.simulated(uec, *case, allowed) for case in zip(seeds, config.presets, strict=True)]
 
 
-def gather_cities(config: TrainConfig, say: Callable[[str], None]) -> tuple[list[TrainingCity], TrainingCity | None]:
-    """The cities to train on and the held-out one; every week has a seed of its own. Raises OptionError, MapError."""
+def gather_cities(config: TrainConfig, say: Callable[[str], None]) -> tuple[list[TrainingCity], list[TrainingCity]]:
+    """The cities to train on and the held-out ones. Raises OptionError, MapError, DataError."""
     maps = [read_map(source) for source in config.maps]
     maps += [procedural_map(config.seed + number) for number in range(config.towns)]
     if not maps:
         raise OptionError("There is nothing to train on: give --map or --towns.")
+    splits = read_splits(Path(config.splits)) if config.splits else {}
     cities = []
     for number, layers in enumerate(maps):
-        cities.append(training_city(layers, range(1000 * number, 1000 * number + config.weeks)))
-        say(f"{layers.name}: {math.prod(cities[-1].blocks)} blocks")
-    held_out = config.held_out and training_city(read_map(config.held_out), range(900_000, 900_001))
-    return cities, held_out
+        cities += training_cities(layers, splits, config, 1000 * number)
+        say(f"{layers.name}: {cities[-1].allowed.sum()} of {math.prod(cities[-1].blocks)} blocks")
+    if not config.held_out:
+        return cities, []
+    return cities, training_cities(read_map(config.held_out), {}, replace(config, weeks=1), 900_000)
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
@@ -88,19 +102,19 @@ def batch_loss(
             model.prior,
             patches.x_k.to(device),
             None if patches.coarser is None else patches.coarser.to(device),
-            patches.conditions.map(lambda x: x.to(device)),
+            patches.conditions.to(device),
             k,
             generator,
         )
 
 
 @torch.no_grad()
-def held_out_loss(model: DRDM, city: TrainingCity, config: TrainConfig, device: torch.device) -> list[float]:
-    """Mean HNaP loss per level on the held-out map, always over the same patches and noise."""
+def held_out_loss(model: DRDM, cities: list[TrainingCity], config: TrainConfig, device: torch.device) -> list[float]:
+    """Mean HNaP loss per level on the held-out cities, always over the same patches and noise."""
     rng = np.random.default_rng(12345)
     sides = zip(range(len(model.hierarchy)), LONGEST_SIDE, strict=True)
     return [
-        float(np.mean([float(batch_loss(model, [city], k, side, config, device, rng)) for _ in range(4)]))
+        float(np.mean([float(batch_loss(model, cities, k, side, config, device, rng)) for _ in range(4)]))
         for k, side in sides
     ]
 
@@ -131,7 +145,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
 
-    cities, test_city = gather_cities(config, say)
+    cities, test_cities = gather_cities(config, say)
     model = DRDM(new_network().to(place), fit_prior(cities))
     say(f"{sum(p.numel() for p in model.network.parameters()):,} parameters")
     ema = AveragedModel(model.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
@@ -170,8 +184,8 @@ def train(
             seconds = time.monotonic() - started
             rows = [("train", name, np.mean(values)) for name, values in losses.items() if values]
             losses = {name: [] for name in losses}
-            if test_city:
-                tested = held_out_loss(averaged, test_city, config, place)
+            if test_cities:
+                tested = held_out_loss(averaged, test_cities, config, place)
                 rows += zip(["held-out"] * len(tested), losses, tested, strict=True)
                 say(f"step {step + 1}, {seconds / 60:.1f} min, held-out {' '.join(f'{v:.4f}' for v in tested)}")
             log += [[step + 1, round(seconds), kind, name, round(float(loss), 5)] for kind, name, loss in rows]

@@ -5,13 +5,14 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from zoomdiff.context.classes import AOI_CLASSES
 from zoomdiff.context.uec import UEC
-from zoomdiff.data.city import simulate
+from zoomdiff.data.city import PRESETS, simulate
 from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
+from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import Hierarchy
 
 INHABITED = 20.0  # people in a block, week's mean, from which patches are centred on it
@@ -21,20 +22,23 @@ INHABITED = 20.0  # people in a block, week's mean, from which patches are centr
 class TrainingCity:
     """One city's conditions and several simulated weeks, each at every level (lists are coarse to fine).
 
-    conditions[k] at level k, batch of one; weeks[i][k] (T_k, H_k, W_k) bytes
+    conditions[k] at level k, batch of one; weeks[i][k] (T_k, H_k, W_k) bytes; allowed (rows, cols) bool, the blocks
+    that patches are cut from
     """
 
     hierarchy: Hierarchy
     conditions: list[Conditions]
     weeks: list[list[Tensor]]
+    allowed: np.ndarray
 
     @classmethod
-    def simulated(cls, uec: UEC, seeds: range) -> "TrainingCity":
-        """The reference city on a UEC, one week per seed."""
-        hierarchy = uec.region.hierarchy
-        finest = Conditions.from_arrays(uec.structure, uec.aoi, uec.poi, uec.population, len(AOI_CLASSES))
-        weeks = [hierarchy.pyramid(torch.from_numpy(simulate(uec, seed))) for seed in seeds]
-        return cls(hierarchy, [finest.at_level(hierarchy, k) for k in range(len(hierarchy))], weeks)
+    def simulated(cls, uec: UEC, seeds: range, preset: str, allowed: np.ndarray | None = None) -> "TrainingCity":
+        """The reference city on a UEC, one week per seed. Without `allowed`, all blocks are."""
+        hierarchy, config = uec.region.hierarchy, PRESETS[preset]
+        finest = conditions_of(uec, preset)
+        conditions = [finest.at_level(hierarchy, k) for k in range(len(hierarchy))]
+        weeks = [hierarchy.pyramid(torch.from_numpy(simulate(uec, seed, config).traffic)) for seed in seeds]
+        return cls(hierarchy, conditions, weeks, np.ones_like(uec.region.blocks) if allowed is None else allowed)
 
     @property
     def blocks(self) -> tuple[int, int]:
@@ -43,9 +47,27 @@ class TrainingCity:
 
     @cached_property
     def inhabited(self) -> np.ndarray:
-        """(n, 2) rows and columns of the blocks where people are; all blocks if there are none."""
+        """(rows, cols) bool: the allowed blocks where people are; all allowed ones if there are none."""
         people = self.conditions[0].population[0].mean(0).numpy() * self.hierarchy.block**2
-        return np.argwhere(people > INHABITED) if (people > INHABITED).any() else np.argwhere(people >= 0)
+        inhabited = self.allowed & (people > INHABITED)
+        return inhabited if inhabited.any() else self.allowed
+
+    def windows(self, side: int) -> tuple[np.ndarray, np.ndarray]:
+        """(n, 2) first row and column of every window of `side` x `side` allowed blocks, and (n,) its inhabited blocks.
+
+        Nothing of a block that is not allowed is ever seen, not even as a neighbour. Windows without people are left
+        out; there may be none.
+        """
+        if side not in self._windows:
+            whole = sliding_window_view(self.allowed, (side, side)).all((2, 3))
+            people = sliding_window_view(self.inhabited, (side, side)).sum((2, 3))
+            first = np.argwhere(whole & (people > 0))
+            self._windows[side] = first, people[tuple(first.T)]
+        return self._windows[side]
+
+    @cached_property
+    def _windows(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -58,19 +80,21 @@ class Patches:
 
 
 def random_patches(cities: list[TrainingCity], k: int, side: int, batch: int, rng: np.random.Generator) -> Patches:
-    """`batch` patches of `side` x `side` blocks (or as many as the smallest city has) at level k.
+    """`batch` patches of `side` x `side` blocks (or as many as fit into every city) at level k.
 
-    Every inhabited block of any city is as likely to lie in a patch's middle; wilderness comes along at the edges.
+    A city is as likely as its inhabited blocks are many, and so is a window in it; wilderness comes along at the edges.
     Patches are turned and mirrored at random.
     """
     side = min(side, *(n for city in cities for n in city.blocks))
-    weight = np.array([len(city.inhabited) for city in cities], float)
+    while not all(len(city.windows(side)[0]) for city in cities):
+        side -= 1
+    weight = np.array([city.inhabited.sum() for city in cities], float)
     x_k, coarser, conditions = [], [], []
     for i in rng.choice(len(cities), batch, p=weight / weight.sum()):
         city = cities[i]
         week = city.weeks[rng.integers(len(city.weeks))]
-        middle = city.inhabited[rng.integers(len(city.inhabited))]
-        row, col = (int(np.clip(m - rng.integers(side), 0, n - side)) for m, n in zip(middle, city.blocks, strict=True))
+        first, people = city.windows(side)
+        row, col = (int(n) for n in first[rng.choice(len(first), p=people / people.sum())])
         turn, mirror = int(rng.integers(4)), bool(rng.integers(2))
 
         def cut(x: Tensor, level: int, row=row, col=col, turn=turn, mirror=mirror, city=city) -> Tensor:
@@ -87,21 +111,25 @@ def random_patches(cities: list[TrainingCity], k: int, side: int, batch: int, rn
 
 
 def fit_prior(cities: list[TrainingCity]) -> ResidualPrior:
-    """The code's scale and each level's statistics, measured on the training cities."""
+    """The code's scale and each level's statistics, measured on the allowed blocks of the training cities."""
     hierarchy = cities[0].hierarchy
-    finest = torch.cat([week[-1].flatten()[::7] for city in cities for week in city.weeks])
+    weeks = [(city, week) for city in cities for week in city.weeks]
+    finest = torch.cat([_of_allowed(week[-1], city)[::7] for city, week in weeks])
     scale = float(np.quantile(finest[finest > 0].numpy(), 0.1))
     plain = LevelStats(0.0, 1.0, 0.0, 0.0, 1.0)
     prior = ResidualPrior(hierarchy, scale, (plain,) * len(hierarchy))
     stats = []
     for k in range(len(hierarchy)):
-        weeks = [week for city in cities for week in city.weeks]
-        logs = [prior.encode(week[k], k) for week in weeks]
-        flat = torch.cat([x.flatten() for x in logs])
-        std = float(flat.std())
-        rest = [x - prior.from_coarser(week[k - 1], k) if k else x for x, week in zip(logs, weeks, strict=True)]
-        residual = float(torch.cat([x.flatten() for x in rest]).std()) / std
-        mean = float(flat.mean())
-        low, high = ((float(v) - mean) / std for v in (flat.min(), flat.max()))
-        stats.append(LevelStats(mean, std, low, high, residual))
+        logs = torch.cat([_of_allowed(prior.encode(week[k], k), city) for city, week in weeks])
+        mean, std = float(logs.mean()), float(logs.std())
+        low, high = ((float(v) - mean) / std for v in (logs.min(), logs.max()))
+        priors = [prior.from_coarser(week[k - 1], k) if k else torch.zeros_like(week[0]) for _, week in weeks]
+        rest = logs - torch.cat([_of_allowed(x, city) for x, (city, _) in zip(priors, weeks, strict=True)])
+        stats.append(LevelStats(mean, std, low, high, float(rest.std()) / std))
     return ResidualPrior(hierarchy, scale, tuple(stats))
+
+
+def _of_allowed(x: Tensor, city: TrainingCity) -> Tensor:
+    """All values of x (T, H, W) in the city's allowed blocks."""
+    side = x.shape[-1] // city.blocks[1]
+    return x[:, torch.from_numpy(np.kron(city.allowed, np.ones((side, side), bool)))].flatten()

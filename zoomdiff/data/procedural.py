@@ -22,20 +22,20 @@ STREET_WIDTH = {"primary": 24.0, "secondary": 16.0, "local": 10.0}  # metres bet
 USE_BY_CENTRALITY = {
     "farmland": (0.45, 0.00, 0.00),
     "green": (0.25, 0.09, 0.07),
-    "residential": (0.18, 0.62, 0.22),
-    "industrial": (0.08, 0.07, 0.00),
-    "commercial": (0.02, 0.06, 0.26),
-    "office": (0.01, 0.05, 0.23),
-    "mixed": (0.00, 0.05, 0.14),
-    "education": (0.01, 0.04, 0.05),
-    "health": (0.00, 0.02, 0.03),
+    "residential": (0.18, 0.66, 0.44),
+    "industrial": (0.08, 0.06, 0.00),
+    "commercial": (0.02, 0.05, 0.16),
+    "office": (0.01, 0.03, 0.10),
+    "mixed": (0.00, 0.05, 0.15),
+    "education": (0.01, 0.04, 0.04),
+    "health": (0.00, 0.02, 0.02),
 }
 # (chance that a plot is built, side of a plot in metres, storeys in the outskirts, storeys in the centre)
 BUILDINGS = {
     "residential": (0.80, 24, 2, 7),
     "industrial": (0.60, 60, 1, 2),
     "commercial": (0.85, 32, 2, 6),
-    "office": (0.75, 40, 3, 14),
+    "office": (0.75, 40, 3, 10),
     "mixed": (0.85, 26, 3, 7),
     "education": (0.50, 45, 2, 4),
     "health": (0.60, 45, 2, 6),

@@ -55,10 +55,19 @@ class DayTokenNetwork(nn.Module):
     """v_theta(r, noise strength | H_k, UEC, StPE, level) for every level of a hierarchy.
 
     structure, aoi, poi   numbers of channels of the conditions
+    preset                number of presets
     """
 
     def __init__(
-        self, hierarchy: Hierarchy, *, structure: int, aoi: int, poi: int, channels: int = 64, blocks: int = 6
+        self,
+        hierarchy: Hierarchy,
+        *,
+        structure: int,
+        aoi: int,
+        poi: int,
+        preset: int,
+        channels: int = 64,
+        blocks: int = 6,
     ) -> None:
         super().__init__()
         self.channels = channels
@@ -70,6 +79,7 @@ class DayTokenNetwork(nn.Module):
         self.f_aoi = mlp(aoi, channels)
         self.f_poi = mlp(poi, channels)
         self.f_population = nn.ModuleList(mlp(hours, channels) for hours in day)
+        self.preset = nn.Embedding(preset, channels)
         self.spe = nn.ParameterList(nn.Parameter(0.02 * torch.randn(n, n, PE_SIZE)) for n in cells)
         self.spe_out = nn.Linear(PE_SIZE, channels)
         self.tpe_out = nn.Linear(PE_SIZE, channels)
@@ -98,6 +108,7 @@ class DayTokenNetwork(nn.Module):
         rows, cols = prior.shape[-2:]
         spe = self.spe_out(self.spe[k])
         spe = spe.repeat(rows // spe.shape[0], cols // spe.shape[1], 1)
+        c = c + self.preset(conditions.preset)[:, None, None, None]
         return c + spe + self.tpe_out(self.tpe)[:, None, None] + self.fold_prior[k](_days(prior))
 
     def forward(self, r: Tensor, strength: Tensor, context: Tensor, k: int, prior_noise: Tensor) -> Tensor:

@@ -1,0 +1,29 @@
+"""What a network is told about a region: the one place where the UEC's channels and the presets are put in order."""
+
+from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
+from zoomdiff.context.uec import STRUCTURE, UEC
+from zoomdiff.data.city import PRESETS
+from zoomdiff.diffusion.conditions import Conditions
+from zoomdiff.errors import OptionError
+
+# Saved with the weights: they fit no other version's.
+INPUTS = {
+    "structure": list(STRUCTURE),
+    "aoi": list(AOI_CLASSES),
+    "poi": list(POI_CATEGORIES),
+    "preset": list(PRESETS),
+}
+
+
+def conditions_of(uec: UEC, preset: str) -> Conditions:
+    """The UEC as tensors at the finest level, a batch of one. Raises OptionError for an unknown preset."""
+    if preset not in PRESETS:
+        raise OptionError(f"There is no preset {preset!r}: choose {' or '.join(PRESETS)}.")
+    return Conditions.from_arrays(
+        uec.structure,
+        uec.aoi,
+        uec.poi,
+        uec.population,
+        aoi_classes=len(AOI_CLASSES),
+        preset=INPUTS["preset"].index(preset),
+    )
