@@ -49,7 +49,9 @@ def load_model(path: Path = SHIPPED, device: str = "auto") -> DRDM:
         about = json.loads(path.with_suffix(".json").read_text())
         weights = load_file(path)
         if about["inputs"] != INPUTS:
-            raise CheckpointError(f"The weights {path.name} expect other map classes or presets: train again with this version.")
+            raise CheckpointError(
+                f"The weights {path.name} expect other map classes or presets: train again with this version."
+            )
         hierarchy = Hierarchy(tuple(Level(**level) for level in about["hierarchy"]))
         prior = ResidualPrior(hierarchy, about["scale"], tuple(LevelStats(**s) for s in about["stats"]))
         network = new_network(hierarchy, **about["network"])

@@ -1,5 +1,8 @@
-"""The command line: `python -m zoomdiff generate`, `train` and `realism`."""
+"""The command line: `python -m zoomdiff generate`, `train`, `split` and `realism`."""
 
+import glob
+import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +15,7 @@ import zoomdiff
 from zoomdiff.errors import OptionError, ZoomDiffError
 
 if TYPE_CHECKING:
+    from zoomdiff.context import MapLayers
     from zoomdiff.levels import Hierarchy
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, no_args_is_help=True, help=zoomdiff.__doc__)
@@ -22,7 +26,11 @@ BAD_INPUT = 2  # exit code
 @app.command()
 def generate(
     map_: Annotated[
-        str, typer.Option("--map", help="helsinki (comes with ZoomDiff), an .osm.pbf file or a folder of layers.")
+        str,
+        typer.Option(
+            "--map",
+            help="helsinki (comes with ZoomDiff), an .osm.pbf file, a folder of layers, or town7, a fictional town.",
+        ),
     ] = "helsinki",
     bbox: Annotated[str | None, typer.Option(help="Region as W,S,E,N in degrees; default: all of the map.")] = None,
     region: Annotated[Path | None, typer.Option(help="Region as a GeoJSON file with a polygon.")] = None,
@@ -37,7 +45,7 @@ def generate(
     """Generate one week of traffic of a region and write it as GeoJSON, one file per level."""
     # Imported here, so that --help and usage errors come at once.
     from zoomdiff.checkpoint import SHIPPED, load_model
-    from zoomdiff.context import build_uec, read_map
+    from zoomdiff.context import build_uec
     from zoomdiff.export import write_geojson
     from zoomdiff.generate import generate as run
     from zoomdiff.pyramid import human_bytes
@@ -50,7 +58,7 @@ def generate(
         frame = Region.from_bbox(parse_bbox(bbox), max_km2=max_km2)
     elif region:
         frame = Region.from_geojson(region, max_km2=max_km2)
-    layers = read_map(map_, bbox=frame.bounds if frame else None)
+    layers = _map(map_, frame.bounds if frame else None)
     frame = frame or Region.from_bbox(layers.extent, max_km2=max_km2)
     uec = build_uec(layers, frame)
     model = load_model(weights or SHIPPED, device)
@@ -76,9 +84,7 @@ def train(
     map_: Annotated[
         list[str] | None, typer.Option("--map", help="Map to train on; repeat for several. None: towns only.")
     ] = None,
-    splits: Annotated[
-        str | None, typer.Option(help="File of splits: maps named in it are used in part.")
-    ] = None,
+    splits: Annotated[str | None, typer.Option(help="File of splits: maps named in it are used in part.")] = None,
     held_out: Annotated[str | None, typer.Option(help="Map that is only evaluated on.")] = None,
     towns: Annotated[int, typer.Option(help="Procedural towns to train on besides.")] = 8,
     weeks: Annotated[int, typer.Option(help="Simulated weeks per map and preset.")] = 2,
@@ -119,13 +125,13 @@ def split(
     held_out: Annotated[list[str] | None, typer.Option(help="Map to keep for testing as a whole.")] = None,
 ) -> None:
     """Split cities by space into training and test blocks, and write the split that all models are to use."""
-    from zoomdiff.context import build_uec, read_map
+    from zoomdiff.context import build_uec
     from zoomdiff.data.splits import band_split, held_out_split, write_splits
     from zoomdiff.region import Region
 
     splits = {}
     for name in [*(map_ or []), *(held_out or [])]:
-        layers = read_map(name)
+        layers = _map(name)
         frame = Region.from_bbox(layers.extent)
         whole = name in (held_out or [])
         splits[layers.name] = (
@@ -141,46 +147,64 @@ def split(
 def realism(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Nanjing's MobileNJ.npy, Nanchang's uomo_NC.npz, or a generated grid50.geojson."),
+        typer.Argument(
+            help="Measurements (Nanjing's MobileNJ.npy, Nanchang's uomo_NC.npz, Milan's CSV, a table of your own) or "
+            "a generated grid50.geojson."
+        ),
     ] = None,
     city: Annotated[list[str] | None, typer.Option(help="Map to simulate the reference city on; may repeat.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the simulated week.")] = 0,
+    preset: Annotated[list[str] | None, typer.Option(help="china or europe; default: both.")] = None,
+    seeds: Annotated[int, typer.Option(help="Simulated weeks per city and preset.")] = 1,
 ) -> None:
     """Print statistics of traffic beside those of open measurements; * marks what lies outside the real range.
 
-    Simulated and generated traffic is summed to 400 m first, about the size of the measured cells.
+    Simulated and generated traffic is summed to 400 m first, about the size of the measured cells, and compared where a
+    city is: in its urban clusters (300 people per km2, 5,000 together).
     """
-    from zoomdiff.context import build_uec, read_map
-    from zoomdiff.data.city import simulate
-    from zoomdiff.data.datasets import read_nanchang, read_nanjing
-    from zoomdiff.data.realism import HourlyGrid, realism_table
-    from zoomdiff.export import read_geojson
-    from zoomdiff.levels import HOURS_PER_WEEK, S4T4
-    from zoomdiff.region import Region
+    from zoomdiff.data.city import PRESETS
+    from zoomdiff.data.realism_table import realism_table, rows_inside
+    from zoomdiff.data.samples import City, generated, measured
 
-    samples, readers = {}, {".npy": read_nanjing, ".npz": read_nanchang}
+    cities, samples = [City.on(_map(name)) for name in city or []], {}
     for file in files or []:
-        if file.suffix in readers:
-            samples[file.stem] = HourlyGrid.of_measured(readers[file.suffix](file))
-        elif file.suffix == ".geojson":
-            finest = read_geojson(file)
-            if len(finest) != HOURS_PER_WEEK:
-                raise OptionError(f"{file.name} is not hourly: give grid50.geojson.")
-            samples[file.parent.name or file.stem] = HourlyGrid.of_week(finest, S4T4.block)
+        name = file.stem if file.suffix != ".geojson" else file.parent.name or file.stem
+        if file.suffix == ".geojson":
+            samples[name], where = generated(file, cities)
+            if where is None:
+                typer.echo(f"Note: no --city holds {file}, so its countryside is compared, too.")
         else:
-            raise OptionError(f"{file} is not a .npy, .npz or .geojson file: see --help for what is read.")
-    for name in city or []:
-        layers = read_map(name)
-        frame = Region.from_bbox(layers.extent)
-        week = simulate(build_uec(layers, frame), seed).astype(float)
-        samples[Path(name).name.split(".")[0]] = HourlyGrid.of_week(week, frame.hierarchy.block)
+            samples[name] = measured(file)
+    for one in cities:
+        for style in preset or PRESETS:
+            for seed in range(seeds):
+                samples[f"{one.name} {style} {seed}"] = one.simulated(style, seed)
     if not samples:
         raise OptionError("There is nothing to compare: give files or --city.")
     table = realism_table(samples)
+    shown = table.copy()
     for name in samples:
-        outside = ~table.pop(f"{name} inside").astype(bool)
-        table[name] = [f"{value:.2f}{'*' if out else ' '}" for value, out in zip(table[name], outside, strict=True)]
-    typer.echo(table.to_string(float_format="{:.2f}".format, na_rep="-"))
+        inside = shown.pop(f"{name} inside")
+        cells = zip(table[name], inside, strict=True)
+        shown[name] = ["-" if v != v else f"{v:.2f}{' ' if ok else '*'}" for v, ok in cells]
+    # Our samples first, the real cities beside them.
+    typer.echo(
+        shown[[*samples, *shown.columns.drop(list(samples))]].to_string(float_format="{:.2f}".format, na_rep="-")
+    )
+    for name in samples:
+        good, of, missed = rows_inside(table, name)
+        typer.echo(f"{name}: {good} of {of} rows inside" + (f"; outside: {', '.join(missed)}" if missed else ""))
+
+
+def _map(name: str, bbox: tuple[float, float, float, float] | None = None) -> "MapLayers":
+    """The map of a path, of a name such as firenze in the folder of maps $ZOOMDIFF_DATA/maps, or a fictional town7."""
+    from zoomdiff.context import read_map
+    from zoomdiff.data.procedural import procedural_map
+
+    if re.fullmatch(r"town\d{1,9}", name):
+        return procedural_map(int(name.removeprefix("town")), kilometres=8.0)
+    folder = Path(os.environ.get("ZOOMDIFF_DATA", "../shared/data")) / "maps"
+    known = [] if Path(name).exists() or "/" in name else sorted(folder.glob(f"{glob.escape(name)}*"))
+    return read_map(known[0] if len(known) == 1 else name, bbox=bbox)
 
 
 def stage_bars(hierarchy: "Hierarchy") -> Callable[[int, int, int], None]:

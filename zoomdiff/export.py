@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import orjson
@@ -72,16 +73,27 @@ def write_geojson(pyramid: TrafficPyramid, folder: Path) -> list[Path]:
     return paths
 
 
-def read_geojson(path: Path) -> np.ndarray:
-    """(T, H, W) bytes of a level that `write_geojson` wrote; 0 outside the region. Raises OptionError."""
+class LevelFile(NamedTuple):
+    """One level as read from a file: (T, H, W) bytes, 0 outside the region, and its place in the zone's raster."""
+
+    volumes: np.ndarray
+    epsg: int
+    row: int
+    col: int
+
+
+def read_geojson(path: Path) -> LevelFile:
+    """A level that `write_geojson` wrote. Raises OptionError."""
     try:
-        cells = [feature["properties"] for feature in orjson.loads(path.read_bytes())["features"]]
+        file = orjson.loads(path.read_bytes())
+        cells = [feature["properties"] for feature in file["features"]]
         rows, cols = (np.array([cell[key] for cell in cells]) for key in ("row", "col"))
         traffic = np.array([cell["traffic"] for cell in cells], float)
         grid = np.zeros((traffic.shape[1], np.ptp(rows) + 1, np.ptp(cols) + 1))
         grid[:, rows - rows.min(), cols - cols.min()] = traffic.T
+        epsg = int(file["raster"]["crs"].removeprefix("EPSG:"))
     except OSError as error:
         raise OptionError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise OptionError(f"{path.name} is not a GeoJSON file that ZoomDiff wrote: give grid50.geojson.") from error
-    return grid
+    return LevelFile(grid, epsg, int(rows.min()), int(cols.min()))

@@ -101,18 +101,19 @@ class CityConfig:
     appetite_sd      ... of what they demand there [children of a block: sd of ln share .56-1.03; traffic against users
                      log-log r .92-.996]
     unobserved_range correlation lengths of both, metres; each carries the same variance [neighbours .3-.5]
-    taste_sd         how far a place's rhythm strays from its kind's [correlation with the city's hours .77-.95]
-    daily_sd         ln-sd from day to day [.08 of daily totals at 400 m]
+    taste_sd         how far a place's rhythm strays from its kind's [correlation with the city's hours .77-.95] ...
+    taste_range      ... and over how many metres alike
+    daily_sd         ln-sd from day to day [.08-.09 of whole days at 400 m]
     hourly_sd        ln-sd from hour to hour beside the users' coming and going
     hourly_memory    its correlation from one hour to the next
-    noise_range      correlation length of these three, metres [residuals of neighbours .05-.10]
+    noise_range      correlation length of days and hours, metres [.05-.10 between neighbours at 400 m]
     event_rate       rare events (match, fair) per km2 and week
     """
 
     rhythm: tuple[float, ...]
     megabytes: float = 80.0
     active_share: float = 0.5
-    usage_shape: float = 0.65
+    usage_shape: float = 0.68
     stays: float = 0.75
     out_share: float = 0.15
     out_range: float = 300.0
@@ -121,10 +122,11 @@ class CityConfig:
     appetite_sd: float = 0.45
     unobserved_range: tuple[float, ...] = (0.0, 60.0, 200.0)
     taste_sd: float = 0.25
-    daily_sd: float = 0.04
+    taste_range: float = 50.0
+    daily_sd: float = 0.065
     hourly_sd: float = 0.08
     hourly_memory: float = 0.8
-    noise_range: float = 50.0
+    noise_range: float = 160.0
     event_rate: float = 0.03
 
 
@@ -266,15 +268,15 @@ def taste(shape: tuple[int, int], rng: np.random.Generator, config: CityConfig, 
     """(168, H, W) log factor: every place leans to the morning or the evening, so cells peak at different hours."""
     hour = np.arange(HOURS_PER_WEEK) * (2 * np.pi / HOURS_PER_DAY)
     waves = np.stack([np.cos(hour), np.sin(hour), 0.6 * np.cos(2 * hour), 0.6 * np.sin(2 * hour)]).astype(np.float32)
-    lean = np.stack([0.7 * config.taste_sd * _field(shape, rng, config.noise_range / side) for _ in waves])
+    lean = np.stack([0.7 * config.taste_sd * _field(shape, rng, config.taste_range / side) for _ in waves])
     return np.einsum("wt,whx->thx", waves, lean)
 
 
 def day_to_day(shape: tuple[int, int], rng: np.random.Generator, config: CityConfig, side: float) -> np.ndarray:
-    """(7, H, W) log factor per day: the city's weather plus each neighbourhood's own."""
+    """(7, H, W) log factor per day: a little weather of the whole city plus each neighbourhood's own."""
     city = rng.standard_normal((DAYS, 1, 1)).astype(np.float32)
     own = np.stack([_field(shape, rng, config.noise_range / side) for _ in range(DAYS)])
-    return config.daily_sd * (0.4 * city + 0.9 * own)
+    return config.daily_sd * (0.2 * city + own)
 
 
 def hourly_noise(shape: tuple[int, int], rng: np.random.Generator, config: CityConfig, side: float) -> np.ndarray:

@@ -1,65 +1,101 @@
-"""Is traffic realistic? Statistics of hourly traffic on a grid, beside what open measurements show.
+"""Is traffic realistic? Statistics of hourly traffic on a grid (what open data show of them: `realism_table.py`).
 
 Functions take `traffic` (T, n): hourly volumes of n active cells over whole days, NaN where nothing ordinary was
-measured; where workdays and weekends matter also `weekday` (T / 24,), 0 = Monday; and where neighbours matter the whole
-grid (T, H, W). No result depends on the unit of volume.
+measured; where workdays and weekends matter also `weekday` (T / 24,), 0 = Monday; and where neighbours matter the grid
+(T, H, W), 0 where a cell is not compared. No result depends on the unit of volume.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from esda import Moran
 from libpysal.weights import lat2W, w_subset
+from scipy.ndimage import label, sum_labels
 
 from zoomdiff.data.measured import MeasuredTraffic
 from zoomdiff.levels import HOURS_PER_DAY, aggregate
 
 SATURDAY = 5
-ACTIVE = 0.01  # of the mean cell; the quietest cells of real sets carry 0.1-1 % of it, maps have countryside below
+ACTIVE = 0.01  # of the mean cell; the quietest cells of real sets carry 0.1-1 % of it
+# Urban clusters of the Degree of Urbanisation (Eurostat, UN Statistical Commission 2020), with our cells for its 1 km2.
+URBAN_PER_KM2, URBAN_CLUSTER = 300, 5000
 
 
 @dataclass(frozen=True)
 class HourlyGrid:
     """Hourly traffic on a grid: what all statistics are taken of.
 
-    traffic  (T, H, W) volumes of whole days; NaN where nothing ordinary was measured
+    traffic  (T, H, W) volumes of whole days; NaN where nothing ordinary was measured, 0 where it is not compared
     weekday  (T / 24,) of each day, 0 = Monday
+    users    (T, H, W) on average over the hour, None where unknown
+    poi      (H, W) points of interest, None where unknown
 
     Raises ValueError if T is not whole days, or there are fewer than five days.
     """
 
     traffic: np.ndarray
     weekday: np.ndarray
+    users: np.ndarray | None = None
+    poi: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if len(self.traffic) != HOURS_PER_DAY * len(self.weekday) or len(self.weekday) < 5:
             raise ValueError(f"{len(self.traffic)} hours are not {len(self.weekday)} whole days, at least five")
 
     @classmethod
-    def of_week(cls, finest: np.ndarray, cells: int = 1) -> "HourlyGrid":
-        """One week (168, H, W), Monday first, simulated or generated; summed over `cells` x `cells` of its cells."""
-        _, h, w = finest.shape
-        return cls(aggregate(finest[:, : h - h % cells, : w - w % cells], cells, 1), np.arange(len(finest) // 24) % 7)
+    def of_week(
+        cls,
+        finest: np.ndarray,
+        cells: int = 1,
+        *,
+        urban: np.ndarray | None = None,
+        users: np.ndarray | None = None,
+        poi: np.ndarray | None = None,
+    ) -> "HourlyGrid":
+        """One week (168, H, W), Monday first, simulated or generated; summed over `cells` x `cells` of its cells.
+
+        urban  (H / cells, W / cells) bool: compare only these; open measurements are of cities, maps have countryside
+        users  (168, H, W), poi (H, W): where known
+        """
+
+        def coarse(x: np.ndarray) -> np.ndarray:
+            h, w = x.shape[-2:]
+            summed = aggregate(x[:, : h - h % cells, : w - w % cells].astype(float), cells, 1)
+            return summed if urban is None else summed * urban
+
+        return cls(
+            coarse(finest),
+            np.arange(len(finest) // HOURS_PER_DAY) % 7,
+            None if users is None else coarse(users),
+            None if poi is None else coarse(poi[None])[0],
+        )
 
     @classmethod
     def of_measured(cls, measured: MeasuredTraffic) -> "HourlyGrid":
-        """The ordinary hours of a measurement on a grid or in patches, whole days from midnight.
+        """The ordinary hours of a measurement, whole days from midnight.
 
-        Patches are set side by side with an empty row between, so that they are no neighbours of each other.
+        Patches are set side by side with an empty row between, so that they are no neighbours of each other; nor are
+        cells that form no grid.
         """
         hourly = measured.hourly()
         hour = hourly.hour_of_week()
         first = int(-hour[0] % HOURS_PER_DAY)
         days = (len(hour) - first) // HOURS_PER_DAY
         whole = slice(first, first + days * HOURS_PER_DAY)
-        traffic = np.where(hourly.ordinary[:, None], hourly.traffic, np.nan)[whole]
-        grid = traffic.reshape(-1, *hourly.grid_shape)
-        if grid.ndim == 4:
-            grid = np.pad(grid, ((0, 0), (0, 0), (0, 1), (0, 0))).reshape(len(grid), -1, grid.shape[-1])
-        return cls(grid, (hour[whole][::HOURS_PER_DAY] // HOURS_PER_DAY).astype(int))
+
+        def grid(x: np.ndarray) -> np.ndarray:  # (T, n) -> (T, H, W)
+            x = x.reshape(len(x), *(hourly.grid_shape or (x.shape[1], 1, 1)))
+            if x.ndim == 4:
+                x = np.pad(x, ((0, 0), (0, 0), (0, 1), (0, 0))).reshape(len(x), -1, x.shape[-1])
+            return x
+
+        return cls(
+            grid(np.where(hourly.ordinary[:, None], hourly.traffic, np.nan)[whole]),
+            (hour[whole][::HOURS_PER_DAY] // HOURS_PER_DAY).astype(int),
+            None if hourly.users is None else grid(hourly.users[whole]),
+            None if hourly.poi is None else grid(hourly.poi.sum(1)[None])[0],
+        )
 
     @cached_property
     def cells(self) -> np.ndarray:
@@ -71,6 +107,17 @@ def active_cells(grid: np.ndarray) -> np.ndarray:
     """(H, W) bool: the cells of (T, H, W) that carry at least ACTIVE of what the mean cell with traffic carries."""
     mean = np.nanmean(grid, 0)
     return mean >= ACTIVE * mean[mean > 0].mean() if (mean > 0).any() else np.zeros(mean.shape, bool)
+
+
+def urban_clusters(people: np.ndarray, side: float) -> np.ndarray:
+    """(H, W) bool: cells of at least 300 people per km2 that hang together with at least 5,000 in all.
+
+    people  (H, W) present on average in cells of `side` metres
+    """
+    clusters, number = label(people >= URBAN_PER_KM2 * (side / 1000) ** 2, np.ones((3, 3)))
+    size = sum_labels(people, clusters, np.arange(number + 1))
+    size[0] = 0
+    return (size >= URBAN_CLUSTER)[clusters]
 
 
 def log_mean_sd(traffic: np.ndarray) -> float:
@@ -99,6 +146,11 @@ def workday_profile(traffic: np.ndarray, weekday: np.ndarray) -> np.ndarray:
 def peak_hour(traffic: np.ndarray, weekday: np.ndarray) -> float:
     """Hour of the day in which the city carries most on workdays."""
     return float(workday_profile(traffic, weekday).argmax())
+
+
+def trough_hour(traffic: np.ndarray, weekday: np.ndarray) -> float:
+    """Hour of the day in which the city carries least on workdays."""
+    return float(workday_profile(traffic, weekday).argmin())
 
 
 def peak_to_trough(traffic: np.ndarray, weekday: np.ndarray) -> float:
@@ -136,15 +188,11 @@ def temporal_cv(traffic: np.ndarray) -> float:
     return float(np.median(np.nanstd(traffic, 0) / np.nanmean(traffic, 0)))
 
 
-def own_profile_deviation(traffic: np.ndarray, weekday: np.ndarray) -> float:
-    """ln-sd of a cell's hours around its own mean workday, median cell; hours without traffic are left out."""
-    days = _days(traffic)[weekday < SATURDAY]  # (days, 24, n)
-    days = days[~np.isnan(days).all((1, 2))]
-    profile = np.nanmean(days, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rest = np.where((days > 0) & (profile > 0), np.log(days) - np.log(profile), np.nan)
-    freedom = len(days) / max(1, len(days) - 1)  # the profile was fitted to the same days
-    return float(np.nanmedian(np.nanstd(rest.reshape(-1, traffic.shape[1]), axis=0)) * np.sqrt(freedom))
+def own_profile_deviation(traffic: np.ndarray, weekday: np.ndarray, hours: int = 1) -> float:
+    """ln-sd of a cell's steps of `hours` around its own mean workday, median cell; steps without traffic left out."""
+    rest, days = _around_own_profile(traffic, weekday, hours)
+    freedom = days / max(1, days - 1)  # the profile was fitted to the same days
+    return float(np.nanmedian(np.nanstd(rest, axis=0)) * np.sqrt(freedom))
 
 
 def city_correlation(traffic: np.ndarray) -> float:
@@ -152,9 +200,23 @@ def city_correlation(traffic: np.ndarray) -> float:
     return float(np.nanmedian(_correlation(traffic, _city(traffic)[:, None])))
 
 
+def users_correlation(traffic: np.ndarray, users: np.ndarray) -> float:
+    """Correlation over cells of ln(mean traffic) with ln(mean users), both (T, n)."""
+    mean = np.nanmean(users, 0)
+    some = mean > 0
+    return float(np.corrcoef(np.log(np.nanmean(traffic, 0)[some]), np.log(mean[some]))[0, 1])
+
+
+def poi_correlation(traffic: np.ndarray, poi: np.ndarray) -> float:
+    """Correlation over cells of ln(mean traffic) with ln(1 + points of interest) (n,)."""
+    return float(np.corrcoef(np.log(np.nanmean(traffic, 0)), np.log1p(poi))[0, 1])
+
+
 def morans_i(grid: np.ndarray) -> float:
-    """Moran's I of ln(mean), neighbours by edge (rook), inactive cells left out."""
+    """Moran's I of ln(mean), neighbours by edge (rook), inactive cells left out; NaN if none has a neighbour."""
     active = active_cells(grid)
+    if not (active[1:] & active[:-1]).any() and not (active[:, 1:] & active[:, :-1]).any():
+        return float("nan")
     cells = np.flatnonzero(active)
     neighbours = w_subset(lat2W(*active.shape), cells, silence_warnings=True)
     return float(Moran(np.log(np.nanmean(grid, 0).ravel()[cells]), neighbours, permutations=0).I)
@@ -172,93 +234,50 @@ def neighbour_correlation(grid: np.ndarray, lag: int) -> float:
     return float(_correlation(a[both, None], b[both, None])[0])
 
 
-def child_share_sd(grid: np.ndarray) -> float:
-    """sd of ln(share) of the 2 x 2 children of a block in its traffic; children without any are left out."""
-    _, h, w = grid.shape
-    total = np.nanmean(grid[:, : h - h % 2, : w - w % 2], 0)
-    shares = total / np.kron(aggregate(total[None], 2, 1)[0], np.ones((2, 2))).clip(min=1e-300)
-    some = shares > 1e-4
-    return float(np.log(shares[some]).std())
+def residual_correlation(grid: np.ndarray, weekday: np.ndarray) -> float:
+    """Correlation over time between neighbouring active cells, mean of pairs, of what strays from their own workdays.
 
-
-@dataclass(frozen=True)
-class Row:
-    """One statistic and what it is on open data (the table of ../shared/design/data.md, hourly, active cells)."""
-
-    name: str
-    of: Callable[[HourlyGrid], float]
-    real: dict[str, float]
-
-    @property
-    def span(self) -> tuple[float, float]:
-        """Smallest and largest real value."""
-        return min(self.real.values()), max(self.real.values())
-
-    def inside(self, value: float) -> bool:
-        low, high = self.span
-        return low <= value <= high
-
-
-def _cells(statistic: Callable, *arguments) -> Callable[[HourlyGrid], float]:
-    """A statistic of the active cells as one of an HourlyGrid."""
-    return lambda sample: statistic(sample.cells, *arguments)
-
-
-def _calendar(statistic: Callable) -> Callable[[HourlyGrid], float]:
-    """A statistic of the active cells and the weekdays as one of an HourlyGrid."""
-    return lambda sample: statistic(sample.cells, sample.weekday)
-
-
-def _near(statistic: Callable, *arguments) -> Callable[[HourlyGrid], float]:
-    """A statistic of the whole grid as one of an HourlyGrid."""
-    return lambda sample: statistic(sample.traffic, *arguments)
-
-
-def _real(*values: float | None) -> dict[str, float]:
-    cities = ("Beijing", "Nanjing", "Nanchang", "Jinan", "Milan")
-    return {city: value for city, value in zip(cities, values, strict=True) if value is not None}
-
-
-# Measured beforehand (the table of the project's data design), but for Nanjing's peak: the design took its first day
-# for a Monday; by the file's own weekdays (`read_nanjing`) ordinary workdays peak at 12 h, not at 21 h.
-ROWS = (
-    Row("sd of ln(mean) over cells", _cells(log_mean_sd), _real(0.80, 1.20, 1.32, 1.45, 1.27)),
-    Row("Gini", _cells(gini), _real(0.38, 0.53, 0.56, 0.58, 0.61)),
-    Row("share of top 10 %", _cells(top_share), _real(0.26, 0.39, 0.39, 0.40, 0.48)),
-    Row("workday peak, hour", _calendar(peak_hour), _real(12, 12, 12, 12, 18)),
-    Row("peak / trough", _calendar(peak_to_trough), _real(11.0, 4.7, 5.0, 8.7, 2.4)),
-    Row("weekend / workday volume", _calendar(weekend_to_workday), _real(0.94, 1.00, 0.93, 0.99, 0.94)),
-    Row("autocorrelation, 1 h", _cells(autocorrelation, 1), _real(0.89, 0.90, 0.80, 0.92, 0.86)),
-    Row("autocorrelation, 24 h", _cells(autocorrelation, 24), _real(0.92, 0.93, 0.83, 0.96, 0.74)),
-    Row("Taylor exponent", _cells(taylor_exponent), _real(1.78, 1.75, 1.75, 1.83, 1.61)),
-    Row("temporal CV, median cell", _cells(temporal_cv), _real(0.55, 0.45, 0.52, 0.47, 0.35)),
-    Row("ln-sd around own profile", _calendar(own_profile_deviation), _real(0.16, 0.21, 0.23, 0.10, 0.18)),
-    Row("Moran's I of ln(mean)", _near(morans_i), _real(0.42, 0.45, None, 0.37, 0.68)),
-    Row("correlation, 1 cell away", _near(neighbour_correlation, 1), _real(0.43, 0.47, 0.29, None, 0.94)),
-    Row("correlation, 2 cells away", _near(neighbour_correlation, 2), _real(0.32, 0.27, 0.20, None, 0.86)),
-    Row("correlation, 4 cells away", _near(neighbour_correlation, 4), _real(0.33, 0.10, None, None, 0.75)),
-    Row("correlation, 8 cells away", _near(neighbour_correlation, 8), _real(0.24, 0.03, None, None, 0.61)),
-)
-
-
-def realism_table(samples: dict[str, HourlyGrid]) -> pd.DataFrame:
-    """One row per statistic, one column per sample, then the real columns and their span.
-
-    A column `<name> inside` tells whether the value lies within the real span.
+    What all cells share in an hour (a rainy afternoon) is taken out first.
     """
-    table = pd.DataFrame(index=[row.name for row in ROWS])
-    for name, sample in samples.items():
-        table[name] = [row.of(sample) for row in ROWS]
-        table[f"{name} inside"] = [row.inside(value) for row, value in zip(ROWS, table[name], strict=True)]
-    for city in ROWS[0].real:
-        table[city] = [row.real.get(city, np.nan) for row in ROWS]
-    table["from"], table["to"] = zip(*(row.span for row in ROWS), strict=True)
-    return table
+    active = active_cells(grid)
+    rest, _ = _around_own_profile(np.where(active, grid, np.nan).reshape(len(grid), -1), weekday)
+    rest = rest - np.nanmean(rest, 1, keepdims=True)
+    rest = rest.reshape(len(rest), *grid.shape[1:])
+    pairs = []
+    for a, b in ((np.s_[:, 1:, :], np.s_[:, :-1, :]), (np.s_[:, :, 1:], np.s_[:, :, :-1])):
+        both = active[a[1:]] & active[b[1:]]
+        pairs.append(_correlation(rest[a][:, both], rest[b][:, both]))
+    pairs = np.concatenate(pairs)
+    return float(np.nanmean(pairs)) if np.isfinite(pairs).any() else float("nan")
+
+
+def child_share_sd(grid: np.ndarray) -> float:
+    """sd of ln(share) of the 2 x 2 children of a block in its traffic, over blocks whose four children are active.
+
+    NaN if there is no such block.
+    """
+    _, h, w = grid.shape
+    total = np.nan_to_num(np.nanmean(grid[:, : h - h % 2, : w - w % 2], 0))
+    whole = aggregate(active_cells(grid)[None, : h - h % 2, : w - w % 2].astype(int), 2, 1)[0] == 4
+    shares = total / np.kron(aggregate(total[None], 2, 1)[0], np.ones((2, 2))).clip(min=1e-300)
+    shares = shares[np.kron(whole, np.ones((2, 2), bool))]
+    return float(np.log(shares).std()) if len(shares) else float("nan")
 
 
 def _days(series: np.ndarray) -> np.ndarray:
     """(T, ...) -> (days, 24, ...)."""
     return series.reshape(-1, HOURS_PER_DAY, *series.shape[1:])
+
+
+def _around_own_profile(traffic: np.ndarray, weekday: np.ndarray, hours: int = 1) -> tuple[np.ndarray, int]:
+    """(steps, n) ln of workday steps over the cell's own mean workday, NaN where there is no traffic; and the days."""
+    days = _days(traffic)[weekday < SATURDAY]  # (days, 24, n)
+    days = days[~np.isnan(days).all((1, 2))]
+    days = days.reshape(len(days), HOURS_PER_DAY // hours, hours, -1).sum(2)
+    profile = np.nanmean(days, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rest = np.where((days > 0) & (profile > 0), np.log(days) - np.log(profile), np.nan)
+    return rest.reshape(-1, traffic.shape[1]), len(days)
 
 
 def _city(traffic: np.ndarray) -> np.ndarray:

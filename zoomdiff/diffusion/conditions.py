@@ -25,7 +25,14 @@ class Conditions:
 
     @classmethod
     def from_arrays(
-        cls, structure: np.ndarray, aoi: np.ndarray, poi: np.ndarray, population: np.ndarray, *, aoi_classes: int, preset: int
+        cls,
+        structure: np.ndarray,
+        aoi: np.ndarray,
+        poi: np.ndarray,
+        population: np.ndarray,
+        *,
+        aoi_classes: int,
+        preset: int,
     ) -> "Conditions":
         """A batch of one from a UEC's arrays: structure (S, H, W), aoi (H, W) index, poi (P, H, W), population."""
         one_hot = torch.nn.functional.one_hot(torch.from_numpy(aoi).long(), aoi_classes).movedim(-1, 0)
