@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 
-from zoomdiff.data.sites import OPENCELLID, assign, read_opencellid, to_sites
+from zoomdiff.data.sites import OPENCELLID, SPACING, USERS_PER_SITE, assign, place_sites, read_opencellid, to_sites
 from zoomdiff.errors import DataError
 from zoomdiff.region import Region
 
@@ -172,3 +172,34 @@ def test_real_sites_of_milan(shared_data):
     assert apart.max() < 0.01  # degrees: nobody is served from far away
     volumes = np.random.default_rng(0).integers(0, 10**9, (24, *region.shape)).astype(float)
     np.testing.assert_array_equal(to_sites(volumes, assignment, len(sites)).sum(1), volumes.sum((1, 2)))
+
+
+def test_placed_sites_are_closer_where_more_people_are():
+    wide = Region.from_bbox((11.20, 43.72, 11.28, 43.78))
+    users = np.zeros(wide.shape)
+    middle = users.shape[1] // 2
+    users[:, :middle] = 10.0  # 4,000 per km2
+    users[:, middle : middle + 8] = 0.0
+    users[:, middle + 8 :] = 1.0
+    sites = place_sites(wide, users, 1)
+    served = to_sites(users[None], assign(wide, sites))[0]
+    assert served.mean() == pytest.approx(USERS_PER_SITE, rel=0.35)
+    west = (assign(wide, sites)[:, :middle]).ravel()
+    assert len(np.unique(west)) > 3 * len(np.unique(assign(wide, sites)[:, middle + 8 :]))
+    at = distances_between(wide, sites)
+    assert at[at > 0].min() > 0.7 * SPACING[0]
+    pd.testing.assert_frame_equal(sites, place_sites(wide, users, 1))
+    assert not sites[["lon", "lat"]].equals(place_sites(wide, users, 2)[["lon", "lat"]])
+
+
+def distances_between(region: Region, sites: pd.DataFrame) -> np.ndarray:
+    x, y = Transformer.from_crs(4326, region.crs, always_xy=True).transform(sites.lon, sites.lat)
+    return np.hypot(np.subtract.outer(x, x), np.subtract.outer(y, y))
+
+
+def test_no_site_where_nobody_is_and_one_for_a_hamlet():
+    users = np.zeros(REGION.shape)
+    assert place_sites(REGION, users, 0).empty
+    users[3, 4] = 1.0
+    sites = place_sites(REGION, users, 0)
+    assert len(sites) == 1 and REGION.cell_at(sites.lon[0], sites.lat[0]) == (3, 4)

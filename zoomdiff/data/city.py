@@ -51,10 +51,10 @@ class Use:
     weekend: tuple[float, float]
 
 
-HOME = Use((1.0, 1.0, 1.0, 1.0), wifi=0.5, weekend=(0.92, 0.88))
-WORK = Use((0.6, 0.9, 1.8, 0.5), wifi=0.8, weekend=(1.24, 1.10))
-LEISURE = Use((1.0, 1.6, 1.0, 1.5), wifi=0.5, weekend=(1.24, 1.10))
-TRAVEL = Use((1.3, 1.5, 1.0, 6.0), wifi=0.2, weekend=(1.24, 1.10))
+HOME = Use((1.0, 1.0, 1.0, 1.0), wifi=0.5, weekend=(0.90, 0.86))
+WORK = Use((0.6, 0.9, 1.8, 0.5), wifi=0.8, weekend=(1.28, 1.12))
+LEISURE = Use((1.0, 1.6, 1.0, 1.5), wifi=0.5, weekend=(1.28, 1.12))
+TRAVEL = Use((1.3, 1.5, 1.0, 6.0), wifi=0.2, weekend=(1.28, 1.12))
 USE_OF_AOI = {
     "unknown": HOME,
     "residential": HOME,
@@ -113,18 +113,18 @@ class CityConfig:
     rhythm: tuple[float, ...]
     megabytes: float = 80.0
     active_share: float = 0.5
-    usage_shape: float = 0.68
+    usage_shape: float = 0.64
     stays: float = 0.75
     out_share: float = 0.15
     out_range: float = 300.0
-    travellers: float = 12.0
+    travellers: float = 9.0
     attraction_sd: float = 0.75
     appetite_sd: float = 0.45
     unobserved_range: tuple[float, ...] = (0.0, 60.0, 200.0)
     taste_sd: float = 0.25
     taste_range: float = 50.0
-    daily_sd: float = 0.065
-    hourly_sd: float = 0.08
+    daily_sd: float = 0.06
+    hourly_sd: float = 0.06
     hourly_memory: float = 0.8
     noise_range: float = 160.0
     event_rate: float = 0.03
@@ -169,13 +169,13 @@ def simulate(uec: UEC, seed: int, config: CityConfig) -> CityWeek:
     expected = on_foot(active_users(uec, config), uec, config) + travellers(uec, config)
     expected *= rare_events(shape, rng, config, side)
     expected *= np.exp(unobserved(shape, rng, config.attraction_sd, config, side))
-    users = come_and_go(expected, rng, config)
-
     demand = demand_per_user(uec, config)
     demand *= np.exp(unobserved(shape, rng, config.appetite_sd, config, side))
     demand *= np.exp(taste(shape, rng, config, side))
     demand *= np.exp(day_to_day(shape, rng, config, side)).repeat(HOURS_PER_DAY, 0)
     demand *= np.exp(hourly_noise(shape, rng, config, side))
+
+    users = come_and_go(expected, rng, config)
     return CityWeek(usage(users, demand, rng, config), users)
 
 

@@ -274,8 +274,8 @@ def _around_own_profile(traffic: np.ndarray, weekday: np.ndarray, hours: int = 1
     days = _days(traffic)[weekday < SATURDAY]  # (days, 24, n)
     days = days[~np.isnan(days).all((1, 2))]
     days = days.reshape(len(days), HOURS_PER_DAY // hours, hours, -1).sum(2)
-    profile = np.nanmean(days, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
+        profile = np.nansum(days, 0) / np.isfinite(days).sum(0)
         rest = np.where((days > 0) & (profile > 0), np.log(days) - np.log(profile), np.nan)
     return rest.reshape(-1, traffic.shape[1]), len(days)
 

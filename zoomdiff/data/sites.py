@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.ndimage import gaussian_filter
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from zoomdiff.data.tables import Table
 from zoomdiff.errors import DataError
-from zoomdiff.region import Region, to_utm
+from zoomdiff.region import Region, to_lonlat, to_utm
 
 OPENCELLID = (
     *("radio", "mcc", "net", "area", "cell", "unit", "lon", "lat", "range", "samples"),
@@ -23,6 +24,11 @@ OPENCELLID = (
 KEPT = ["radio", "lon", "lat", "range", "samples"]
 ROWS_AT_ONCE = 1_000_000  # the whole world's file has 50 million
 DISTANCES_AT_ONCE = 4_000_000  # 100 MB with what lies between
+# Where none is known: a site per so many users at once. Milan's centre has 18 LTE sites per km2 of four operators
+# (OpenCelliD), so one operator's stand some 450 m apart there, and up to a few kilometres where few people are.
+USERS_PER_SITE = 1000
+SPACING = (250.0, 3000.0)  # metres, closest and widest
+PACKING = 0.83  # sites thrown at random, none nearer than r to another, fill the plane as a square lattice of r / 0.83
 
 
 def read_opencellid(
@@ -70,6 +76,36 @@ def read_opencellid(
     sites = sites.reset_index(drop=True)
     sites.insert(0, "site", sites.index.astype(str))
     return sites
+
+
+def place_sites(region: Region, users: np.ndarray, seed: int) -> pd.DataFrame:
+    """Place base stations where none is known: spaced by the density of users, at random otherwise (columns as above:
+    site, lon, lat).
+
+    users  (H, W) active at once on the finest raster, such as the busiest hour of a simulated city
+
+    Sites are thrown one by one on grids with users, the busy ones first in expectation, and each keeps the others at a
+    distance. Where nobody is there is none; a region with users has at least one.
+    """
+    rng = np.random.default_rng(seed)
+    side = region.hierarchy.finest.side
+    density = gaussian_filter(users.astype(float), SPACING[0] / side) / side**2  # per m2, smoothed: a site is no spike
+    spacing = np.sqrt(USERS_PER_SITE / density.clip(min=1e-12)).clip(*SPACING)
+    radius = np.ceil(PACKING * spacing / side).astype(int)  # in grids
+    candidates = np.flatnonzero(users > 0)
+    order = candidates[np.argsort(rng.exponential(1 / users.ravel()[candidates]))]  # weighted, without replacement
+    rows, cols = np.ogrid[: users.shape[0], : users.shape[1]]
+    free, chosen = np.ones(users.shape, bool), []
+    for row, col in zip(*np.unravel_index(order, users.shape), strict=True):
+        if free[row, col]:
+            chosen.append((row, col))
+            r = radius[row, col]
+            near = np.s_[max(0, row - r) : row + r + 1, max(0, col - r) : col + r + 1]
+            free[near] &= (rows[near[0]] - row) ** 2 + (cols[:, near[1]] - col) ** 2 > r**2
+    at = np.array(chosen, int).reshape(-1, 2)
+    jitter = rng.uniform(-0.5, 0.5, at.shape) * side
+    lon, lat = to_lonlat(region.epsg).transform(*(region.utm_centres()[tuple(at.T)] + jitter).T)
+    return pd.DataFrame({"site": [str(i) for i in range(len(at))], "lon": lon, "lat": lat})
 
 
 def assign(region: Region, sites: pd.DataFrame | np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
