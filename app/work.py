@@ -28,6 +28,7 @@ class Request:
     region: str
     steps: str | int
     seed: int
+    preset: str
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,15 @@ def run(request: Request, uec: UEC, on_progress: Callable, on_level: Callable) -
 
     # One core stays free for the page: with all of them busy neither its progress nor Cancel comes through in time.
     torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
-    week = generate(model(), uec, steps=request.steps, seed=request.seed, on_step=on_step, on_level=on_level)
+    week = generate(
+        model(),
+        uec,
+        steps=request.steps,
+        seed=request.seed,
+        preset=request.preset,
+        on_step=on_step,
+        on_level=on_level,
+    )
     kept = results()
     kept[request] = week
     while len(kept) > RESULTS_KEPT:

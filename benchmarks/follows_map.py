@@ -1,6 +1,7 @@
 """Does generated traffic follow the map? On a map that training never saw, against the simulator's truth.
 
-    python -m benchmarks.follows_map --map ../shared/data/maps/monaco_2016_osrm.osm.pbf [--steps fast] [--seeds 3]
+    python -m benchmarks.follows_map --map ../shared/data/maps/monaco_2016_osrm.osm.pbf
+        [--preset europe] [--steps fast] [--seeds 3]
 
 Prints per level: Spearman correlation of the weekly mean per cell, share of empty values, spread of log traffic and
 total volume, generated against simulated; then how quiet parks and water are, and when homes and offices peak.
@@ -16,7 +17,7 @@ from zoomdiff.checkpoint import SHIPPED, load_model
 from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.context.classes import AOI_INDEX
 from zoomdiff.data import realism
-from zoomdiff.data.city import simulate
+from zoomdiff.data.city import PRESETS, simulate
 from zoomdiff.generate import generate
 from zoomdiff.pyramid import TrafficPyramid
 from zoomdiff.region import Region, parse_bbox
@@ -80,6 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--map", required=True)
     parser.add_argument("--bbox", type=parse_bbox)
+    parser.add_argument("--preset", choices=PRESETS, default="europe")
     parser.add_argument("--steps", default="fast")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--weights", type=Path, default=SHIPPED)
@@ -87,8 +89,10 @@ def main() -> None:
     layers = read_map(options.map)
     uec = build_uec(layers, Region.from_bbox(options.bbox or layers.extent))
     model = load_model(options.weights)
-    pyramids = [generate(model, uec, steps=options.steps, seed=seed) for seed in range(options.seeds)]
-    report(uec, pyramids, simulate(uec, TRUTH_SEED))
+    pyramids = [
+        generate(model, uec, steps=options.steps, seed=seed, preset=options.preset) for seed in range(options.seeds)
+    ]
+    report(uec, pyramids, simulate(uec, TRUTH_SEED, PRESETS[options.preset]).traffic)
 
 
 if __name__ == "__main__":

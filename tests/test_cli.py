@@ -7,10 +7,12 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyrosm
 import pytest
 
 from zoomdiff.cli import main
+from zoomdiff.data.splits import read_splits
 from zoomdiff.levels import S4T4
 
 ROOT = Path(__file__).parents[1]
@@ -70,8 +72,30 @@ def test_realism_prints_a_table_beside_real_cities(helsinki, monkeypatch, capsys
         main()
     assert left.value.code == 0
     lines = capsys.readouterr().out.splitlines()
-    assert {"helsinki", "Milan", "from", "to"} <= set(lines[0].split()) and len(lines) == 17
+    assert {"Milan", "from", "to", "europe", "china"} <= set(lines[0].split())
     assert next(line for line in lines if line.startswith("Gini")).split()[-2:] == ["0.38", "0.61"]
+    assert len([line for line in lines if " rows inside" in line]) == 3  # generated, and simulated with both presets
+
+
+def test_realism_reads_a_table_of_ones_own(tmp_path, monkeypatch, capsys):
+    times = pd.date_range("2024-03-04", periods=24 * 14, freq="h")
+    rows = [(t, f"cell {c}", (2 + np.sin(t.hour / 4)) * (c + 1)) for t in times for c in range(20)]
+    pd.DataFrame(rows, columns=["time", "cell", "bytes"]).to_csv(tmp_path / "mine.csv", index=False)
+    monkeypatch.setattr(sys, "argv", ["zoomdiff", "realism", str(tmp_path / "mine.csv")])
+    with pytest.raises(SystemExit) as left:
+        main()
+    lines = capsys.readouterr().out.splitlines()
+    assert left.value.code == 0 and "mine" in lines[0]
+    assert next(line for line in lines if line.startswith("autocorrelation, 168 h")).split()[3] == "1.00*"
+
+
+def test_a_split_is_written_and_shown(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "splits.json"
+    monkeypatch.setattr(sys, "argv", ["zoomdiff", "split", "--map", "town3", "--held-out", "town4", "--out", str(out)])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 0 and "#" in capsys.readouterr().out
+    assert set(read_splits(out)) == {"fictional town 3", "fictional town 4"}
 
 
 def test_realism_of_a_daily_file_is_refused(helsinki, monkeypatch, capsys):
@@ -79,6 +103,7 @@ def test_realism_of_a_daily_file_is_refused(helsinki, monkeypatch, capsys):
     for arguments, words in (
         ([str(out / "bs.geojson")], "not hourly"),
         (["traffic.txt"], "not a .npy"),
+        (["--city", "helsinki", "--preset", "mars"], "no preset 'mars'"),
         ([], "nothing to compare"),
     ):
         code, message = failing(["realism", *arguments], monkeypatch, capsys)
@@ -104,6 +129,7 @@ SEA = "7.450,43.715,7.460,43.720"  # off Monaco
         (["--steps", "quick"], "Steps must be"),
         (["--steps", "0"], "Steps must be"),
         (["--seed", "-1"], "seed"),
+        (["--preset", "mars"], "no preset 'mars'"),
         (["--device", "tpu"], "no device"),
         (["--weights", "none.safetensors"], "cannot be read"),
     ],

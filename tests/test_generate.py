@@ -8,7 +8,7 @@ from zoomdiff.checkpoint import SHIPPED, load_model
 from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.context.classes import AOI_INDEX, POI_CATEGORIES
 from zoomdiff.context.uec import STRUCTURE
-from zoomdiff.data.city import simulate
+from zoomdiff.data.city import EUROPE, simulate
 from zoomdiff.data.procedural import procedural_map
 from zoomdiff.errors import OptionError
 from zoomdiff.generate import generate
@@ -77,7 +77,7 @@ def test_the_same_place_has_the_same_traffic_in_a_larger_region(model):
 
 
 def test_traffic_follows_the_map_of_an_unseen_town(model, town):
-    pyramid, truth = generate(model, town, seed=1), simulate(town, 1)
+    pyramid, truth = generate(model, town, seed=1), simulate(town, 1, EUROPE).traffic
     rank = spearmanr(pyramid.volumes[-1].mean(0).ravel(), truth.mean(0).ravel())[0]
     assert rank >= 0.6
     mean = pyramid.volumes[-1].mean(0)

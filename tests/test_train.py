@@ -10,6 +10,7 @@ from zoomdiff.checkpoint import load_model
 from zoomdiff.context import build_uec
 from zoomdiff.data.patches import TrainingCity, fit_prior, random_patches
 from zoomdiff.data.procedural import procedural_map
+from zoomdiff.data.splits import Split, write_splits
 from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.errors import CheckpointError, OptionError
 from zoomdiff.levels import S4T4, aggregate
@@ -22,7 +23,7 @@ TINY = TrainConfig(towns=1, weeks=1, steps=8, cells=128, warmup=2, save_every=4)
 @pytest.fixture(scope="module")
 def town() -> TrainingCity:
     layers = procedural_map(1, kilometres=1.6)
-    return TrainingCity.simulated(build_uec(layers, Region.from_bbox(layers.extent)), range(2))
+    return TrainingCity.simulated(build_uec(layers, Region.from_bbox(layers.extent)), range(2), "china")
 
 
 def test_patches_cut_the_same_ground_at_both_levels(town):
@@ -40,7 +41,7 @@ def test_patches_cut_the_same_ground_at_both_levels(town):
 
 def test_patches_turn_map_and_traffic_together(town):
     """The population of a patch explains its traffic wherever and however it was cut."""
-    patches = random_patches([town], 3, 2, 16, np.random.default_rng(1))
+    patches = random_patches([town], 1, 2, 16, np.random.default_rng(1))
     people = patches.conditions.population.mean(1).flatten()
     traffic = patches.x_k.mean(1).flatten()
     assert torch.corrcoef(torch.stack([torch.log1p(people), torch.log1p(traffic / 1e5)]))[0, 1] > 0.7
@@ -108,6 +109,14 @@ def test_weights_that_are_not_there_or_damaged_get_one_sentence(tmp_path):
 
 def test_conditions_batch_and_map():
     arrays = (np.ones((9, 16, 16)), np.zeros((16, 16), np.int8), np.ones((10, 16, 16)), np.ones((168, 16, 16)))
-    one = Conditions.from_arrays(*arrays, 12)
-    both = Conditions.batch([one, one]).map(lambda x: x[..., 0:8, 8:16])
+    one, other = (Conditions.from_arrays(*arrays, aoi_classes=12, preset=preset) for preset in (0, 1))
+    both = Conditions.batch([one, other]).map(lambda x: x[..., 0:8, 8:16])
     assert both.aoi.shape == (2, 12, 8, 8) and both.population.shape == (2, 168, 8, 8)
+    assert both.to(torch.device("cpu")).preset.tolist() == [0, 1]
+
+
+def test_a_split_of_another_extent_is_refused(tmp_path):
+    write_splits(tmp_path / "splits.json", {"fictional town 0": Split(32632, 1, 2, ("...",))})
+    config = TrainConfig(towns=1, weeks=1, splits=str(tmp_path / "splits.json"))
+    with pytest.raises(OptionError, match="another extent"):
+        train(tmp_path / "run", config, device="cpu", say=lambda text: None)

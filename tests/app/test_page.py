@@ -151,10 +151,11 @@ def test_a_bad_map_is_told_in_one_sentence(page, path):
     assert not page.error and "6 blocks" in words(page)
 
 
-def test_the_address_prefills_box_and_seed():
+def test_the_address_prefills_box_seed_and_habits():
     page = AppTest.from_file(str(PAGE), default_timeout=120)
-    page.query_params["bbox"], page.query_params["seed"] = TWO_BLOCKS, "7"
+    page.query_params["bbox"], page.query_params["seed"], page.query_params["habits"] = TWO_BLOCKS, "7", "china"
     page.run()
+    assert page.segmented_control(key="habits").value == "china"
     assert page.radio(key="kind").value == "Box" and page.text_input(key="bbox").value == TWO_BLOCKS
     assert page.number_input(key="seed").value == 7
 
@@ -162,9 +163,10 @@ def test_the_address_prefills_box_and_seed():
 @pytest.mark.parametrize("seed", ["-3", "seven", "9" * 40])
 def test_a_bad_seed_in_the_address_does_no_harm(seed):
     page = AppTest.from_file(str(PAGE), default_timeout=120)
-    page.query_params["seed"] = seed
+    page.query_params["seed"] = page.query_params["habits"] = seed
     page.run()
     assert not page.exception and page.number_input(key="seed").value >= 0
+    assert page.segmented_control(key="habits").value == "europe"
 
 
 @pytest.mark.parametrize("name", ["structure", "aoi", "poi", "population"])
@@ -206,6 +208,8 @@ def test_results_are_kept_until_the_settings_change(page, untrained):
     assert second != first and len(untrained) == 2
     page.number_input(key="seed").set_value(1).run()
     assert first in [text.value for text in page.markdown] and len(untrained) == 2
+    page.segmented_control(key="habits").set_value("china").run()
+    assert "in the week" not in words(page), "other habits are another week"
 
 
 def test_logarithmic_colours_and_opacity_reach_the_legend(page, untrained):
@@ -221,7 +225,7 @@ def test_generating_puts_the_region_into_the_address(page, untrained):
     generate_small(page, seed=4)
     address = {key: "".join(value) for key, value in page.query_params.items()}
     assert [*map(float, address["bbox"].split(","))] == pytest.approx([24.939, 60.166, 24.944, 60.168])
-    assert address["seed"] == "4"
+    assert address["seed"] == "4" and address["habits"] == "europe"
     page.radio(key="kind").set_value("GeoJSON").run()
     triangle = polygon([[24.939, 60.166], [24.944, 60.166], [24.944, 60.168]])
     page.file_uploader(key="upload").set_value(("region.geojson", triangle, "application/json")).run()
