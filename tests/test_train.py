@@ -12,6 +12,7 @@ from zoomdiff.data.patches import TrainingCity, fit_prior, random_patches
 from zoomdiff.data.procedural import procedural_map
 from zoomdiff.data.splits import Split, write_splits
 from zoomdiff.diffusion.conditions import Conditions
+from zoomdiff.diffusion.design import Design
 from zoomdiff.errors import CheckpointError, OptionError
 from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.region import Region
@@ -53,7 +54,7 @@ def test_patches_turn_map_and_traffic_together(town):
 
 
 def test_the_fitted_code_has_unit_variance(town):
-    prior = fit_prior([town])
+    prior = fit_prior([town], Design())
     for k in range(4):
         y = torch.cat([prior.encode(week[k], k).flatten() for week in town.weeks])
         assert abs(y.mean()) < 1e-3 and abs(y.std() - 1) < 1e-3

@@ -9,6 +9,7 @@ import safetensors
 from safetensors.torch import load_file, save_file
 
 from zoomdiff.device import pick_device
+from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
@@ -19,9 +20,9 @@ from zoomdiff.levels import S4T4, Hierarchy, Level
 SHIPPED = Path(__file__).parent.parent / "assets" / "zoomdiff-s4t4.safetensors"
 
 
-def new_network(hierarchy: Hierarchy = S4T4, **size: int) -> DayTokenNetwork:
+def new_network(hierarchy: Hierarchy = S4T4, design: Design | None = None, **size: int) -> DayTokenNetwork:
     """An untrained network for this version's UEC; `size` may set channels and blocks."""
-    return DayTokenNetwork(hierarchy, **{name: len(channels) for name, channels in INPUTS.items()}, **size)
+    return DayTokenNetwork(hierarchy, design, **{name: len(channels) for name, channels in INPUTS.items()}, **size)
 
 
 def save_model(model: DRDM, path: Path, **notes) -> None:
@@ -31,6 +32,7 @@ def save_model(model: DRDM, path: Path, **notes) -> None:
         "hierarchy": [asdict(level) for level in prior.hierarchy],
         "scale": prior.scale,
         "stats": [asdict(s) for s in prior.stats],
+        "design": asdict(model.design),
         "network": {"channels": model.network.channels, "blocks": len(model.network.trunk)},
         "inputs": INPUTS,
         **notes,
@@ -53,8 +55,10 @@ def load_model(path: Path = SHIPPED, device: str = "auto") -> DRDM:
                 f"The weights {path.name} expect other map classes or presets: train again with this version."
             )
         hierarchy = Hierarchy(tuple(Level(**level) for level in about["hierarchy"]))
-        prior = ResidualPrior(hierarchy, about["scale"], tuple(LevelStats(**s) for s in about["stats"]))
-        network = new_network(hierarchy, **about["network"])
+        design = Design(**(about["design"] | {"nodes": tuple(about["design"]["nodes"])}))
+        stats = tuple(LevelStats(**s) for s in about["stats"])
+        prior = ResidualPrior(hierarchy, about["scale"], stats, design.diffused(hierarchy))
+        network = new_network(hierarchy, design, **about["network"])
         network.load_state_dict(weights)
     except OSError as error:
         raise CheckpointError(f"The weights {path} cannot be read: {error.strerror or 'no such file'}.") from error

@@ -1,90 +1,170 @@
-"""From a UEC to a TrafficPyramid: run RRDP, make the levels agree, keep what is needed to make it again."""
+"""From a UEC to traffic: run RRDP, make the levels agree, keep what is needed to make it again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 
 import zoomdiff
 from zoomdiff.context.uec import UEC
 from zoomdiff.device import autocast
-from zoomdiff.diffusion.drdm import DRDM, gaps, rrdp
+from zoomdiff.diffusion.drdm import DRDM, Plan, gaps, rrdp
 from zoomdiff.diffusion.noise import WorldNoise
-from zoomdiff.diffusion.samplers import ancestral, ddim
-from zoomdiff.diffusion.schedule import nodes
 from zoomdiff.errors import OptionError
 from zoomdiff.inputs import conditions_of
-from zoomdiff.levels import conserve
+from zoomdiff.levels import Hierarchy, aggregate, conserve
 from zoomdiff.pyramid import TrafficPyramid
 
-FAST = (4, 6, 8, 10)  # DDIM steps per level, coarse to fine
+FAST = (4, 6, 8, 10)  # strides per level, coarse to fine
+TILE = 128  # finest cells along a tile: larger regions are made in pieces, for the memory's sake
 
 
-def generate(
+def generate(model: DRDM, uec: UEC, *, seed: int = 0, **options) -> TrafficPyramid:
+    """One week of traffic for the UEC's region at all levels; options and errors as `ensemble`."""
+    return ensemble(model, uec, [seed], **options)[0]
+
+
+def ensemble(
     model: DRDM,
     uec: UEC,
+    seeds: Sequence[int],
     *,
     steps: str | int = "fast",
-    seed: int = 0,
     preset: str = "europe",
+    guidance: float = 1.0,
+    tile: int = TILE,
     on_step: Callable[[int, int, int], None] | None = None,
     on_level: Callable[[int, np.ndarray], None] | None = None,
-) -> TrafficPyramid:
-    """One week of traffic for the UEC's region at all levels.
+) -> list[TrafficPyramid]:
+    """Several weeks at once, one per seed; each is the week that its seed alone gives.
 
-    steps     "fast" (DDIM, a few steps per level), "full" (all 600 ancestral steps) or a number of DDIM steps per level
-    seed      the same seed, region, preset and weights give the same traffic
+    seeds     the same seed, region, preset and weights give the same traffic
+    steps     "fast" (DDIM, a few steps per level), "full" (all ancestral steps) or a number of DDIM steps per level
     preset    whose habits the people have: "china" or "europe" (see `data.city.PRESETS`)
+    guidance  above 1 the map counts for more, and variety for less (classifier-free guidance; doubles the time)
+    tile      finest cells along the side of the pieces that larger regions are made in; the result is the same
     on_step   called with (k, step, steps) after every denoising step of level k; what it raises ends the run
-    on_level  called with (k, volumes) as soon as level k exists: (T_k, H_k, W_k) bytes, before the levels are made to
-              agree
+    on_level  called with (k, volumes) as soon as level k exists: (T_k, H_k, W_k) bytes of the first seed, before the
+              levels are made to agree
 
     Raises OptionError for steps or a seed out of range, or an unknown preset.
     """
-    region, hierarchy = uec.region, model.hierarchy
-    start, end, *_ = nodes(len(hierarchy))  # stages are equally long
-    stage_steps = start - end
-    budget, sampler = _plan(steps, stage_steps, len(hierarchy))
-    if not 0 <= seed < 2**63:
-        raise OptionError("The seed must be a whole number from 0 to 2^63 - 1.")
+    plan = _plan(steps, model, guidance, tile)
+    raw = _run(model, uec, seeds, plan, preset, on_step=on_step, on_level=on_level)
+    pyramids = []
+    for sample, seed in enumerate(seeds):
+        levels = [x[sample] for x in raw]
+        # Whole bytes: their sums are exact in float64, so the levels agree to the last byte.
+        volumes = conserve([*levels[:-1], np.round(levels[-1].astype(np.float64))], model.hierarchy, "bottom_up")
+        about = _provenance(uec, seed, steps, preset, gaps(levels, model.hierarchy))
+        pyramids.append(TrafficPyramid(uec.region, tuple(volumes), about))
+    return pyramids
+
+
+def refine(
+    model: DRDM,
+    uec: UEC,
+    volumes: np.ndarray,
+    level: str,
+    *,
+    seed: int = 0,
+    steps: str | int = "fast",
+    preset: str = "europe",
+    guidance: float = 1.0,
+    tile: int = TILE,
+    on_step: Callable[[int, int, int], None] | None = None,
+    on_level: Callable[[int, np.ndarray], None] | None = None,
+) -> TrafficPyramid:
+    """Known traffic of one level, refined to all finer ones without any training (paper Sec. VI-A).
+
+    The chain starts at the stage after the level. What is known stays as it is: finer levels are scaled to it block by
+    block, coarser ones are its sums.
+
+    volumes  (T_k, H_k, W_k) bytes of the level on the region's frame, a week from Monday 00:00; blocks outside the
+             region do not count
+    level    its name in the hierarchy: "bs", "cell", "grid100"
+
+    Other arguments as `ensemble`. Raises OptionError as there, and where the level is unknown or the finest, or the
+    volumes have another shape or are not finite and non-negative.
+    """
+    hierarchy, region = model.hierarchy, uec.region
+    names = [each.name for each in hierarchy][:-1]
+    if level not in names:
+        raise OptionError(f"Traffic can be refined from the levels {', '.join(names)}, not {level!r}.")
+    k = hierarchy.index(level)
+    volumes = np.asarray(volumes, np.float64) * region.mask(k)
+    shape = (168 // hierarchy[k].hours, *region.mask(k).shape)
+    if volumes.shape != shape:
+        raise OptionError(f"The volumes have shape {volumes.shape}; level {level} of this region has {shape}.")
+    if not np.isfinite(volumes).all() or (volumes < 0).any():
+        raise OptionError("The volumes have values that are negative or no numbers: fill gaps first.")
+    plan = _plan(steps, model, guidance, tile)
+    raw = _run(model, uec, [seed], plan, preset, given=(k, volumes), on_step=on_step, on_level=on_level)
+    levels = [volumes, *(x[0].astype(np.float64) for x in raw)]
+    finer = Hierarchy(hierarchy.levels[k:])
+    about = _provenance(uec, seed, steps, preset, gaps(levels, finer)) | {"refined_from": level}
+    coarser = [aggregate(volumes, *hierarchy.between(i, k)) for i in range(k)]
+    return TrafficPyramid(region, (*coarser, *conserve(levels, finer, "top_down")), about)
+
+
+def _run(
+    model: DRDM,
+    uec: UEC,
+    seeds: Sequence[int],
+    plan: Plan,
+    preset: str,
+    *,
+    given: tuple[int, np.ndarray] | None = None,
+    on_step: Callable | None,
+    on_level: Callable | None,
+) -> list[np.ndarray]:
+    """(S, T_k, H_k, W_k) bytes of each level that RRDP generates, 0 outside the region."""
+    for seed in seeds:
+        if not 0 <= seed < 2**63:
+            raise OptionError("The seed must be a whole number from 0 to 2^63 - 1.")
+    region = uec.region
     device = next(model.network.parameters()).device
-    conditions = conditions_of(uec, preset).to(device)
-    noise = WorldNoise(seed, region.epsg, region.row, region.col, device)
+    fields = [WorldNoise(seed, region.epsg, region.row, region.col, device) for seed in seeds]
+    known = given and (given[0], torch.from_numpy(given[1]).float().to(device)[None])
     raw = []
     with autocast(device):
         levels = rrdp(
             model,
-            conditions,
-            noise,
-            budget=budget,
-            stage_steps=stage_steps,
-            sampler=sampler,
+            conditions_of(uec, preset).to(device),
+            lambda *address: torch.cat([field(*address) for field in fields]),
+            plan,
+            given=known,
             on_step=on_step,
         )
         for k, x_k in levels:
-            raw.append(x_k[0].float().cpu().numpy() * region.mask(k))
+            raw.append(x_k.float().cpu().numpy() * region.mask(k))
             if on_level:
-                on_level(k, raw[-1])
-    # Whole bytes: their sums are exact in float64, so the levels agree to the last byte.
-    volumes = conserve([*raw[:-1], np.round(raw[-1].astype(np.float64))], hierarchy, "bottom_up")
-    provenance = {
+                on_level(k, raw[-1][0])
+    return raw
+
+
+def _provenance(uec: UEC, seed: int, steps: str | int, preset: str, gap: list[float]) -> dict:
+    return {
         "zoomdiff": zoomdiff.__version__,
         "seed": seed,
         "steps": steps,
         "preset": preset,
-        "gap_before_conservation": [round(g, 4) for g in gaps(raw, hierarchy)],
+        "gap_before_conservation": [round(g, 4) for g in gap],
         "sources": list(uec.sources),
         "notes": list(uec.notes),
         "training": "Generated by a model trained on simulated traffic calibrated to open measurements.",
     }
-    return TrafficPyramid(region, tuple(volumes), provenance)
 
 
-def _plan(steps: str | int, stage_steps: int, stages: int) -> tuple[tuple[int, ...], Callable]:
-    """(steps per level, sampler) for what the user asked."""
+def _plan(steps: str | int, model: DRDM, guidance: float, tile: int) -> Plan:
+    """How to walk for what the user asked."""
+    stages = range(len(model.hierarchy))
+    most = min(model.design.stage_steps(k) for k in stages)
     if steps == "fast":
-        return FAST, ddim
+        return Plan(FAST, guidance=guidance, tile=tile)
     if steps == "full":
-        return (stage_steps,) * stages, ancestral
-    if not str(steps).isdecimal() or not 1 <= int(steps) <= stage_steps:
-        raise OptionError(f"Steps must be fast, full or a number from 1 to {stage_steps} per level, not {steps!r}.")
-    return (int(steps),) * stages, ddim
+        every = tuple(model.design.stage_steps(k) for k in stages)
+        return Plan(every, "ancestral", guidance=guidance, tile=tile)
+    if not str(steps).isdecimal() or not 1 <= int(steps) <= most:
+        raise OptionError(f"Steps must be fast, full or a number from 1 to {most} per level, not {steps!r}.")
+    return Plan((int(steps),) * len(stages), guidance=guidance, tile=tile)

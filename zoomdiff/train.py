@@ -5,7 +5,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from zoomdiff.data.patches import TrainingCity, fit_prior, random_patches
 from zoomdiff.data.procedural import procedural_map
 from zoomdiff.data.splits import TRAIN, Split, read_splits
 from zoomdiff.device import autocast, pick_device
+from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.drdm import DRDM, hnap_loss
 from zoomdiff.errors import OptionError
 from zoomdiff.region import Region
@@ -37,6 +38,7 @@ class TrainConfig:
     weeks       simulated weeks per map and preset
     held_out    a map that is only evaluated on
     cells       raster cells per step, whatever the level
+    design      of the model (see `diffusion.design`)
     """
 
     maps: tuple[str, ...] = ()
@@ -52,6 +54,7 @@ class TrainConfig:
     ema: float = 0.999
     seed: int = 0
     save_every: int = 500
+    design: Design = field(default_factory=Design)
 
 
 def training_cities(layers: MapLayers, splits: dict[str, Split], config: TrainConfig, seed: int) -> list[TrainingCity]:
@@ -93,13 +96,13 @@ def batch_loss(
     model: DRDM, cities: list[TrainingCity], k: int, side: int, config: TrainConfig, device: torch.device, rng
 ) -> torch.Tensor:
     """HNaP loss of a random batch of patches of `side` blocks at level k; `rng` draws places and noise."""
-    cells = (side * model.hierarchy.block // model.hierarchy.space_factor(k)) ** 2
-    patches = random_patches(cities, k, side, max(1, config.cells // cells), rng)
+    cells = (side * model.hierarchy.block // model.prior.diffused.space_factor(k)) ** 2
+    finest = model.design.continuous_adding
+    patches = random_patches(cities, k, side, max(1, config.cells // cells), rng, finest=finest)
     generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
     with autocast(device):
         return hnap_loss(
-            model.network,
-            model.prior,
+            model,
             patches.x_k.to(device),
             None if patches.coarser is None else patches.coarser.to(device),
             patches.conditions.to(device),
@@ -146,7 +149,7 @@ def train(
     torch.manual_seed(config.seed)
 
     cities, test_cities = gather_cities(config, say)
-    model = DRDM(new_network().to(place), fit_prior(cities))
+    model = DRDM(new_network(design=config.design).to(place), fit_prior(cities, config.design))
     say(f"{sum(p.numel() for p in model.network.parameters()):,} parameters")
     ema = AveragedModel(model.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
     averaged = DRDM(ema.module, model.prior)

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoomdiff.diffusion.conditions import Conditions
-from zoomdiff.diffusion.drdm import DRDM, gaps, hnap_loss, rrdp
+from zoomdiff.diffusion.design import PRIORS, SCHEMES, Design
+from zoomdiff.diffusion.drdm import DRDM, Plan, gaps, hnap_loss, rrdp
 from zoomdiff.diffusion.network import DayTokenNetwork, sinusoid
 from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
-from zoomdiff.diffusion.samplers import ancestral, ddim
-from zoomdiff.levels import S4T4, aggregate, repeat
+from zoomdiff.diffusion.target import Target
+from zoomdiff.levels import S4T4, repeat
 
 STATS = tuple(LevelStats(mean=1.0, std=1.5, low=-1.0, high=4.0, residual_std=s) for s in (1.0, 0.5, 0.4, 0.6))
 PRIOR = ResidualPrior(S4T4, scale=1e6, stats=STATS)
@@ -57,12 +58,10 @@ def test_restore_undoes_residual_and_even_traffic_has_none(k, seed):
 
 
 def test_clamp_holds_the_training_range_plus_margin():
-    prior_k = torch.zeros(7, 2, 2)
     wild = torch.full((7, 2, 2), 100.0)
-    assert PRIOR.restore(PRIOR.clamp(wild, prior_k, 1), prior_k, 1).max() == pytest.approx(4.5)
-    assert PRIOR.restore(PRIOR.clamp(-wild, prior_k, 1), prior_k, 1).min() == pytest.approx(-1.5)
+    assert PRIOR.clamp(wild, 1).max() == pytest.approx(4.5) and PRIOR.clamp(-wild, 1).min() == pytest.approx(-1.5)
     tame = torch.full((7, 2, 2), 0.3)
-    assert torch.allclose(PRIOR.clamp(tame, prior_k, 1), tame)
+    assert torch.equal(PRIOR.clamp(tame, 1), tame)
 
 
 def test_conditions_average_over_space_and_time():
@@ -119,7 +118,7 @@ def test_hnap_loss_falls_when_trained_on_one_city(network):
     optimiser = torch.optim.Adam(network.parameters(), 3e-3)
     losses = []
     for _ in range(120):
-        loss = hnap_loss(network, PRIOR, x_k, coarser, c, k)
+        loss = hnap_loss(DRDM(network, PRIOR), x_k, coarser, c, k)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -128,44 +127,97 @@ def test_hnap_loss_falls_when_trained_on_one_city(network):
     assert network.spe[k].grad is not None and network.fold_prior[k].weight.grad.abs().sum() > 0
 
 
-class Recorder:
-    """A denoiser that always answers r0 = 0 and counts its calls."""
+class Oracle:
+    """A network that knows every level's true traffic and predicts accordingly, whatever the design."""
 
-    def __init__(self, model):
-        self.model, self.calls, self.priors = model, [], []
+    def __init__(self, design, truth, prior):
+        self.design, self.prior, self.calls, self.priors = design, prior, [], []
+        self.truth = [truth[-1]] * len(truth) if design.continuous_adding else truth
+        self.fusion = (lambda own, implied: own) if design.prior == "noise" else None
+        self.cells, self.reach = [1, 2, 4, 8], 6
 
-    @property
-    def hierarchy(self):
-        return self.model.hierarchy
-
-    @property
-    def prior(self):
-        return self.model.prior
-
-    def denoiser(self, prior_k, conditions, k, **options):
+    def context(self, prior_k, conditions, k, keep=None):
         self.priors.append(prior_k)
+        return prior_k
 
-        def denoise(r, abar):
-            self.calls.append((k, float(abar)))
-            return torch.zeros_like(r)
+    def __call__(self, r, strength, prior_k, k, prior_noise):
+        self.calls.append((k, 1 - float(strength[0])))
+        abar = (1 - strength[0]).to(r.dtype)
+        r0 = Target(self.design, self.prior).state(self.prior.encode(self.truth[k], k), prior_k, k)
+        eps = (r - abar.sqrt() * r0) / (1 - abar).sqrt()
+        if self.design.prediction == "v":
+            return abar.sqrt() * eps - (1 - abar).sqrt() * r0
+        if self.design.prior == "blend":
+            return 2 * eps - (r - abar.sqrt() * prior_k) / (1 - abar).sqrt()
+        return eps
 
-        return denoise
+
+def oracle(design=None, seed=0):
+    """A model with an oracle for a network, and the truth (1, T_k, H_k, W_k) that it knows."""
+    design = design or Design()
+    finest = 1e7 * torch.rand(1, 168, 16, 24, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    truth = S4T4.pyramid(finest)
+    prior = ResidualPrior(S4T4, 1e6, STATS, design.diffused(S4T4))
+    return DRDM(Oracle(design, truth, prior), prior), truth
 
 
-def test_rrdp_yields_each_level_at_its_node_and_feeds_it_on(network):
-    recorder = Recorder(DRDM(network, PRIOR))
-    noise = WorldNoise(1, 32635, 0, 0)
+def field(*address):
+    return WorldNoise(1, 32635, 0, 0)(*address).double()
+
+
+PLAN = Plan((2, 3, 4, 5))
+
+
+def test_rrdp_yields_each_level_at_its_node_and_feeds_it_on():
+    model, truth = oracle()
+    calls = model.network.calls
     seen = []
-    run = rrdp(recorder, conditions(), noise, budget=(2, 3, 4, 5), stage_steps=150, sampler=ddim)
-    for k, x_k in run:
+    for k, x_k in rrdp(model, conditions(), field, PLAN):
         seen.append(x_k)
-        assert len(recorder.calls) == sum((2, 3, 4, 5)[: k + 1])  # nothing of the next stage has run yet
-        assert x_k.shape == (1, 168 // S4T4[k].hours, 16 // S4T4.space_factor(k), 24 // S4T4.space_factor(k))
-    assert [abar for k, abar in recorder.calls if k == 0] == [0.0, 0.5]
-    for k in range(1, 4):  # with a residual of zero every level is the first one, refined
-        torch.testing.assert_close(aggregate(seen[k], *S4T4.between(k - 1, k)), seen[k - 1], rtol=1e-4, atol=1)
-        torch.testing.assert_close(recorder.priors[k], PRIOR.from_coarser(seen[k - 1], k))
+        assert len(calls) == sum(PLAN.budget[: k + 1])  # nothing of the next stage has run yet
+        torch.testing.assert_close(x_k, truth[k], rtol=1e-4, atol=1)
+        if k:
+            torch.testing.assert_close(model.network.priors[k], PRIOR.from_coarser(seen[k - 1], k))
+    assert [abar for k, abar in calls if k == 0] == [0.0, 0.5]
     assert max(gaps(seen, S4T4)) < 1e-4
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+@pytest.mark.parametrize("prediction", ["eps", "v"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_an_oracle_recovers_the_truth_under_every_design(scheme, prediction, prior):
+    if prior in ("noise", "blend") and prediction == "v":
+        with pytest.raises(ValueError, match="predict eps"):
+            Design(scheme, prior=prior, prediction=prediction)
+        return
+    model, truth = oracle(Design(scheme, prior=prior, prediction=prediction))
+    for sampler in ("ddim", "ancestral"):
+        levels = [x for _, x in rrdp(model, conditions(), field, Plan((12,) * 4, sampler))]
+        torch.testing.assert_close(levels[-1], truth[-1], rtol=1e-3, atol=100)
+        for k in range(3):
+            error = (levels[k] / truth[k] - 1).abs().mean()
+            if "SN" in scheme:
+                assert error < 1e-3, "a node is free of noise"
+            else:
+                assert error > 0.02, "continuous noise leaves some in every level but the last"
+
+
+def test_known_traffic_is_the_start_and_no_stage_before_it_runs():
+    model, truth = oracle()
+    levels = dict(rrdp(model, conditions(), field, PLAN, given=(1, truth[1])))
+    assert set(levels) == {2, 3} and {k for k, _ in model.network.calls} == {2, 3}
+    torch.testing.assert_close(model.network.priors[0], PRIOR.from_coarser(truth[1], 2))
+
+
+def test_any_step_can_be_watched():
+    model, truth = oracle()
+    seen = {}
+    list(rrdp(model, conditions(), field, PLAN, watch=(599, 420, 301, 150, 1), on_state=seen.__setitem__))
+    assert list(seen) == [599, 420, 301, 150, 1]
+    assert seen[420].shape == truth[1].shape and seen[1].shape == truth[3].shape
+    errors = [(seen[n] - truth[k]).abs().mean() / truth[k].mean() for n, k in ((420, 1), (301, 1))]
+    assert errors[0] > 3 * errors[1], "nearer to its node a state is cleaner"
+    torch.testing.assert_close(seen[150], truth[2], rtol=1e-4, atol=1)
 
 
 def test_rrdp_reports_progress_and_stops_when_told(network):
@@ -179,23 +231,71 @@ def test_rrdp_reports_progress_and_stops_when_told(network):
         if k == 1:
             raise Stop
 
-    run = rrdp(
-        DRDM(network, PRIOR),
-        conditions(),
-        WorldNoise(1, 32635, 0, 0),
-        budget=(2, 3, 4, 5),
-        stage_steps=150,
-        sampler=ancestral,
-        on_step=on_step,
-    )
+    run = rrdp(DRDM(network, PRIOR), conditions(), WorldNoise(1, 32635, 0, 0), PLAN, on_step=on_step)
     with pytest.raises(Stop):
         list(run)
     assert steps == [(0, 1, 2), (0, 2, 2), (1, 1, 3)]
 
 
-def test_guidance_of_one_is_the_plain_model_and_more_moves_away_from_the_free_one(network):
+def lively(network):
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(0))
+    return network
+
+
+def test_tiles_make_the_same_week_as_one_piece(network):
+    model, c = DRDM(lively(network), PRIOR), conditions(4, 5)
+    whole, tiled = (
+        [x for _, x in rrdp(model, c, WorldNoise(1, 32635, 0, 0), Plan((2,) * 4, guidance=g, tile=tile))]
+        for g, tile in ((1.5, None), (1.5, 8))
+    )
+    for a, b in zip(whole, tiled, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e3)
+
+
+def test_samples_made_together_are_those_made_alone(network):
+    model, c = DRDM(lively(network), PRIOR), conditions()
+    fields = [WorldNoise(seed, 32635, 0, 0) for seed in (1, 2)]
+    both = [x for _, x in rrdp(model, c, lambda *at: torch.cat([f(*at) for f in fields]), PLAN)]
+    for i, one in enumerate(fields):
+        for a, b in zip(both, rrdp(model, c, one, PLAN), strict=True):
+            torch.testing.assert_close(a[i : i + 1], b[1], rtol=1e-3, atol=1e3)
+    assert not torch.allclose(both[-1][0], both[-1][1], rtol=0.01)
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_design_trains_and_samples(scheme, prior):
+    torch.manual_seed(0)
+    design = Design(scheme, prior=prior, prediction="eps" if prior in ("noise", "blend") else "v", latent=4)
+    network = DayTokenNetwork(S4T4, design, structure=9, aoi=12, poi=10, preset=2, channels=8, blocks=1)
+    model = DRDM(network, ResidualPrior(S4T4, 1e6, STATS, design.diffused(S4T4)))
+    levels = S4T4.pyramid(1e7 * torch.rand(1, 168, 16, 24))
+    for k in range(4):
+        at = 3 if design.continuous_adding else k
+        loss = hnap_loss(model, levels[at], levels[k - 1] if k else None, conditions().at_level(S4T4, at), k)
+        assert torch.isfinite(loss)
+        loss.backward()
+    assert (network.fusion is not None) == (prior == "noise")
+    assert all(p.grad is not None for p in network.unfold.parameters())
+    for k, x_k in rrdp(model, conditions(), WorldNoise(1, 32635, 0, 0), Plan((2,) * 4)):
+        assert x_k.shape == levels[k].shape and torch.isfinite(x_k).all() and (x_k >= 0).all()
+
+
+@pytest.mark.parametrize("part", ["tpe", "spe", "sees_prior"])
+def test_parts_that_are_off_have_no_parameters(part):
+    sizes = {"structure": 9, "aoi": 12, "poi": 10, "preset": 2, "channels": 8, "blocks": 1}
+    full, less = (
+        {name for name, _ in DayTokenNetwork(S4T4, Design(**{part: on}), **sizes).named_parameters()}
+        for on in (True, False)
+    )
+    assert less < full
+    names = {"tpe": "tpe_out", "spe": "spe", "sees_prior": "fold_prior"}
+    assert all(name.startswith(names[part]) for name in full - less)
+
+
+def test_guidance_of_one_is_the_plain_model_and_more_moves_away_from_the_free_one(network):
+    lively(network)
     unclamped = ResidualPrior(S4T4, 1e6, tuple(LevelStats(0.0, 1.0, -1e6, 1e6, 1.0) for _ in S4T4))
     model, c = DRDM(network, unclamped), conditions().at_level(S4T4, 0)
     r, prior_k, abar = torch.randn(1, 7, 2, 3), torch.zeros(1, 7, 2, 3), torch.tensor(0.5)

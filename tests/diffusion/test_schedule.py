@@ -5,21 +5,80 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoomdiff.diffusion.samplers import ancestral, ddim
-from zoomdiff.diffusion.schedule import few_steps, nodes, segmented_noise
+from zoomdiff.diffusion.design import Design, setting
+from zoomdiff.diffusion.samplers import SAMPLERS
+from zoomdiff.diffusion.schedule import SETTINGS, few_steps, rgp, signal_share
+from zoomdiff.levels import S4T4
 
 
-def test_nodes_are_the_papers():
-    assert nodes(4) == [600, 450, 300, 150, 0]
-    assert nodes(3, 400) == [400, 266, 133, 0]
+@pytest.mark.parametrize(
+    ("preference", "stages"),
+    [
+        # Of uniform the paper's table calls the second stage (1 h, Cell), too: but time changes at n = 200 only.
+        ("uniform", [(400, 2, 267), (200, 2, 200), (200, 1, 133), (100, 1, 0)]),
+        ("coarse", [(400, 2, 267), (200, 2, 133), (100, 1, 0)]),
+        ("fine", [(400, 2, 267), (200, 1, 133), (100, 1, 0)]),
+    ],
+)
+def test_preferences_are_those_of_table_iv(preference, stages):
+    assert [(s.side, s.hours, s.node) for s in rgp(preference, *SETTINGS["S3T2"], 400)] == stages
 
 
-@given(st.integers(1, 400))
-def test_segmented_noise_is_clean_at_the_node_and_pure_noise_at_the_end(stage_steps):
-    abar = segmented_noise(stage_steps)
+def test_s3t4_is_the_papers_and_s4t4_the_default():
+    hierarchy, nodes = setting("S3T4")
+    assert [(level.side, level.hours) for level in hierarchy] == [(200, 24), (100, 4), (50, 2), (50, 1)]
+    assert nodes == (600, 450, 300, 150, 0)
+    assert setting("S4T4") == (S4T4, Design().nodes)
+
+
+@given(st.sampled_from(sorted(SETTINGS)), st.sampled_from(["uniform", "coarse", "fine"]), st.integers(50, 1000))
+def test_stages_follow_each_other_and_only_get_finer(name, preference, total):
+    hierarchy, nodes = setting(name, preference, total)  # Hierarchy refuses a level coarser than the one before
+    assert nodes[0] == total and nodes[-1] == 0 and all(a > b for a, b in pairwise(nodes))
+    assert len(nodes) == len(hierarchy) + 1 and len({level.name for level in hierarchy}) == len(hierarchy)
+    sides, hours = SETTINGS[name]
+    assert {level.side for level in hierarchy} == set(sides) and {level.hours for level in hierarchy} == set(hours)
+    Design(nodes=nodes)
+
+
+@given(st.integers(0, 400), st.integers(1, 400))
+def test_segmented_noise_is_clean_at_the_node_and_pure_noise_at_the_end(node, stage_steps):
+    abar = signal_share("SN", node + stage_steps, node)
     assert len(abar) == stage_steps + 1
     assert abar[0] == 1 and abar[-1] == 0
     assert (abar.diff() < 0).all()
+
+
+@given(st.integers(2, 600), st.data())
+def test_continuous_noise_does_not_stop_at_nodes(total, data):
+    node = data.draw(st.integers(1, total - 1))
+    late, early = signal_share("CN", node, 0, total), signal_share("CN", total, node, total)
+    assert late[0] == 1 and early[-1] == 0 and late[-1] == early[0] and (late.diff() < 0).all()
+
+
+@given(st.integers(1, 300), st.floats(1, 3), st.data())
+def test_strides_can_shorten_towards_the_node(stage_steps, power, data):
+    budget = data.draw(st.integers(1, stage_steps))
+    walk = few_steps(stage_steps, budget, power)
+    assert walk[0] == stage_steps and walk[-1] == 0 and len(walk) == budget + 1
+    assert all(a > b for a, b in pairwise(walk))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"scheme": "SN,CA,SD"}, "no scheme"),
+        ({"prior": "magic"}, "no prior"),
+        ({"prediction": "x0"}, "eps or v"),
+        ({"prior": "blend"}, "predict eps"),
+        ({"nodes": (600, 300, 300, 0)}, "nodes fall"),
+    ],
+)
+def test_designs_that_do_not_exist_are_refused(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        Design(**wrong)
+    with pytest.raises(ValueError, match="no preference"):
+        rgp("greedy", (400,), (1,))
 
 
 @given(st.integers(1, 300), st.data())
@@ -39,7 +98,7 @@ def test_more_strides_than_steps_are_refused():
 def sample_by_oracle(sampler, budget, prior, s, stage_steps=150):
     """y = H + s r, r standard normal, generated with the true posterior mean E[r | r_m] = sqrt(abar) r_m."""
     generator = torch.Generator().manual_seed(0)
-    abar = segmented_noise(stage_steps).double()
+    abar, step = signal_share("SN", stage_steps, 0).double(), SAMPLERS[sampler]()
 
     def noise():
         return torch.randn(prior.shape, generator=generator, dtype=torch.float64)
@@ -47,14 +106,14 @@ def sample_by_oracle(sampler, budget, prior, s, stage_steps=150):
     r = noise()
     walk = few_steps(stage_steps, budget)
     for m, m_next in pairwise(walk):
-        r = sampler(r, abar[m].sqrt() * r, abar[m], abar[m_next], noise)
+        r = step(r, abar[m].sqrt() * r, abar[m], abar[m_next], noise)
     return prior + s * r
 
 
 @pytest.mark.parametrize("prior_scale", [1.0, 3.0])
 def test_an_oracle_reproduces_the_prior_with_slope_one(prior_scale):
     prior = prior_scale * torch.randn(200_000, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    y = sample_by_oracle(ancestral, 150, prior, s=0.3)
+    y = sample_by_oracle("ancestral", 150, prior, s=0.3)
     slope = ((y - y.mean()) * prior).mean() / prior.square().mean()
     assert slope == pytest.approx(1.0, abs=0.01)
 
@@ -71,7 +130,15 @@ def test_eq_11_as_printed_doubles_the_prior():
 
 
 @pytest.mark.parametrize(
-    ("sampler", "budget", "least"), [(ancestral, 150, 0.96), (ddim, 150, 0.96), (ancestral, 20, 0.8), (ddim, 10, 0.8)]
+    ("sampler", "budget", "least"),
+    [
+        ("ancestral", 150, 0.96),
+        ("ddim", 150, 0.96),
+        ("dpm", 150, 0.96),
+        ("ancestral", 20, 0.8),
+        ("ddim", 10, 0.8),
+        ("dpm", 10, 0.8),
+    ],
 )
 def test_an_oracle_keeps_the_spread_of_a_small_residual(sampler, budget, least):
     """Few steps shrink the spread a little (method.md section 4); all of them must keep it."""
@@ -79,7 +146,7 @@ def test_an_oracle_keeps_the_spread_of_a_small_residual(sampler, budget, least):
     assert least < y.std() / 0.05 < 1.02
 
 
-@pytest.mark.parametrize("sampler", [ancestral, ddim])
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_nodes_are_free_of_noise_and_the_start_is_finite(sampler):
     r, r0 = torch.randn(100), torch.randn(100)
 
@@ -87,5 +154,21 @@ def test_nodes_are_free_of_noise_and_the_start_is_finite(sampler):
         return torch.full((100,), 1e6)
 
     one, zero, half = torch.tensor(1.0), torch.tensor(0.0), torch.tensor(0.5)
-    torch.testing.assert_close(sampler(r, r0, torch.tensor(0.99), one, noise), r0)
-    assert torch.isfinite(sampler(r, r0, zero, half, lambda: torch.zeros(100))).all()
+    step = SAMPLERS[sampler]()
+    assert torch.isfinite(step(r, r0, zero, half, lambda: torch.zeros(100))).all()
+    torch.testing.assert_close(step(r, r0, torch.tensor(0.99), one, noise), r0)
+
+
+@pytest.mark.parametrize("variance", [0.25, 1.0, 4.0])
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_the_second_order_solver_is_nearer_to_the_truth(variance, power):
+    """On Gaussian data the exact chain ends with the data's spread; few steps lose some of it."""
+    abar = signal_share("SN", 150, 0).double()
+    spread = {}
+    for name in ("ddim", "dpm"):
+        r, step = torch.ones(1, dtype=torch.float64), SAMPLERS[name]()
+        for m, m_next in pairwise(few_steps(150, 10, power)):
+            r0 = abar[m].sqrt() * variance / (abar[m] * variance + 1 - abar[m]) * r  # the posterior mean
+            r = step(r, r0, abar[m], abar[m_next], lambda: torch.zeros(1))
+        spread[name] = float(r) / variance**0.5
+    assert spread["ddim"] < spread["dpm"] < 1

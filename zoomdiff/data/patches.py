@@ -1,6 +1,6 @@
 """Training data: cities as tensors at all levels, and random block-aligned patches cut from them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 from zoomdiff.context.uec import UEC
 from zoomdiff.data.city import PRESETS, simulate
 from zoomdiff.diffusion.conditions import Conditions
+from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import Hierarchy
@@ -72,15 +73,19 @@ class TrainingCity:
 
 @dataclass(frozen=True)
 class Patches:
-    """A batch of patches of one level: x_k and x_{k-1} (None at level 0) in bytes, conditions at level k."""
+    """A batch of patches for stage k: its state's volumes and x_{k-1} (None at k = 0) in bytes, conditions like x_k."""
 
     x_k: Tensor
     coarser: Tensor | None
     conditions: Conditions
 
 
-def random_patches(cities: list[TrainingCity], k: int, side: int, batch: int, rng: np.random.Generator) -> Patches:
+def random_patches(
+    cities: list[TrainingCity], k: int, side: int, batch: int, rng: np.random.Generator, *, finest: bool = False
+) -> Patches:
     """`batch` patches of `side` x `side` blocks (or as many as fit into every city) at level k.
+
+    finest: cut x_k and the conditions from the finest level instead, which continuous noise adding (CA) diffuses.
 
     A city is as likely as its inhabited blocks are many, and so is a window in it; wilderness comes along at the edges.
     Patches are turned and mirrored at random.
@@ -103,30 +108,35 @@ def random_patches(cities: list[TrainingCity], k: int, side: int, batch: int, rn
             x = torch.rot90(x, turn, (-2, -1))
             return x.flip(-1) if mirror else x
 
-        x_k.append(cut(week[k], k))
+        at = len(week) - 1 if finest else k
+        x_k.append(cut(week[at], at))
         if k:
             coarser.append(cut(week[k - 1], k - 1))
-        conditions.append(city.conditions[k].map(lambda x, cut=cut: cut(x, k)))
+        conditions.append(city.conditions[at].map(lambda x, cut=cut, at=at: cut(x, at)))
     return Patches(torch.stack(x_k), torch.stack(coarser) if k else None, Conditions.batch(conditions))
 
 
-def fit_prior(cities: list[TrainingCity]) -> ResidualPrior:
-    """The code's scale and each level's statistics, measured on the allowed blocks of the training cities."""
+def fit_prior(cities: list[TrainingCity], design: Design) -> ResidualPrior:
+    """The code's scale and each stage's statistics, measured on the allowed blocks of the training cities."""
     hierarchy = cities[0].hierarchy
     weeks = [(city, week) for city in cities for week in city.weeks]
     finest = torch.cat([_of_allowed(week[-1], city)[::7] for city, week in weeks])
     scale = float(np.quantile(finest[finest > 0].numpy(), 0.1))
     plain = LevelStats(0.0, 1.0, 0.0, 0.0, 1.0)
-    prior = ResidualPrior(hierarchy, scale, (plain,) * len(hierarchy))
+    prior = ResidualPrior(hierarchy, scale, (plain,) * len(hierarchy), design.diffused(hierarchy))
     stats = []
     for k in range(len(hierarchy)):
-        logs = torch.cat([_of_allowed(prior.encode(week[k], k), city) for city, week in weeks])
+        states = [week[-1 if design.continuous_adding else k] for _, week in weeks]
+        logs = torch.cat([_of_allowed(prior.encode(x, k), city) for x, (city, _) in zip(states, weeks, strict=True)])
         mean, std = float(logs.mean()), float(logs.std())
         low, high = ((float(v) - mean) / std for v in (logs.min(), logs.max()))
-        priors = [prior.from_coarser(week[k - 1], k) if k else torch.zeros_like(week[0]) for _, week in weeks]
+        priors = [
+            prior.from_coarser(week[k - 1], k) if k else torch.zeros_like(x)
+            for x, (_, week) in zip(states, weeks, strict=True)
+        ]
         rest = logs - torch.cat([_of_allowed(x, city) for x, (city, _) in zip(priors, weeks, strict=True)])
         stats.append(LevelStats(mean, std, low, high, float(rest.std()) / std))
-    return ResidualPrior(hierarchy, scale, tuple(stats))
+    return replace(prior, stats=tuple(stats))
 
 
 def _of_allowed(x: Tensor, city: TrainingCity) -> Tensor:

@@ -1,10 +1,11 @@
 """Denoising Refinement Diffusion Model (paper Sec. IV-B): the HNaP loss and the RRDP sampler.
 
 Symbols as in docs/concepts.md: x_k volumes of level k, y_k their code, H_k the prior (the coarser level refined), r the
-residual (y_k - H_k) / s_k that is diffused, abar the cumulative signal share, m the local step of a stage.
+state that is diffused (by default the residual (y_k - H_k) / s_k), abar the cumulative signal share, m the local step
+of a stage, n that of the whole chain.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,15 +13,38 @@ import torch
 from torch import Tensor
 
 from zoomdiff.diffusion.conditions import Conditions
+from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.network import DayTokenNetwork
-from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.diffusion.prior import ResidualPrior
-from zoomdiff.diffusion.samplers import Sampler
-from zoomdiff.diffusion.schedule import few_steps, segmented_noise
+from zoomdiff.diffusion.samplers import SAMPLERS
+from zoomdiff.diffusion.schedule import few_steps
+from zoomdiff.diffusion.target import Target
+from zoomdiff.diffusion.tiles import tiles
 from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, aggregate, repeat
 
 CONDITION_DROP = 0.1  # share of training samples without UEC, for classifier-free guidance
 PRIOR_NOISE_MAX = 0.5  # strongest noise put on H_k in training, in units of y's standard deviation
+Noise = Callable[[int, int, tuple[int, int, int], int], Tensor]  # (stage, step, (T, H, W), cells of a block) -> field
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to walk the stages.
+
+    budget    strides of each stage
+    sampler   one of SAMPLERS
+    power     of the strides, see `few_steps`
+    guidance  w of classifier-free guidance: free + w (conditioned - free); 1 costs no second pass
+    prior_noise  how noisy the network is told that H_k is
+    tile      cells along the side of a tile, None for one piece; whole blocks
+    """
+
+    budget: tuple[int, ...]
+    sampler: str = "ddim"
+    power: float = 1.0
+    guidance: float = 1.0
+    prior_noise: float = 0.0
+    tile: int | None = None
 
 
 @dataclass(frozen=True)
@@ -34,44 +58,68 @@ class DRDM:
     def hierarchy(self) -> Hierarchy:
         return self.prior.hierarchy
 
-    def denoiser(
-        self, prior_k: Tensor, conditions: Conditions, k: int, *, guidance: float = 1.0, prior_noise: float = 0.0
-    ) -> Callable[[Tensor, Tensor], Tensor]:
-        """(r, abar) -> r0_hat at level k; the context is computed once.
+    @property
+    def design(self) -> Design:
+        return self.network.design
 
-        guidance w: v = v_free + w (v_conditioned - v_free); 1 costs no second pass.
-        """
-        batch = prior_k.shape[0]
-        level_noise = prior_k.new_full((batch,), prior_noise)
-        context = self.network.context(prior_k, conditions, k)
-        free = self.network.context(prior_k, conditions, k, prior_k.new_zeros(batch)) if guidance != 1 else None
+    @property
+    def target(self) -> Target:
+        return Target(self.design, self.prior, self.network.fusion)
+
+    def denoiser(
+        self,
+        prior_k: Tensor,
+        conditions: Conditions,
+        k: int,
+        *,
+        guidance: float = 1.0,
+        prior_noise: float = 0.0,
+        tile: int | None = None,
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """(r, abar) -> r0_hat of stage k; the context is computed once. For guidance, prior_noise, tile see `Plan`."""
+        batch, (rows, cols) = prior_k.shape[0], prior_k.shape[-2:]
+        block = self.network.cells[k]
+        side = max(rows, cols) if tile is None else max(block, tile // block * block)
+        pieces = list(tiles((rows, cols), side, self.network.reach, block))
+        told = prior_k.new_full((batch,), prior_noise)
+        nobody = prior_k.new_zeros(batch)
+        contexts, free = [], []
+        for piece in pieces:
+            here = conditions.map(lambda x, at=piece.outer: x[..., *at])
+            prior_here = prior_k[..., *piece.outer]
+            contexts.append(self.network.context(prior_here, here, k))
+            free.append(self.network.context(prior_here, here, k, nobody) if guidance != 1 else None)
 
         def denoise(r: Tensor, abar: Tensor) -> Tensor:
             strength = (1 - abar).expand(batch)
-            v = self.network(r, strength, context, k, level_noise).float()
-            if free is not None:
-                v_free = self.network(r, strength, free, k, level_noise).float()
-                v = v_free + guidance * (v - v_free)
-            r0 = abar.sqrt() * r - (1 - abar).sqrt() * v
-            return self.prior.clamp(r0, prior_k, k)
+            output = torch.empty_like(r)
+            for piece, context, alone in zip(pieces, contexts, free, strict=True):
+                here = r[..., *piece.outer]
+                predicted = self.network(here, strength, context, k, told).float()
+                if alone is not None:
+                    unconditioned = self.network(here, strength, alone, k, told).float()
+                    predicted = unconditioned + guidance * (predicted - unconditioned)
+                output[..., *piece.target] = predicted[..., *piece.inner]
+            return self.target.clean(output, r, abar, prior_k, k)
 
         return denoise
 
 
 def hnap_loss(
-    network: DayTokenNetwork,
-    prior: ResidualPrior,
+    model: DRDM,
     x_k: Tensor,
     coarser: Tensor | None,
     conditions: Conditions,
     k: int,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """The training loss of stage k (Eq. 12 in the residual reading): || v_theta - v ||^2 at a random step.
+    """The training loss of stage k (Eq. 12; by default in the residual reading, || v_theta - v ||^2) at a random step.
 
-    x_k (B, T_k, H_k, W_k) and coarser = x_{k-1} are true volumes (coarser is None at k = 0), conditions at level k.
-    H_k is perturbed by noise of random strength, which the network is told, since sampling feeds it generated traffic.
+    x_k (B, T, H, W) are true volumes at the level that the stage diffuses, coarser = x_{k-1} of level k-1 (None at
+    k = 0), conditions at the level of x_k. H_k is perturbed by noise of random strength, which the network is told,
+    since sampling feeds it generated traffic.
     """
+    prior, design = model.prior, model.design
 
     def normal(shape: torch.Size) -> Tensor:
         return torch.randn(shape, generator=generator, device=x_k.device)
@@ -82,63 +130,86 @@ def hnap_loss(
     def each(x: Tensor) -> Tensor:
         return x[:, None, None, None]
 
-    if coarser is None:
+    if coarser is None or not design.uses_prior:
         prior_k, prior_noise = torch.zeros_like(x_k), torch.zeros_like(uniform())
     else:
         prior_noise = PRIOR_NOISE_MAX * uniform() ** 2  # mostly small
-        blotches = repeat(normal(coarser.shape), *prior.hierarchy.between(k - 1, k))
+        blotches = repeat(normal(coarser.shape), *prior.finer(k))
         prior_k = prior.from_coarser(coarser, k) + each(prior_noise) * blotches
-    r0 = prior.residual(prior.encode(x_k, k), prior_k, k)
-    strength = 1 - uniform()  # (0, 1]: SN's m / M, as a continuous step
-    signal, eps = each((1 - strength).sqrt()), normal(r0.shape)
-    r = signal * r0 + each(strength.sqrt()) * eps
-    v = signal * eps - each(strength.sqrt()) * r0
+    r0 = model.target.state(prior.encode(x_k, k), prior_k, k)
+    weakest, strongest = (float(1 - design.abar(k)[m]) for m in (0, -1))
+    strength = strongest - (strongest - weakest) * uniform()  # the stage's, as a continuous step
+    abar, eps = each(1 - strength), normal(r0.shape)
+    r = abar.sqrt() * r0 + (1 - abar).sqrt() * eps
     keep = (uniform() > CONDITION_DROP).float()
-    predicted = network(r, strength, network.context(prior_k, conditions, k, keep), k, prior_noise)
-    return (predicted.float() - v).square().mean()
+    output = model.network(r, strength, model.network.context(prior_k, conditions, k, keep), k, prior_noise)
+    return model.target.loss(output.float(), r, r0, eps, abar, prior_k)
 
 
 @torch.inference_mode()
 def rrdp(
     model: DRDM,
     conditions: Conditions,
-    noise: WorldNoise,
+    noise: Noise,
+    plan: Plan,
     *,
-    budget: tuple[int, ...],
-    stage_steps: int,
-    sampler: Sampler,
-    guidance: float = 1.0,
-    prior_noise: float = 0.0,
+    given: tuple[int, Tensor] | None = None,
     on_step: Callable[[int, int, int], None] | None = None,
+    watch: Collection[int] = (),
+    on_state: Callable[[int, Tensor], None] | None = None,
 ) -> Iterator[tuple[int, Tensor]]:
     """Resolution Refinement Denoising Process: yields (k, x_k) as soon as node N_k is reached.
 
-    conditions are at the finest level, a batch of one; budget is each stage's number of steps out of `stage_steps`;
-    x_k is (1, T_k, H_k, W_k) in bytes. `on_step(k, step, steps)` is called after every step. Sampling is done by [SN,
-    SA, SD]: every stage starts from fresh noise, and takes what the stage before generated as its prior.
+    conditions  at the finest level, a batch of one
+    noise       draws (S, T, H, W) standard normal fields; S samples are made at once
+    given       (k, x_k (S, T_k, H_k, W_k)): start from known traffic of level k, at stage k + 1, without generating it
+    on_step     called with (k, step, steps) after every step
+    watch       steps n at which the state is wanted, too, whatever the strides: `on_state(n, volumes)`, with the noise
+                that is still in it, at the level that the stage diffuses
+
+    x_k is (S, T_k, H_k, W_k) in bytes.
     """
-    hierarchy = model.hierarchy
-    abar = segmented_noise(stage_steps).to(conditions.structure.device)
+    hierarchy, design, prior, target = model.hierarchy, model.design, model.prior, model.target
+    device = conditions.structure.device
     h, w = conditions.structure.shape[-2:]
-    x_k = None
-    for k in range(len(hierarchy)):
-        space = hierarchy.space_factor(k)
-        shape = (HOURS_PER_WEEK // hierarchy[k].hours, h // space, w // space)
+    first, x_k = (0, None) if given is None else (given[0] + 1, given[1])
+    y = None
+    for k in range(first, len(hierarchy)):
+        space = prior.diffused.space_factor(k)
+        shape = (HOURS_PER_WEEK // prior.diffused[k].hours, h // space, w // space)
+        abar = design.abar(k).to(device)
 
         def draw(m: int, k: int = k, shape: tuple = shape, space: int = space) -> Tensor:
             return noise(k, m, shape, hierarchy.block // space)
 
-        r = draw(stage_steps)
-        prior_k = torch.zeros_like(r) if x_k is None else model.prior.from_coarser(x_k, k)
+        steps = design.stage_steps(k)
+        r = draw(steps)
+        knows_coarser = x_k is not None and design.uses_prior
+        prior_k = prior.from_coarser(x_k, k).expand(len(r), -1, -1, -1) if knows_coarser else torch.zeros_like(r)
+        if design.continuous_denoising and y is not None:
+            r = target.state(prior.recode(y, k), prior_k, k)
         denoise = model.denoiser(
-            prior_k, conditions.at_level(hierarchy, k), k, guidance=guidance, prior_noise=prior_noise if k else 0.0
+            prior_k,
+            conditions.at_level(prior.diffused, k),
+            k,
+            guidance=plan.guidance,
+            prior_noise=plan.prior_noise if knows_coarser else 0.0,
+            tile=plan.tile,
         )
-        for step, (m, m_next) in enumerate(pairwise(few_steps(stage_steps, budget[k])), start=1):
+        step = SAMPLERS[plan.sampler]()
+        for number, (m, m_next) in enumerate(pairwise(few_steps(steps, plan.budget[k], plan.power)), start=1):
             r0 = denoise(r, abar[m])
-            r = sampler(r, r0, abar[m], abar[m_next], lambda m=m_next: draw(m))
+            for n in watch:
+                if m_next <= n - design.nodes[k + 1] < m:
+                    there = SAMPLERS["ddim"]()(r, r0, abar[m], abar[n - design.nodes[k + 1]], draw)
+                    on_state(n, prior.decode(target.restore(there, prior_k, k), k))
+            r = step(r, r0, abar[m], abar[m_next], lambda m=m_next: draw(m))
             if on_step:
-                on_step(k, step, budget[k])
-        x_k = model.prior.decode(model.prior.restore(r, prior_k, k), k)
+                on_step(k, number, plan.budget[k])
+        y = target.restore(r, prior_k, k)
+        x_k = prior.decode(y, k)
+        if design.continuous_adding:
+            x_k = aggregate(x_k, hierarchy.space_factor(k), hierarchy.time_factor(k))
         yield k, x_k
 
 

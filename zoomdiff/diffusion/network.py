@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoomdiff.diffusion.conditions import Conditions
+from zoomdiff.diffusion.design import Design
 from zoomdiff.levels import HOURS_PER_DAY, Hierarchy
 
 DAYS = 7
@@ -51,9 +52,23 @@ class TrunkBlock(nn.Module):
         return x + self.out(self.channels(y))
 
 
-class DayTokenNetwork(nn.Module):
-    """v_theta(r, noise strength | H_k, UEC, StPE, level) for every level of a hierarchy.
+class NoiseFusion(nn.Module):
+    """The paper's prior noise: eps_theta and the implied noise, each mapped to D channels, become one eps."""
 
+    def __init__(self, latent: int) -> None:
+        super().__init__()
+        self.own, self.implied = nn.Linear(1, latent), nn.Linear(1, latent)
+        self.out = nn.Sequential(nn.SiLU(), nn.Linear(2 * latent, latent), nn.SiLU(), nn.Linear(latent, 1))
+
+    def forward(self, eps: Tensor, implied: Tensor) -> Tensor:
+        both = torch.cat([self.own(eps[..., None]), self.implied(implied[..., None])], -1)
+        return self.out(both)[..., 0]
+
+
+class DayTokenNetwork(nn.Module):
+    """The prediction (v or eps) for a state r and its noise strength, given H_k, UEC, StPE and level.
+
+    hierarchy             the levels that come out; the design tells which level each stage's state lives at
     structure, aoi, poi   numbers of channels of the conditions
     preset                number of presets
     """
@@ -61,6 +76,7 @@ class DayTokenNetwork(nn.Module):
     def __init__(
         self,
         hierarchy: Hierarchy,
+        design: Design | None = None,
         *,
         structure: int,
         aoi: int,
@@ -71,33 +87,40 @@ class DayTokenNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.channels = channels
-        day = [level.steps_per_day for level in hierarchy]
-        cells = [hierarchy.block // hierarchy.space_factor(k) for k in range(len(hierarchy))]
+        self.design = design = design or Design()
+        levels = design.diffused(hierarchy)
+        day = [level.steps_per_day for level in levels]
+        self.cells = [hierarchy.block // levels.space_factor(k) for k in range(len(levels))]  # along a block
         self.fold = nn.ModuleList(nn.Linear(hours, channels) for hours in day)
-        self.fold_prior = nn.ModuleList(nn.Linear(hours, channels) for hours in day)
+        if design.sees_prior:
+            self.fold_prior = nn.ModuleList(nn.Linear(hours, channels) for hours in day)
         self.f_structure = mlp(structure, channels)
         self.f_aoi = mlp(aoi, channels)
         self.f_poi = mlp(poi, channels)
         self.f_population = nn.ModuleList(mlp(hours, channels) for hours in day)
         self.preset = nn.Embedding(preset, channels)
-        self.spe = nn.ParameterList(nn.Parameter(0.02 * torch.randn(n, n, PE_SIZE)) for n in cells)
-        self.spe_out = nn.Linear(PE_SIZE, channels)
-        self.tpe_out = nn.Linear(PE_SIZE, channels)
-        hours = torch.arange(DAYS * HOURS_PER_DAY).float()
-        self.register_buffer("tpe", sinusoid(hours).reshape(DAYS, HOURS_PER_DAY, PE_SIZE).mean(1), persistent=False)
+        if design.spe:
+            self.spe = nn.ParameterList(nn.Parameter(0.02 * torch.randn(n, n, PE_SIZE)) for n in self.cells)
+            self.spe_out = nn.Linear(PE_SIZE, channels)
+        if design.tpe:
+            self.tpe_out = nn.Linear(PE_SIZE, channels)
+            hours = sinusoid(torch.arange(DAYS * HOURS_PER_DAY).float())
+            self.register_buffer("tpe", hours.reshape(DAYS, HOURS_PER_DAY, PE_SIZE).mean(1), persistent=False)
         self.level = nn.Embedding(len(hierarchy), channels)
         self.strength = mlp(PE_SIZE, channels)
         self.prior_noise = mlp(PE_SIZE, channels)
         self.trunk = nn.ModuleList(TrunkBlock(channels) for _ in range(blocks))
+        self.fusion = NoiseFusion(design.latent) if design.prior == "noise" else None
         self.unfold = nn.ModuleList(nn.Linear(channels, hours) for hours in day)
         for head in self.unfold:
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
 
     def context(self, prior: Tensor, conditions: Conditions, k: int, keep: Tensor | None = None) -> Tensor:
-        """(B, 7, H_k, W_k, C): all that does not change from step to step, so samplers compute it once per level.
+        """(B, 7, H_k, W_k, C): all that does not change from step to step, so samplers compute it once per stage.
 
-        prior (B, T_k, H_k, W_k) is H_k; conditions are at level k; `keep` (B,) 0/1 drops a sample's UEC (for guidance).
+        prior (B, T_k, H_k, W_k) is H_k; conditions are at the stage's level, one for all samples or one each; `keep`
+        (B,) 0/1 drops a sample's UEC (for guidance). Nothing here looks at neighbours: any whole blocks will do.
         """
         static = [torch.log1p(conditions.structure), conditions.aoi, torch.log1p(conditions.poi)]
         mappers = (self.f_structure, self.f_aoi, self.f_poi)
@@ -105,14 +128,23 @@ class DayTokenNetwork(nn.Module):
         c = c + self.f_population[k](_days(torch.log1p(conditions.population)))
         if keep is not None:
             c = c * keep[:, None, None, None, None]
-        rows, cols = prior.shape[-2:]
-        spe = self.spe_out(self.spe[k])
-        spe = spe.repeat(rows // spe.shape[0], cols // spe.shape[1], 1)
         c = c + self.preset(conditions.preset)[:, None, None, None]
-        return c + spe + self.tpe_out(self.tpe)[:, None, None] + self.fold_prior[k](_days(prior))
+        if self.design.spe:
+            rows, cols = (n // self.cells[k] for n in prior.shape[-2:])
+            c = c + self.spe_out(self.spe[k]).repeat(rows, cols, 1)
+        if self.design.tpe:
+            c = c + self.tpe_out(self.tpe)[:, None, None]
+        if self.design.sees_prior:
+            c = c + self.fold_prior[k](_days(prior))
+        return c.expand(len(prior), -1, -1, -1, -1)
+
+    @property
+    def reach(self) -> int:
+        """Cells that a prediction sees in each direction."""
+        return len(self.trunk)
 
     def forward(self, r: Tensor, strength: Tensor, context: Tensor, k: int, prior_noise: Tensor) -> Tensor:
-        """v (B, T_k, H_k, W_k) for the noisy residual r like it.
+        """The prediction (B, T_k, H_k, W_k) for the noisy state r like it.
 
         strength (B,) is 1 - abar; prior_noise (B,) the standard deviation of the noise that was put on H_k.
         """
@@ -121,8 +153,8 @@ class DayTokenNetwork(nn.Module):
         x = self.fold[k](_days(r)) + context
         for block in self.trunk:
             x = block(x, steering)
-        v = self.unfold[k](functional.layer_norm(x, x.shape[-1:]))  # (B, 7, H_k, W_k, hours)
-        return v.movedim(-1, 2).reshape(r.shape)
+        out = self.unfold[k](functional.layer_norm(x, x.shape[-1:]))  # (B, 7, H_k, W_k, hours)
+        return out.movedim(-1, 2).reshape(r.shape)
 
 
 def _days(x: Tensor) -> Tensor:

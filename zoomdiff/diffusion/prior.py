@@ -1,4 +1,4 @@
-"""The prior: a level is generated as a residual on top of the coarser one (paper Sec. IV-B1, method.md section 3)."""
+"""Volumes <-> their code y_k, and the prior H_k: a level as the coarser one lets expect it (method.md section 3)."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ EMPTY = -0.5  # the logarithm given to no traffic at all: a gap below any traffi
 
 @dataclass(frozen=True)
 class LevelStats:
-    """What the training set says about one level: y = (log - mean) / std, log = log1p(intensity / scale).
+    """What the training set says about one stage: y = (log - mean) / std, log = log1p(intensity / scale).
 
     low, high      range of y in the training set
-    residual_std   s_k: standard deviation of y - H_k (of y itself at the first level)
+    residual_std   s_k: standard deviation of y - H_k (of y itself at the first stage)
     """
 
     mean: float
@@ -28,34 +28,53 @@ class LevelStats:
 
 @dataclass(frozen=True)
 class ResidualPrior:
-    """Volumes in bytes <-> residuals of unit variance that the network diffuses.
+    """Volumes in bytes <-> y of unit variance, H_k, and the residual between them.
 
-    scale   s, bytes per finest cell and step: where the logarithm sets in
+    hierarchy  the levels that come out
+    scale      s, bytes per finest cell and step: where the logarithm sets in
+    stats      of each stage
+    diffused   the level that each stage's state lives at: the same levels, or the finest for all (`Design.diffused`)
     """
 
     hierarchy: Hierarchy
     scale: float
     stats: tuple[LevelStats, ...]
+    diffused: Hierarchy | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "diffused", self.diffused or self.hierarchy)
 
     def encode_intensity(self, intensity: Tensor, k: int) -> Tensor:
-        """y of level k for an intensity in bytes per finest cell and step."""
+        """y of stage k for an intensity in bytes per finest cell and step."""
         log = torch.where(intensity > 0, torch.log1p(intensity / self.scale), EMPTY)
         return (log - self.stats[k].mean) / self.stats[k].std
 
     def encode(self, volume: Tensor, k: int) -> Tensor:
-        """y of level k for volumes (..., T_k, H_k, W_k) in bytes."""
-        return self.encode_intensity(volume / self.hierarchy.fine_pieces(k), k)
+        """y of stage k for volumes (..., T, H, W) in bytes at the level that it diffuses."""
+        return self.encode_intensity(volume / self.diffused.fine_pieces(k), k)
 
     def decode(self, y: Tensor, k: int) -> Tensor:
         """Volumes in bytes, never negative: the inverse of `encode`."""
         log = y * self.stats[k].std + self.stats[k].mean
         intensity = self.scale * torch.expm1(log.clamp(min=0))
-        return torch.where(log > EMPTY / 2, intensity, 0.0) * self.hierarchy.fine_pieces(k)
+        return torch.where(log > EMPTY / 2, intensity, 0.0) * self.diffused.fine_pieces(k)
+
+    def finer(self, k: int) -> tuple[int, int]:
+        """(space, time) factors from level k - 1 to the level that stage k diffuses."""
+        coarse, fine = self.hierarchy[k - 1], self.diffused[k]
+        return round(coarse.side / fine.side), coarse.hours // fine.hours
 
     def from_coarser(self, coarser: Tensor, k: int) -> Tensor:
-        """H_k = U_k(x_{k-1}): level k-1's volumes, intensity repeated, in level k's code."""
+        """H_k = U_k(x_{k-1}): level k-1's volumes, intensity repeated, in stage k's code."""
         intensity = coarser / self.hierarchy.fine_pieces(k - 1)
-        return repeat(self.encode_intensity(intensity, k), *self.hierarchy.between(k - 1, k))
+        return repeat(self.encode_intensity(intensity, k), *self.finer(k))
+
+    def recode(self, y: Tensor, k: int) -> Tensor:
+        """A state of stage k - 1 in the code of stage k and at its level: repeated, not denoised."""
+        before, here = self.stats[k - 1], self.stats[k]
+        coarse, fine = self.diffused[k - 1], self.diffused[k]
+        y = (y * before.std + before.mean - here.mean) / here.std
+        return repeat(y, round(coarse.side / fine.side), coarse.hours // fine.hours)
 
     def residual(self, y: Tensor, prior: Tensor, k: int) -> Tensor:
         """r = (y - H_k) / s_k."""
@@ -65,8 +84,7 @@ class ResidualPrior:
         """y = H_k + s_k r."""
         return prior + self.stats[k].residual_std * r
 
-    def clamp(self, r: Tensor, prior: Tensor, k: int) -> Tensor:
-        """The residual whose y stays in the training range plus a margin: one runaway log value ruins a level."""
+    def clamp(self, y: Tensor, k: int) -> Tensor:
+        """y within the training range plus a margin: one runaway logarithm ruins a level."""
         stats = self.stats[k]
-        y = self.restore(r, prior, k).clamp(stats.low - RANGE_MARGIN, stats.high + RANGE_MARGIN)
-        return self.residual(y, prior, k)
+        return y.clamp(stats.low - RANGE_MARGIN, stats.high + RANGE_MARGIN)

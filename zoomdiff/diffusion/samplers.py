@@ -1,25 +1,65 @@
 """One reverse step from noise level `abar` to the smaller one of `abar_next`, given the clean estimate r0.
 
-All samplers share the signature (r, r0, abar, abar_next, noise) -> r_next, where `noise()` draws a standard normal
-field like r. At abar_next = 1, the node, every one returns r0 itself: nodes are free of noise.
+A sampler is made anew for every stage and called as step(r, r0, abar, abar_next, noise) -> r_next, where `noise()`
+draws a standard normal field like r. At abar_next = 1, the node, every one returns r0 itself: nodes are free of noise.
 """
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
-Sampler = Callable[[Tensor, Tensor, Tensor, Tensor, Callable[[], Tensor]], Tensor]
+Step = Callable[[Tensor, Tensor, Tensor, Tensor, Callable[[], Tensor]], Tensor]
 
 
-def ancestral(r: Tensor, r0: Tensor, abar: Tensor, abar_next: Tensor, noise: Callable[[], Tensor]) -> Tensor:
+def ancestral() -> Step:
     """The DDPM posterior in x0 form (Eq. 5 with its misprints mended, method.md section 4). Finite at abar = 0."""
-    a = abar / abar_next
-    mean = (abar_next.sqrt() * (1 - a) * r0 + a.sqrt() * (1 - abar_next) * r) / (1 - abar)
-    variance = (1 - a) * (1 - abar_next) / (1 - abar)
-    return mean + variance.sqrt() * noise() if variance > 0 else mean
+
+    def step(r: Tensor, r0: Tensor, abar: Tensor, abar_next: Tensor, noise: Callable[[], Tensor]) -> Tensor:
+        a = abar / abar_next
+        mean = (abar_next.sqrt() * (1 - a) * r0 + a.sqrt() * (1 - abar_next) * r) / (1 - abar)
+        variance = (1 - a) * (1 - abar_next) / (1 - abar)
+        return mean + variance.sqrt() * noise() if variance > 0 else mean
+
+    return step
 
 
-def ddim(r: Tensor, r0: Tensor, abar: Tensor, abar_next: Tensor, noise: Callable[[], Tensor]) -> Tensor:
-    """DDIM with sigma = 0: the implied noise is kept, `noise` is not used, so few steps suffice."""
+def ddim() -> Step:
+    """DDIM with sigma = 0 (Song et al. 2021): the implied noise is kept, `noise` is not used, so few steps suffice."""
+
+    def step(r: Tensor, r0: Tensor, abar: Tensor, abar_next: Tensor, noise: Callable[[], Tensor]) -> Tensor:
+        return _towards(r, r0, abar, abar_next)
+
+    return step
+
+
+def dpm_solver() -> Step:
+    """DPM-Solver++(2M) (Lu et al. 2022, Alg. 2), in the clean estimates of this step and the one before.
+
+    First order, which is DDIM, where the log-SNR is infinite: out of pure noise, just after, and into a clean node.
+    """
+    before = None  # (r0, log-SNR) of the step before
+
+    def step(r: Tensor, r0: Tensor, abar: Tensor, abar_next: Tensor, noise: Callable[[], Tensor]) -> Tensor:
+        nonlocal before
+        here, there = _log_snr(abar), _log_snr(abar_next)
+        estimate = r0
+        if before is not None and torch.isfinite(torch.stack([before[1], here, there])).all():
+            ratio = (here - before[1]) / (there - here)
+            estimate = r0 + (r0 - before[0]) / (2 * ratio)
+        before = r0, here
+        return _towards(r, estimate, abar, abar_next)
+
+    return step
+
+
+SAMPLERS = {"ancestral": ancestral, "ddim": ddim, "dpm": dpm_solver}
+
+
+def _towards(r: Tensor, r0: Tensor, abar: Tensor, abar_next: Tensor) -> Tensor:
     implied = (r - abar.sqrt() * r0) / (1 - abar).sqrt()
     return abar_next.sqrt() * r0 + (1 - abar_next).sqrt() * implied
+
+
+def _log_snr(abar: Tensor) -> Tensor:
+    return 0.5 * (abar.log() - (1 - abar).log())

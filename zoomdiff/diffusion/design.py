@@ -1,0 +1,111 @@
+"""The choices that make a DRDM: which schedule, which prior, what the network predicts, what it is told."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor
+
+from zoomdiff.diffusion.schedule import SETTINGS, TOTAL_STEPS, rgp, signal_share
+from zoomdiff.levels import S4T4, Hierarchy, Level
+
+# The five combinations of noise intensity, noise adding and denoising that the paper compares (Table III).
+SCHEMES = ("CN,CA,CD", "CN,CA,SD", "CN,SA,SD", "SN,SA,CD", "SN,SA,SD")
+PRIORS = ("none", "noise", "blend", "residual")
+LATENT = 32  # D of the noise prior's fusion, the best in the paper's Fig. 12
+BLEND = 0.5  # w of the published NPDiff code
+DEFAULT_NODES = (600, 450, 300, 150, 0)
+
+
+@dataclass(frozen=True)
+class Design:
+    """Saved with the weights. The defaults are what measured best.
+
+    scheme      one of SCHEMES. SN/CN: how strong the noise is (`signal_share`). SA: each stage diffuses its own level;
+                CA: all diffuse the finest, and a coarser result is its aggregate. SD: each stage starts from fresh
+                noise; CD: from the state before, refined
+    nodes       N_0 = N > N_1 > ... > N_K = 0, stage k being n in [N_k, N_{k-1})
+    prior       what a level knows of the coarser one, H_k (method.md section 3). none: nothing; noise: the network's
+                eps is fused with the noise implied by H_k in an MLP (the paper's); blend: their weighted mean (the
+                published code's); residual: y_k - H_k is diffused, in units of its standard deviation
+    prediction  what the network predicts, eps or v; the priors noise and blend are made of eps
+    sees_prior  whether H_k is an input, too
+    tpe, spe    which position codes are on (Fig. 13)
+    latent      D, for the prior noise (Fig. 12)
+
+    Raises ValueError for a combination that does not exist.
+    """
+
+    scheme: str = "SN,SA,SD"
+    nodes: tuple[int, ...] = DEFAULT_NODES
+    prior: str = "residual"
+    prediction: str = "v"
+    sees_prior: bool = True
+    tpe: bool = True
+    spe: bool = True
+    latent: int = LATENT
+
+    def __post_init__(self) -> None:
+        if self.scheme not in SCHEMES:
+            raise ValueError(f"there is no scheme {self.scheme!r}: one of {'; '.join(SCHEMES)}")
+        if self.prior not in PRIORS:
+            raise ValueError(f"there is no prior {self.prior!r}: one of {', '.join(PRIORS)}")
+        if self.prediction not in ("eps", "v"):
+            raise ValueError(f"a network predicts eps or v, not {self.prediction!r}")
+        if self.prior in ("noise", "blend") and self.prediction != "eps":
+            raise ValueError(f"the prior {self.prior} fuses noises: let the network predict eps")
+        if self.nodes[-1] != 0 or any(a <= b for a, b in pairwise(self.nodes)):
+            raise ValueError(f"nodes fall from N to 0, not {self.nodes}")
+
+    @property
+    def noise(self) -> str:
+        """SN or CN."""
+        return self.scheme[:2]
+
+    @property
+    def continuous_adding(self) -> bool:
+        """CA: every stage diffuses the finest level."""
+        return "CA" in self.scheme
+
+    @property
+    def continuous_denoising(self) -> bool:
+        """CD: a stage goes on from the state before."""
+        return "CD" in self.scheme
+
+    @property
+    def uses_prior(self) -> bool:
+        return self.prior != "none" or self.sees_prior
+
+    def stage_steps(self, k: int) -> int:
+        """M of stage k."""
+        return self.nodes[k] - self.nodes[k + 1]
+
+    def abar(self, k: int) -> Tensor:
+        """(M + 1,) share of the signal at the local steps of stage k, m = 0 first."""
+        return signal_share(self.noise, self.nodes[k], self.nodes[k + 1], self.nodes[0])
+
+    def diffused(self, hierarchy: Hierarchy) -> Hierarchy:
+        """The level that each stage's state lives at."""
+        if not self.continuous_adding:
+            return hierarchy
+        return Hierarchy((hierarchy.finest,) * len(hierarchy))
+
+
+def setting(name: str, preference: str = "fine", total: int = TOTAL_STEPS) -> tuple[Hierarchy, tuple[int, ...]]:
+    """Hierarchy and nodes of one of the paper's settings (SETTINGS) under an RGP. Raises KeyError, ValueError."""
+    stages = rgp(preference, *SETTINGS[name], total)
+    if [(stage.side, stage.hours) for stage in stages] == [(level.side, level.hours) for level in S4T4]:
+        hierarchy = S4T4
+    else:
+        places = {level.side: level for level in S4T4}
+        hierarchy = Hierarchy(
+            tuple(
+                Level(
+                    f"{places[stage.side].name}-{stage.hours}h",
+                    f"{stage.hours} h · {places[stage.side].title.partition(' · ')[2]}",
+                    stage.side,
+                    stage.hours,
+                )
+                for stage in stages
+            )
+        )
+    return hierarchy, (total, *(stage.node for stage in stages))

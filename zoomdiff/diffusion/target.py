@@ -1,0 +1,56 @@
+"""What a stage diffuses, what the network predicts, and how that becomes the clean state: the one place that knows.
+
+Samplers and the loss see states r and clean estimates r0 only, whatever the prior and the prediction are.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from zoomdiff.diffusion.design import BLEND, Design
+from zoomdiff.diffusion.prior import ResidualPrior
+
+FLOOR = 1e-3  # of abar and 1 - abar where an equation divides by their roots: eps tells nothing of r0 at pure noise
+
+
+@dataclass(frozen=True)
+class Target:
+    """The state of a design and its prediction.
+
+    fuse  (eps_theta, implied noise) -> eps, for the prior `noise`
+    """
+
+    design: Design
+    prior: ResidualPrior
+    fuse: Callable[[Tensor, Tensor], Tensor] | None = None
+
+    def state(self, y: Tensor, prior_k: Tensor, k: int) -> Tensor:
+        """What is diffused for a clean y: the residual, or y itself."""
+        return self.prior.residual(y, prior_k, k) if self.design.prior == "residual" else y
+
+    def restore(self, r: Tensor, prior_k: Tensor, k: int) -> Tensor:
+        """y for a state."""
+        return self.prior.restore(r, prior_k, k) if self.design.prior == "residual" else r
+
+    def loss(self, output: Tensor, r: Tensor, r0: Tensor, eps: Tensor, abar: Tensor, prior_k: Tensor) -> Tensor:
+        """Mean squared error of the network's output for the state r = sqrt(abar) r0 + sqrt(1 - abar) eps (Eq. 12)."""
+        if self.design.prediction == "v":
+            return (output - (abar.sqrt() * eps - (1 - abar).sqrt() * r0)).square().mean()
+        return (self._noise(output, r, abar, prior_k) - eps).square().mean()
+
+    def clean(self, output: Tensor, r: Tensor, abar: Tensor, prior_k: Tensor, k: int) -> Tensor:
+        """r0_hat, its y kept to the training range."""
+        if self.design.prediction == "v":
+            r0 = abar.sqrt() * r - (1 - abar).sqrt() * output
+        else:
+            eps = self._noise(output, r, abar, prior_k)
+            r0 = (r - (1 - abar).sqrt() * eps) / abar.clamp(min=FLOOR).sqrt()
+        return self.state(self.prior.clamp(self.restore(r0, prior_k, k), k), prior_k, k)
+
+    def _noise(self, eps: Tensor, r: Tensor, abar: Tensor, prior_k: Tensor) -> Tensor:
+        """eps_theta, fused with what eps would be if y_k were H_k (the noise of method.md section 3)."""
+        if self.design.prior not in ("noise", "blend"):
+            return eps
+        implied = (r - abar.sqrt() * prior_k) / (1 - abar).clamp(min=FLOOR).sqrt()
+        return self.fuse(eps, implied) if self.design.prior == "noise" else (1 - BLEND) * eps + BLEND * implied
