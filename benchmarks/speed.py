@@ -5,7 +5,8 @@
 Needs no data: the region is paved with a small fictional town, as what stands there does not change the time. Prints
 per level the seconds and the GFLOP/s beside those of large square matrix products with the same dtype and threads, then
 the peak memory of the process and the seconds of `generate`: making the context and writing files are not in them.
-GFLOP are the network's products and convolutions, without a level's context: computed once, 3% of one evaluation.
+GFLOP count the network's products and convolutions once per cell and step: neither the halo of tiles is in them, which
+is computed twice, nor a level's context, which is computed once and 3% of one evaluation.
 """
 
 import argparse
@@ -151,8 +152,7 @@ def single(options: argparse.Namespace) -> float:
     for name, seconds, steps, cells, work in zip(names, *columns, strict=True):
         rate = work / seconds
         print(f"{name:7} {seconds:8.2f} {steps:6} {cells:8} {work:9.1f} {rate:8.1f} {matmul:8.1f} {rate / matmul:7.1%}")
-    print(f"\nmaking the levels agree: {run.total - sum(run.seconds):.2f} s")
-    print(f"peak memory: {run.peak_mb:.0f} MB")
+    print(f"\nmaking the levels agree: {run.total - sum(run.seconds):.2f} s\npeak memory: {run.peak_mb:.0f} MB")
     return run.total
 
 

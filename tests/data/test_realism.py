@@ -105,6 +105,15 @@ def test_urban_clusters_are_dense_and_large():
     assert not realism.urban_clusters(np.zeros((3, 3)), 400.0).any()
 
 
+def test_places_become_alike_when_they_are_summed():
+    week = np.exp(RNG.normal(0, 1, (1, 40, 40))) * DAY[:, None, None]
+    sds = [realism.coarser_log_mean_sd(week, cells) for cells in (1, 2, 4)]
+    assert sds == sorted(sds, reverse=True) and sds[0] == pytest.approx(1, rel=0.1)
+    ragged = week.copy()
+    ragged[:, ::5] = 0  # no block of 5 x 5 is whole any more
+    assert np.isnan(realism.coarser_log_mean_sd(ragged, 5))
+
+
 def test_users_and_places_explain_what_they_caused():
     users = np.tile(RNG.lognormal(3, 1, 300), (168, 1))
     assert realism.users_correlation(5.0 * users, users) == pytest.approx(1)

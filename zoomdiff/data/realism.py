@@ -60,8 +60,7 @@ class HourlyGrid:
         """
 
         def coarse(x: np.ndarray) -> np.ndarray:
-            h, w = x.shape[-2:]
-            summed = aggregate(x[:, : h - h % cells, : w - w % cells].astype(float), cells, 1)
+            summed = aggregate(_whole_blocks(x, cells).astype(float), cells, 1)
             return summed if urban is None else summed * urban
 
         return cls(
@@ -123,6 +122,13 @@ def urban_clusters(people: np.ndarray, side: float) -> np.ndarray:
 def log_mean_sd(traffic: np.ndarray) -> float:
     """Standard deviation over cells of ln(mean): how unequal places are."""
     return float(np.log(np.nanmean(traffic, 0)).std())
+
+
+def coarser_log_mean_sd(grid: np.ndarray, cells: int) -> float:
+    """`log_mean_sd` of blocks of `cells` x `cells` cells that are all active: how fast places become alike. NaN for few."""
+    total = np.nan_to_num(np.nanmean(_whole_blocks(grid, cells), 0))[None]
+    whole = aggregate(_whole_blocks(active_cells(grid)[None].astype(int), cells), cells, 1)[0] == cells**2
+    return log_mean_sd(aggregate(total, cells, 1)[:, whole]) if whole.sum() >= 10 else float("nan")
 
 
 def gini(traffic: np.ndarray) -> float:
@@ -256,12 +262,17 @@ def child_share_sd(grid: np.ndarray) -> float:
 
     NaN if there is no such block.
     """
-    _, h, w = grid.shape
-    total = np.nan_to_num(np.nanmean(grid[:, : h - h % 2, : w - w % 2], 0))
-    whole = aggregate(active_cells(grid)[None, : h - h % 2, : w - w % 2].astype(int), 2, 1)[0] == 4
+    total = np.nan_to_num(np.nanmean(_whole_blocks(grid, 2), 0))
+    whole = aggregate(_whole_blocks(active_cells(grid)[None].astype(int), 2), 2, 1)[0] == 4
     shares = total / np.kron(aggregate(total[None], 2, 1)[0], np.ones((2, 2))).clip(min=1e-300)
     shares = shares[np.kron(whole, np.ones((2, 2), bool))]
     return float(np.log(shares).std()) if len(shares) else float("nan")
+
+
+def _whole_blocks(grid: np.ndarray, cells: int) -> np.ndarray:
+    """(T, H, W) without the last rows and columns that make no whole block."""
+    _, h, w = grid.shape
+    return grid[:, : h - h % cells, : w - w % cells]
 
 
 def _days(series: np.ndarray) -> np.ndarray:

@@ -54,15 +54,6 @@ def _near(statistic: Callable, *arguments) -> Callable[[HourlyGrid], float]:
     return lambda sample: statistic(sample.traffic, *arguments)
 
 
-def _coarser(cells: int) -> Callable[[HourlyGrid], float]:
-    """sd of ln(mean) after summing `cells` x `cells` cells: how fast places become alike."""
-
-    def statistic(sample: HourlyGrid) -> float:
-        return realism.log_mean_sd(HourlyGrid.of_week(sample.traffic, cells).cells)
-
-    return statistic
-
-
 def _users(sample: HourlyGrid) -> float:
     if sample.users is None:
         return float("nan")
@@ -133,8 +124,8 @@ ROWS = (
     Row("autocorrelation, 168 h", _cells(realism.autocorrelation, 168), _real(None, 0.75, None, 0.97, 0.71)),
     Row("workday trough, hour", _calendar(realism.trough_hour), {}, more=(3, 5)),
     Row("correlation with the city", _cells(realism.city_correlation), {}, more=(0.77, 0.95)),
-    Row("sd of ln(mean), 2 x 2 cells", _coarser(2), _real(0.72, 1.01, None, None, None)),
-    Row("sd of ln(mean), 4 x 4 cells", _coarser(4), _real(0.63, 0.89, None, None, None)),
+    Row("sd of ln(mean), 2 x 2 cells", _near(realism.coarser_log_mean_sd, 2), _real(0.72, 1.01, None, None, None)),
+    Row("sd of ln(mean), 4 x 4 cells", _near(realism.coarser_log_mean_sd, 4), _real(0.63, 0.89, None, None, None)),
     Row("ln-sd, steps of 2 h", _calendar(realism.own_profile_deviation, 2), _real(0.18, None, 0.20, None, None)),
     Row("ln-sd, steps of 4 h", _calendar(realism.own_profile_deviation, 4), _real(0.14, None, 0.16, None, None)),
     Row("ln-sd, whole days", _calendar(realism.own_profile_deviation, 24), _real(0.08, None, 0.09, None, None)),
