@@ -1,6 +1,7 @@
 """From a UEC to traffic: run RRDP, make the levels agree, keep what is needed to make it again."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ def ensemble(
     uec: UEC,
     seeds: Sequence[int],
     *,
-    steps: str | int = "fast",
+    steps: str | int | Plan = "fast",
     preset: str = "europe",
     guidance: float = 1.0,
     tile: int = TILE,
@@ -39,7 +40,8 @@ def ensemble(
     """Several weeks at once, one per seed; each is the week that its seed alone gives.
 
     seeds     the same seed, region, preset and weights give the same traffic
-    steps     "fast" (DDIM, a few steps per level), "full" (all ancestral steps) or a number of DDIM steps per level
+    steps     "fast" (DDIM, a few steps per level), "full" (all ancestral steps), a number of DDIM steps per level, or
+              a Plan of one's own (which then also tells guidance and tile)
     preset    whose habits the people have: "china" or "europe" (see `data.city.PRESETS`)
     guidance  above 1 the map counts for more, and variety for less (classifier-free guidance; doubles the time)
     tile      finest cells along the side of the pieces that larger regions are made in; the result is the same
@@ -68,7 +70,7 @@ def refine(
     level: str,
     *,
     seed: int = 0,
-    steps: str | int = "fast",
+    steps: str | int | Plan = "fast",
     preset: str = "europe",
     guidance: float = 1.0,
     tile: int = TILE,
@@ -143,11 +145,11 @@ def _run(
     return raw
 
 
-def _provenance(uec: UEC, seed: int, steps: str | int, preset: str, gap: list[float]) -> dict:
+def _provenance(uec: UEC, seed: int, steps: str | int | Plan, preset: str, gap: list[float]) -> dict:
     return {
         "zoomdiff": zoomdiff.__version__,
         "seed": seed,
-        "steps": steps,
+        "steps": asdict(steps) if isinstance(steps, Plan) else steps,
         "preset": preset,
         "gap_before_conservation": [round(g, 4) for g in gap],
         "sources": list(uec.sources),
@@ -156,8 +158,10 @@ def _provenance(uec: UEC, seed: int, steps: str | int, preset: str, gap: list[fl
     }
 
 
-def _plan(steps: str | int, model: DRDM, guidance: float, tile: int) -> Plan:
+def _plan(steps: str | int | Plan, model: DRDM, guidance: float, tile: int) -> Plan:
     """How to walk for what the user asked."""
+    if isinstance(steps, Plan):
+        return steps
     stages = range(len(model.hierarchy))
     most = min(model.design.stage_steps(k) for k in stages)
     if steps == "fast":

@@ -125,7 +125,7 @@ def log_mean_sd(traffic: np.ndarray) -> float:
 
 
 def coarser_log_mean_sd(grid: np.ndarray, cells: int) -> float:
-    """`log_mean_sd` of blocks of `cells` x `cells` cells that are all active: how fast places become alike. NaN for few."""
+    """`log_mean_sd` of blocks of `cells` x `cells` active cells: how fast places become alike. NaN for a few blocks."""
     total = np.nan_to_num(np.nanmean(_whole_blocks(grid, cells), 0))[None]
     whole = aggregate(_whole_blocks(active_cells(grid)[None].astype(int), cells), cells, 1)[0] == cells**2
     return log_mean_sd(aggregate(total, cells, 1)[:, whole]) if whole.sum() >= 10 else float("nan")

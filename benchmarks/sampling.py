@@ -1,0 +1,102 @@
+"""How many steps, and by which sampler? Against a simulated week of a map that training never saw.
+
+    python -m benchmarks.sampling --map ../shared/data/maps/monaco_2016_osrm.osm.pbf --bbox 7.40,43.72,7.44,43.75
+        [--samples 4] [--out benchmarks/results/sampling.json]
+
+Per sampler, strides per level and their power (2: shorter towards the node): error of a single sample (MAE) and of the
+ensemble (CRPS), both in MB and relative to the full chain; what the samples carry in all, how unequal they are
+(spread of log traffic) and how noisy their hours are, each relative to the simulated week; seconds per sample. "fast"
+and "full" are what `generate` does by these names.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from zoomdiff import metrics
+from zoomdiff.checkpoint import SHIPPED, load_model
+from zoomdiff.context import UEC, build_uec, read_map
+from zoomdiff.data import realism
+from zoomdiff.data.city import PRESETS, simulate
+from zoomdiff.diffusion.drdm import DRDM, Plan
+from zoomdiff.generate import TILE, ensemble
+from zoomdiff.region import Region, parse_bbox
+
+TRUTH_SEED = 900_000  # of no training city
+BUDGETS = ((4,) * 4, (4, 6, 8, 10), (8,) * 4, (16,) * 4)
+LEVELS = ("bs", "grid50")
+
+
+def plans() -> dict[str, str | Plan]:
+    """Name -> what to ask `ensemble` for; the full chain first."""
+    named = {"full": "full", "fast": "fast"}
+    for sampler in ("ddim", "dpm", "ancestral"):
+        for power in (1.0, 2.0):
+            for budget in BUDGETS:
+                words = str(budget[0]) if len(set(budget)) == 1 else "+".join(map(str, budget))
+                named[f"{sampler} {words} power {power:g}"] = Plan(budget, sampler, power, tile=TILE)
+    return named
+
+
+def block_noise(finest: np.ndarray) -> float:
+    """ln-sd of a block's hours around its own workdays, median block: noise that no level but the finest makes."""
+    sample = realism.HourlyGrid.of_week(finest, 8)
+    return realism.own_profile_deviation(sample.cells, sample.weekday)
+
+
+def measure(
+    model: DRDM, uec: UEC, truth: list[np.ndarray], steps: str | Plan, samples: int, preset: str
+) -> dict[str, float]:
+    """One row of the table."""
+    started = time.monotonic()
+    weeks = [ensemble(model, uec, [seed], steps=steps, preset=preset)[0] for seed in range(samples)]
+    row = {"seconds": (time.monotonic() - started) / samples}
+    for level in LEVELS:
+        k = model.hierarchy.index(level)
+        made = np.stack([week.volumes[k] for week in weeks]) / 1e6
+        row[f"MAE {level}"] = float(np.mean([metrics.mae(truth[k], x) for x in made]))
+        row[f"CRPS {level}"] = metrics.crps(truth[k], made)
+        row[f"spread {level}"] = metrics.spread_ratio(truth[k], made)
+    row["volume"] = float(np.mean([week.total() for week in weeks]) / 1e6 / truth[-1].sum())
+    row["noise"] = float(np.mean([block_noise(week.volumes[-1]) for week in weeks]) / block_noise(truth[-1]))
+    return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--map", required=True)
+    parser.add_argument("--bbox", type=parse_bbox)
+    parser.add_argument("--preset", choices=PRESETS, default="europe")
+    parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--weights", type=Path, default=SHIPPED)
+    parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    options = parser.parse_args()
+    layers = read_map(options.map)
+    uec = build_uec(layers, Region.from_bbox(options.bbox or layers.extent))
+    model = load_model(options.weights)
+    week = simulate(uec, TRUTH_SEED, PRESETS[options.preset]).traffic.astype(float) * uec.region.mask() / 1e6
+    truth = model.hierarchy.pyramid(week)
+    print(f"{uec.region!r}, {options.preset}, {options.samples} samples each", flush=True)
+    rows = {}
+    for name, steps in plans().items():
+        rows[name] = measure(model, uec, truth, steps, options.samples, options.preset)
+        print(name, {key: round(value, 3) for key, value in rows[name].items()}, flush=True)
+    table = pd.DataFrame(rows).T
+    for level in LEVELS:
+        for error in ("MAE", "CRPS"):
+            table[f"{error} {level}"] /= table.loc["full", f"{error} {level}"]
+    print("\nMAE and CRPS relative to the full chain; spread, volume and noise relative to the simulated week")
+    print(table.sort_values("CRPS grid50").to_string(float_format="{:.3f}".format))
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(
+            json.dumps({"region": repr(uec.region), "preset": options.preset, "rows": rows}, indent=1)
+        )
+
+
+if __name__ == "__main__":
+    main()
