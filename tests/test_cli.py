@@ -65,6 +65,18 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(helsinki, tmp_p
         assert (tmp_path / "2" / name).read_bytes() != (out / name).read_bytes()
 
 
+def test_refine_keeps_the_totals_of_the_file(helsinki, tmp_path, monkeypatch, capsys):
+    out, _ = helsinki
+    command = ["zoomdiff", "refine", str(out / "bs.geojson"), "--steps", "2", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 0 and "refined in" in capsys.readouterr().out
+    np.testing.assert_array_equal(
+        np.stack(gpd.read_file(tmp_path / "bs.geojson").traffic), np.stack(gpd.read_file(out / "bs.geojson").traffic)
+    )
+
+
 def test_realism_prints_a_table_beside_real_cities(helsinki, monkeypatch, capsys):
     out, _ = helsinki
     monkeypatch.setattr(sys, "argv", ["zoomdiff", "realism", str(out / "grid50.geojson"), "--city", "helsinki"])

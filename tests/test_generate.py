@@ -11,7 +11,8 @@ from zoomdiff.context.uec import STRUCTURE
 from zoomdiff.data.city import EUROPE, simulate
 from zoomdiff.data.procedural import procedural_map
 from zoomdiff.errors import OptionError
-from zoomdiff.generate import generate
+from zoomdiff.generate import ensemble, generate, refine
+from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.region import Region
 
 
@@ -59,6 +60,58 @@ def test_a_seed_decides(model, helsinki):
     assert np.corrcoef(once.ravel(), other.ravel())[0, 1] < 0.99
 
 
+def test_weeks_made_together_are_those_made_alone(model, helsinki):
+    together = ensemble(model, helsinki, [3, 4], steps=2)
+    for seed, week in zip((3, 4), together, strict=True):
+        alone = generate(model, helsinki, steps=2, seed=seed).volumes[0]
+        np.testing.assert_allclose(week.volumes[0], alone, rtol=0.1)  # bf16 rounds by the batch
+        assert week.provenance["seed"] == seed
+
+
+def test_habits_differ(model, helsinki):
+    china, europe = (
+        np.mean([week.volumes[-1].sum((1, 2)) for week in ensemble(model, helsinki, range(4), preset=preset)], 0)
+        for preset in ("china", "europe")
+    )
+    china, europe = (week[:120].reshape(5, 24).mean(0) for week in (china, europe))
+    assert china[12] / china.mean() > 1.1 * europe[12] / europe.mean()
+    assert europe.max() / europe.min() < 0.8 * china.max() / china.min()
+    with pytest.raises(OptionError, match="no preset"):
+        generate(model, helsinki, preset="mars")
+
+
+@pytest.mark.parametrize("level", ["bs", "cell", "grid100"])
+def test_refined_traffic_keeps_what_is_known(model, helsinki, level):
+    known = generate(model, helsinki, steps=2, seed=1)
+    k = S4T4.index(level)
+    pyramid = refine(model, helsinki, known.volumes[k], level, seed=2, steps=2)
+    np.testing.assert_array_equal(pyramid.volumes[k], known.volumes[k])
+    total = aggregate(pyramid.volumes[-1], S4T4.space_factor(k), S4T4.time_factor(k))
+    np.testing.assert_allclose(total, known.volumes[k], rtol=1e-5, atol=1)
+    np.testing.assert_allclose(pyramid.volumes[0].sum(), known.volumes[0].sum(), rtol=1e-9)
+    fine, truth = pyramid.volumes[-1].mean(0), known.volumes[-1].mean(0)
+    assert spearmanr(fine.ravel(), truth.ravel())[0] > 0.6, "the detail follows the map"
+    assert pyramid.provenance["refined_from"] == level
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"level": "grid50"}, "bs, cell, grid100"),
+        ({"volumes": np.zeros((7, 1, 1))}, "have shape"),
+        ({"volumes": "negative"}, "negative"),
+        ({"volumes": "nan"}, "no numbers"),
+    ],
+)
+def test_what_cannot_be_refined_gets_one_sentence(model, helsinki, change, words):
+    volumes = np.ones((7, *helsinki.region.blocks.shape))
+    if isinstance(change.get("volumes"), str):
+        volumes[0, 1, 1] = {"negative": -1.0, "nan": np.nan}[change["volumes"]]
+        change = {"volumes": volumes}
+    with pytest.raises(OptionError, match=words):
+        refine(model, helsinki, **({"volumes": volumes, "level": "bs"} | change))
+
+
 def test_the_same_place_has_the_same_traffic_in_a_larger_region(model):
     """Noise is tied to the place, so the overlap differs only by what the map brings in from the sides."""
     layers = read_map("helsinki")
@@ -83,7 +136,7 @@ def test_traffic_follows_the_map_of_an_unseen_town(model, town):
     mean = pyramid.volumes[-1].mean(0)
     lively = mean[np.isin(town.aoi, [AOI_INDEX[a] for a in ("residential", "commercial", "office", "mixed")])].mean()
     for quiet in ("water", "green", "farmland"):
-        assert mean[town.aoi == AOI_INDEX[quiet]].mean() < 0.25 * lively
+        assert mean[town.aoi == AOI_INDEX[quiet]].mean() < 0.5 * lively
     assert pyramid.total() == pytest.approx(truth.sum(), rel=0.5)
 
 

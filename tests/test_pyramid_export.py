@@ -81,8 +81,13 @@ def test_files_open_in_geopandas_where_they_belong(tmp_path):
 
 def test_read_geojson_undoes_write_geojson(tmp_path):
     pyramid = made_up_pyramid()
-    for path, x_k in zip(write_geojson(pyramid, tmp_path), pyramid.volumes, strict=True):
-        np.testing.assert_array_equal(read_geojson(path), x_k)
+    region = pyramid.region
+    for k, path in enumerate(write_geojson(pyramid, tmp_path)):
+        volumes, frame, level = read_geojson(path)
+        np.testing.assert_array_equal(volumes, pyramid.volumes[k])
+        assert level == S4T4[k].name
+        assert (frame.epsg, frame.row, frame.col) == (region.epsg, region.row, region.col)
+        np.testing.assert_array_equal(frame.blocks, region.blocks)
     (tmp_path / "other.geojson").write_text('{"type": "FeatureCollection", "features": []}')
     with pytest.raises(OptionError, match="not a GeoJSON file that ZoomDiff wrote"):
         read_geojson(tmp_path / "other.geojson")

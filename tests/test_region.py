@@ -51,6 +51,17 @@ def test_a_place_has_the_same_block_whichever_region_is_drawn(place, width, more
     np.testing.assert_allclose(small.corners(0)[row, col], large.corners(0)[row_large, col_large], atol=1e-9)
 
 
+@given(places, spans, spans)
+@settings(max_examples=20)
+def test_a_region_of_given_blocks_is_the_one_drawn_around_them(place, width, height):
+    lon, lat = place
+    region = Region.from_bbox((lon, lat, lon + width, lat + height))
+    again = Region.of_blocks(region.epsg, region.row, region.col, region.blocks)
+    assert again.km2 == region.km2 and again.bounds == region.bounds
+    drawn = gpd.GeoSeries([again.polygon], crs=4326).to_crs(region.epsg).iloc[0]
+    assert drawn.area == pytest.approx(region.km2 * 1e6, rel=1e-4)
+
+
 def test_mask_has_whole_blocks_at_every_level():
     triangle = shapely.Polygon([(24.90, 60.15), (24.98, 60.15), (24.98, 60.20)])
     region = Region.from_polygon(triangle)

@@ -1,20 +1,25 @@
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from zoomdiff.checkpoint import load_model
+from zoomdiff.checkpoint import SHIPPED, load_model
 from zoomdiff.context import build_uec
+from zoomdiff.data.city import EUROPE, simulate
 from zoomdiff.data.patches import TrainingCity, fit_prior, random_patches
 from zoomdiff.data.procedural import procedural_map
 from zoomdiff.data.splits import Split, write_splits
 from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.design import Design
 from zoomdiff.errors import CheckpointError, OptionError
+from zoomdiff.export import write_geojson
+from zoomdiff.generate import generate
 from zoomdiff.levels import S4T4, aggregate
+from zoomdiff.pyramid import TrafficPyramid
 from zoomdiff.region import Region
 from zoomdiff.train import TrainConfig, learning_rate, train
 
@@ -126,3 +131,33 @@ def test_a_split_of_another_extent_is_refused(tmp_path):
     config = TrainConfig(towns=1, weeks=1, splits=str(tmp_path / "splits.json"))
     with pytest.raises(OptionError, match="another extent"):
         train(tmp_path / "run", config, device="cpu", say=lambda text: None)
+
+
+def test_fine_tuning_on_known_traffic_starts_from_the_weights_given_and_fits_it_better(tmp_path, monkeypatch):
+    """A week that is ten times the simulator's: few steps from trained weights come nearer to it than the start was."""
+    layers = procedural_map(1, kilometres=1.6)
+    uec = build_uec(layers, Region.from_bbox(layers.extent))
+    week = np.round(10 * simulate(uec, 3, EUROPE).traffic.astype(float) * uec.region.mask())
+    pyramid = TrafficPyramid(uec.region, tuple(S4T4.pyramid(week)))
+    *_, path = write_geojson(pyramid, tmp_path / "own")
+    monkeypatch.setattr("zoomdiff.train.read_map", lambda source, bbox=None: layers)
+    config = TrainConfig(
+        maps=("a map",),
+        own_weeks=(str(path),),
+        init=str(SHIPPED),
+        presets=("europe",),
+        towns=0,
+        steps=60,
+        cells=256,
+        learning_rate=3e-4,
+        warmup=10,
+    )
+    tuned = load_model(train(tmp_path / "run", config, device="cpu", say=lambda text: None), "cpu")
+    shipped = load_model(SHIPPED, "cpu")
+    assert tuned.prior == shipped.prior and tuned.design == shipped.design
+    totals = [generate(model, uec, seed=0).total() for model in (shipped, tuned)]
+    errors = [abs(np.log(total / week.sum())) for total in totals]
+    assert errors[1] < 0.8 * errors[0]
+
+    with pytest.raises(OptionError, match=r"give a grid50\.geojson"):
+        train(tmp_path / "other", replace(config, own_weeks=(str(tmp_path / "own" / "bs.geojson"),)), device="cpu")

@@ -1,4 +1,4 @@
-"""The command line: `python -m zoomdiff generate`, `train`, `split` and `realism`."""
+"""The command line: `python -m zoomdiff generate`, `refine`, `train`, `split` and `realism`."""
 
 import glob
 import os
@@ -15,8 +15,9 @@ import zoomdiff
 from zoomdiff.errors import OptionError, ZoomDiffError
 
 if TYPE_CHECKING:
-    from zoomdiff.context import MapLayers
+    from zoomdiff.context import UEC, MapLayers
     from zoomdiff.levels import Hierarchy
+    from zoomdiff.pyramid import TrafficPyramid
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, no_args_is_help=True, help=zoomdiff.__doc__)
 
@@ -46,9 +47,7 @@ def generate(
     # Imported here, so that --help and usage errors come at once.
     from zoomdiff.checkpoint import SHIPPED, load_model
     from zoomdiff.context import build_uec
-    from zoomdiff.export import write_geojson
     from zoomdiff.generate import generate as run
-    from zoomdiff.pyramid import human_bytes
     from zoomdiff.region import Region, parse_bbox
 
     frame = None
@@ -65,11 +64,47 @@ def generate(
 
     started = time.monotonic()
     pyramid = run(model, uec, steps=steps, seed=seed, preset=preset, on_step=stage_bars(frame.hierarchy))
+    _write(pyramid, out, uec, f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}), generated", started)
+
+
+@app.command()
+def refine(
+    file: Annotated[
+        Path, typer.Argument(help="bs.geojson, cell.geojson or grid100.geojson as `generate` writes them.")
+    ],
+    map_: Annotated[str, typer.Option("--map", help="Map of the place, as for generate.")] = "helsinki",
+    steps: Annotated[str, typer.Option(help="fast, full, or a number of steps per level.")] = "fast",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same detail.")] = 0,
+    preset: Annotated[str, typer.Option(help="Whose habits the people have: china or europe.")] = "europe",
+    out: Annotated[Path, typer.Option(help="Folder for the four GeoJSON files.")] = Path("refined"),
+    weights: Annotated[Path | None, typer.Option(help="Weights of your own; default: the shipped ones.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+) -> None:
+    """Refine known traffic of one level to all finer ones, without training; what is known stays as it is."""
+    from zoomdiff.checkpoint import SHIPPED, load_model
+    from zoomdiff.context import build_uec
+    from zoomdiff.export import read_geojson
+    from zoomdiff.generate import refine as run
+
+    known = read_geojson(file)
+    layers = _map(map_, known.region.bounds)
+    uec = build_uec(layers, known.region)
+    model = load_model(weights or SHIPPED, device)
+    started = time.monotonic()
+    bars = stage_bars(known.region.hierarchy)
+    pyramid = run(model, uec, known.volumes, known.level, steps=steps, seed=seed, preset=preset, on_step=bars)
+    _write(pyramid, out, uec, f"{known.region.km2:.2f} km2 of {layers.name} ({layers.licence}), refined", started)
+
+
+def _write(pyramid: "TrafficPyramid", out: Path, uec: "UEC", what: str, started: float) -> None:
+    """Write the files and say what is in them."""
+    from zoomdiff.export import write_geojson
+    from zoomdiff.pyramid import human_bytes
+
     paths = write_geojson(pyramid, out)
-    seconds = time.monotonic() - started
     for note in uec.notes:
         typer.echo(f"Note: {note}")
-    typer.echo(f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}), generated in {seconds:.1f} s")
+    typer.echo(f"{what} in {time.monotonic() - started:.1f} s")
     for k, path in enumerate(paths):
         steps_k, rows, cols = pyramid.volumes[k].shape
         typer.echo(
@@ -84,28 +119,42 @@ def train(
     map_: Annotated[
         list[str] | None, typer.Option("--map", help="Map to train on; repeat for several. None: towns only.")
     ] = None,
+    week: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="grid50.geojson with traffic of your own on the (only) --map; may repeat. Then no simulation."
+        ),
+    ] = None,
+    init: Annotated[str | None, typer.Option(help="Weights to start from: fine-tuning.")] = None,
+    preset: Annotated[list[str] | None, typer.Option(help="china or europe; default: both.")] = None,
     splits: Annotated[str | None, typer.Option(help="File of splits: maps named in it are used in part.")] = None,
     held_out: Annotated[str | None, typer.Option(help="Map that is only evaluated on.")] = None,
     towns: Annotated[int, typer.Option(help="Procedural towns to train on besides.")] = 8,
     weeks: Annotated[int, typer.Option(help="Simulated weeks per map and preset.")] = 2,
     steps: Annotated[int, typer.Option(help="Training steps.")] = 10_000,
     cells: Annotated[int, typer.Option(help="Raster cells per step: the batch size.")] = 2048,
+    learning_rate: Annotated[float, typer.Option(help="Largest step; a third of it is enough for fine-tuning.")] = 1e-3,
     seed: Annotated[int, typer.Option(help="Seed of the cities, the patches and the noise.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out; same options.")] = False,
 ) -> None:
     """Train the model on the reference city, simulated on real and procedural maps."""
+    from zoomdiff.data.city import PRESETS
     from zoomdiff.train import TrainConfig
     from zoomdiff.train import train as run
 
     config = TrainConfig(
         maps=tuple(map_ or ()),
+        own_weeks=tuple(week or ()),
+        init=init,
+        presets=tuple(preset or PRESETS),
         splits=splits,
         towns=towns,
         weeks=weeks,
         held_out=held_out,
         steps=steps,
         cells=cells,
+        learning_rate=learning_rate,
         seed=seed,
     )
     with tqdm(total=steps, unit="step", mininterval=5) as bar:

@@ -8,7 +8,9 @@ import numpy as np
 import orjson
 
 from zoomdiff.errors import OptionError
+from zoomdiff.levels import S4T4
 from zoomdiff.pyramid import TrafficPyramid
+from zoomdiff.region import Region
 
 DEGREE_DECIMALS = 7  # about 1 cm
 
@@ -34,7 +36,7 @@ def to_geojson(pyramid: TrafficPyramid, k: int) -> bytes:
                 "row": region.row * per_block + int(row),
                 "col": region.col * per_block + int(col),
                 "h3": h3_ids[row, col],
-                "traffic": pyramid.volumes[k][:, row, col].astype(np.int64).tolist(),
+                "traffic": np.rint(pyramid.volumes[k][:, row, col]).astype(np.int64).tolist(),
             },
         }
         for row, col in zip(*np.nonzero(region.mask(k)), strict=True)
@@ -74,12 +76,16 @@ def write_geojson(pyramid: TrafficPyramid, folder: Path) -> list[Path]:
 
 
 class LevelFile(NamedTuple):
-    """One level as read from a file: (T, H, W) bytes, 0 outside the region, and its place in the zone's raster."""
+    """One level as read from a file.
+
+    volumes  (T, H, W) bytes on the frame of whole blocks that holds all its cells, 0 where the file has none
+    region   the blocks that the file has cells of
+    level    name
+    """
 
     volumes: np.ndarray
-    epsg: int
-    row: int
-    col: int
+    region: Region
+    level: str
 
 
 def read_geojson(path: Path) -> LevelFile:
@@ -87,13 +93,19 @@ def read_geojson(path: Path) -> LevelFile:
     try:
         file = orjson.loads(path.read_bytes())
         cells = [feature["properties"] for feature in file["features"]]
-        rows, cols = (np.array([cell[key] for cell in cells]) for key in ("row", "col"))
+        at = np.array([(cell["row"], cell["col"]) for cell in cells])
         traffic = np.array([cell["traffic"] for cell in cells], float)
-        grid = np.zeros((traffic.shape[1], np.ptp(rows) + 1, np.ptp(cols) + 1))
-        grid[:, rows - rows.min(), cols - cols.min()] = traffic.T
-        epsg = int(file["raster"]["crs"].removeprefix("EPSG:"))
+        epsg, side = int(file["raster"]["crs"].removeprefix("EPSG:")), file["raster"]["side_m"]
+        per_block = round(S4T4[0].side / side)
+        first = at.min(0) // per_block
+        blocks = np.zeros(at.max(0) // per_block - first + 1, bool)
+        blocks[tuple((at // per_block - first).T)] = True
+        grid = np.zeros((traffic.shape[1], *(per_block * n for n in blocks.shape)))
+        grid[:, *(at - first * per_block).T] = traffic.T
+        region = Region.of_blocks(epsg, int(first[0]), int(first[1]), blocks)
+        name = file["name"].removeprefix("zoomdiff-")
     except OSError as error:
         raise OptionError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise OptionError(f"{path.name} is not a GeoJSON file that ZoomDiff wrote: give grid50.geojson.") from error
-    return LevelFile(grid, epsg, int(rows.min()), int(cols.min()))
+        raise OptionError(f"{path.name} is not a GeoJSON file that ZoomDiff wrote.") from error
+    return LevelFile(grid, region, name)

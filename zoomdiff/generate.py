@@ -94,10 +94,11 @@ def refine(
     if level not in names:
         raise OptionError(f"Traffic can be refined from the levels {', '.join(names)}, not {level!r}.")
     k = hierarchy.index(level)
-    volumes = np.asarray(volumes, np.float64) * region.mask(k)
+    volumes = np.asarray(volumes, np.float64)
     shape = (168 // hierarchy[k].hours, *region.mask(k).shape)
     if volumes.shape != shape:
         raise OptionError(f"The volumes have shape {volumes.shape}; level {level} of this region has {shape}.")
+    volumes = volumes * region.mask(k)
     if not np.isfinite(volumes).all() or (volumes < 0).any():
         raise OptionError("The volumes have values that are negative or no numbers: fill gaps first.")
     plan = _plan(steps, model, guidance, tile)

@@ -100,6 +100,16 @@ class Region:
         return cls.from_polygon(shapely.box(west, south, east, north), **options)
 
     @classmethod
+    def of_blocks(cls, epsg: int, row: int, col: int, blocks: np.ndarray, hierarchy: Hierarchy = S4T4) -> "Region":
+        """The region of given blocks (rows, cols) bool of a zone's raster, the first one at (row, col)."""
+        side = hierarchy[0].side
+        rows, cols = np.nonzero(blocks)
+        west, north = (col + cols) * side, UTM_TOP - (row + rows) * side
+        area = shapely.union_all(shapely.box(west, north - side, west + side, north))
+        polygon = shapely.transform(area, to_lonlat(epsg).transform, interleaved=False)
+        return cls(polygon, epsg, row, col, blocks, hierarchy)
+
+    @classmethod
     def from_geojson(cls, source: str | bytes | Path, **options) -> "Region":
         """The region of all polygons in a GeoJSON file (or its text); options and errors as `from_polygon`."""
         try:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
-from zoomdiff.checkpoint import SHIPPED, new_network, save_model
+from zoomdiff.checkpoint import SHIPPED, load_model, new_network, save_model
 from zoomdiff.context import MapLayers, build_uec, read_map
 from zoomdiff.data.city import PRESETS
 from zoomdiff.data.patches import TrainingCity, fit_prior, random_patches
@@ -22,6 +22,8 @@ from zoomdiff.device import autocast, pick_device
 from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.drdm import DRDM, hnap_loss
 from zoomdiff.errors import OptionError
+from zoomdiff.export import read_geojson
+from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 
 LONGEST_SIDE = (12, 10, 6, 4)  # blocks: coarse levels need wide patches, fine ones show enough cells in few blocks
@@ -32,6 +34,9 @@ class TrainConfig:
     """What a run needs to be repeated; saved beside the weights.
 
     maps        map files or folders (see `read_map`); "helsinki" is kept for the users
+    own_weeks   grid50.geojson files, one week of known traffic each, in the layout that `generate` writes; the map is
+                then the first of `maps`, and nothing is simulated on it
+    init        weights to start from instead of random ones: fine-tuning keeps their design and statistics
     splits      file of splits (see `data.splits`): of the maps that it names only the training blocks are used
     presets     of the simulated cities (see `data.city`); every map is simulated with each
     towns       number of procedural towns besides
@@ -42,6 +47,8 @@ class TrainConfig:
     """
 
     maps: tuple[str, ...] = ()
+    own_weeks: tuple[str, ...] = ()
+    init: str | None = None
     splits: str | None = None
     presets: tuple[str, ...] = tuple(PRESETS)
     towns: int = 8
@@ -70,12 +77,21 @@ def training_cities(layers: MapLayers, splits: dict[str, Split], config: TrainCo
 
 def gather_cities(config: TrainConfig, say: Callable[[str], None]) -> tuple[list[TrainingCity], list[TrainingCity]]:
     """The cities to train on and the held-out ones. Raises OptionError, MapError, DataError."""
-    maps = [read_map(source) for source in config.maps]
+    cities = []
+    for path in config.own_weeks:
+        known = read_geojson(Path(path))
+        if known.level != S4T4.finest.name or not config.maps:
+            raise OptionError(
+                f"{path} cannot be trained on: give a {S4T4.finest.name}.geojson and the --map of its place."
+            )
+        uec = build_uec(read_map(config.maps[0], bbox=known.region.bounds), known.region)
+        cities.append(TrainingCity.known(uec, known.volumes, config.presets[0]))
+        say(f"{path}: {known.region.blocks.sum()} blocks of known traffic")
+    maps = [] if config.own_weeks else [read_map(source) for source in config.maps]
     maps += [procedural_map(config.seed + number) for number in range(config.towns)]
-    if not maps:
+    if not maps and not cities:
         raise OptionError("There is nothing to train on: give --map or --towns.")
     splits = read_splits(Path(config.splits)) if config.splits else {}
-    cities = []
     for number, layers in enumerate(maps):
         cities += training_cities(layers, splits, config, 1000 * number)
         say(f"{layers.name}: {cities[-1].allowed.sum()} of {math.prod(cities[-1].blocks)} blocks")
@@ -90,6 +106,18 @@ def learning_rate(step: int, config: TrainConfig) -> float:
         return config.learning_rate * (step + 1) / config.warmup
     done = (step - config.warmup) / max(1, config.steps - config.warmup)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def moving_average(decay: float) -> Callable[[list, list, torch.Tensor], None]:
+    """The exponential moving average of the weights; over the first steps a shorter one, so that short runs count."""
+
+    @torch.no_grad()
+    def update(averaged: list, current: list, number: torch.Tensor) -> None:
+        weight = 1 - min(decay, (1 + float(number)) / (10 + float(number)))
+        for mean, value in zip(averaged, current, strict=True):
+            mean.lerp_(value, weight)
+
+    return update
 
 
 def batch_loss(
@@ -136,8 +164,8 @@ def train(
     Writes into `out` every `save_every` steps: the weights with their JSON, loss.csv (mean training loss of each level
     since the row before, and held-out loss), and state.pt, with which `resume` continues exactly.
 
-    Raises OptionError if there is nothing to train on, `out` holds a run and resume is not set, or resume is set and
-    it holds none or another configuration's.
+    Raises what `gather_cities` does, CheckpointError for bad `init`, and OptionError if `out` holds a run and resume is
+    not set, or resume is set and it holds none or another configuration's.
     """
     place = pick_device(device)
     state_file, log_file = out / "state.pt", out / "loss.csv"
@@ -149,9 +177,12 @@ def train(
     torch.manual_seed(config.seed)
 
     cities, test_cities = gather_cities(config, say)
-    model = DRDM(new_network(design=config.design).to(place), fit_prior(cities, config.design))
+    if config.init:
+        model = load_model(Path(config.init), device)
+    else:
+        model = DRDM(new_network(design=config.design).to(place), fit_prior(cities, config.design))
     say(f"{sum(p.numel() for p in model.network.parameters()):,} parameters")
-    ema = AveragedModel(model.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
+    ema = AveragedModel(model.network, multi_avg_fn=moving_average(config.ema))
     averaged = DRDM(ema.module, model.prior)
     optimiser = torch.optim.AdamW(model.network.parameters(), weight_decay=1e-3)
     first, seconds, log = 0, 0.0, []

@@ -15,7 +15,7 @@ from zoomdiff.region import Region
 
 def region(rows: int, cols: int) -> Region:
     """A full frame of blocks in zone 32."""
-    return Region(Region.from_bbox((9.0, 45.0, 9.01, 45.01)).polygon, 32632, 100, 1000, np.ones((rows, cols), bool))
+    return Region.of_blocks(32632, 12500, 1250, np.ones((rows, cols), bool))
 
 
 @given(st.integers(5, 30), st.integers(1, 30), st.integers(0, 1000))

@@ -41,6 +41,13 @@ class TrainingCity:
         weeks = [hierarchy.pyramid(torch.from_numpy(simulate(uec, seed, config).traffic)) for seed in seeds]
         return cls(hierarchy, conditions, weeks, np.ones_like(uec.region.blocks) if allowed is None else allowed)
 
+    @classmethod
+    def known(cls, uec: UEC, week: np.ndarray, preset: str) -> "TrainingCity":
+        """A week (168, H, W) of bytes that somebody has, on the frame of the UEC; its region's blocks are allowed."""
+        hierarchy, finest = uec.region.hierarchy, conditions_of(uec, preset)
+        conditions = [finest.at_level(hierarchy, k) for k in range(len(hierarchy))]
+        return cls(hierarchy, conditions, [hierarchy.pyramid(torch.from_numpy(week).float())], uec.region.blocks)
+
     @property
     def blocks(self) -> tuple[int, int]:
         """(rows, columns) of base-station blocks."""

@@ -53,20 +53,19 @@ def generated(path: Path, cities: list[City]) -> tuple[HourlyGrid, City | None]:
 
     Without one every active block is compared. Raises OptionError.
     """
-    volumes, epsg, row, col = read_geojson(path)
+    volumes, frame, _ = read_geojson(path)
     if len(volumes) != HOURS_PER_WEEK:
         raise OptionError(f"{path.name} is not hourly: give grid50.geojson.")
     for city in cities:
         region = city.uec.region
-        block = region.hierarchy.block
-        rows, cols = (n // block for n in volumes.shape[1:])
-        top, left = row // block - region.row, col // block - region.col
+        block, (rows, cols) = region.hierarchy.block, frame.blocks.shape
+        top, left = frame.row - region.row, frame.col - region.col
         inside = 0 <= top <= region.blocks.shape[0] - rows and 0 <= left <= region.blocks.shape[1] - cols
-        if epsg == region.epsg and inside:
+        if frame.epsg == region.epsg and inside:
             here = np.s_[top : top + rows, left : left + cols]
             poi = city.uec.poi.sum(0)[top * block : (top + rows) * block, left * block : (left + cols) * block]
             return HourlyGrid.of_week(volumes, block, urban=city.urban[here], poi=poi), city
-    return HourlyGrid.of_week(volumes, 8), None
+    return HourlyGrid.of_week(volumes, frame.hierarchy.block), None
 
 
 def measured(path: Path) -> HourlyGrid:
