@@ -131,7 +131,7 @@ def refine(x, space: int, time: int):
 
 
 def conserve(levels: list, hierarchy: Hierarchy, mode: str = "bottom_up") -> list:
-    """Make levels of volumes agree, so that zooming never changes a total (method.md section 6.1).
+    """Make levels of volumes agree, so that zooming never changes a total (docs/method.md section 6.1).
 
     bottom_up   every coarser level becomes the exact sum of the finest one, which stays as it is.
     top_down    every level is rescaled block by block to the (already rescaled) coarser one; zeros and signs stay. A

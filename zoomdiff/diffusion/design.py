@@ -24,8 +24,8 @@ class Design:
                 CA: all diffuse the finest, and a coarser result is its aggregate. SD: each stage starts from fresh
                 noise; CD: from the state before, refined
     nodes       N_0 = N > N_1 > ... > N_K = 0, stage k being n in [N_k, N_{k-1})
-    prior       what a level knows of the coarser one, H_k (method.md section 3). none: nothing; noise: the network's
-                eps is fused with the noise implied by H_k in an MLP (the paper's); blend: their weighted mean (the
+    prior       what a level knows of the coarser one, H_k (docs/method.md section 3). none: nothing; noise: the
+                network's eps is fused with the noise implied by H_k in an MLP (the paper's); blend: their mean (the
                 published code's); residual: y_k - H_k is diffused, in units of its standard deviation
     prediction  what the network predicts, eps or v; the priors noise and blend are made of eps
     sees_prior  whether H_k is an input, too

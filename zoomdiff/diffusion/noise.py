@@ -8,7 +8,7 @@ class WorldNoise:
     """Standard normal fields as a counter-based function of (seed, zone, level, step, block row, block column).
 
     Two regions that overlap get the same numbers in the overlap, whatever their shapes, tiles or devices: numbers come
-    from numpy's Philox on the CPU (method.md section 6.3).
+    from numpy's Philox on the CPU (docs/method.md section 6.3).
 
     seed        any integer >= 0
     zone        EPSG code of the raster

@@ -1,4 +1,4 @@
-"""Volumes <-> their code y_k, and the prior H_k: a level as the coarser one lets expect it (method.md section 3)."""
+"""Volumes <-> their code y_k, and the prior H_k: a level as the coarser one lets expect it (docs/method.md, 3)."""
 
 from dataclasses import dataclass
 

@@ -13,7 +13,7 @@ Step = Callable[[Tensor, Tensor, Tensor, Tensor, Callable[[], Tensor]], Tensor]
 
 
 def ancestral() -> Step:
-    """The DDPM posterior in x0 form (Eq. 5 with its misprints mended, method.md section 4). Finite at abar = 0."""
+    """The DDPM posterior in x0 form (Eq. 5 with its misprints mended, docs/method.md section 4). Finite at abar = 0."""
 
     def step(r: Tensor, r0: Tensor, abar: Tensor, abar_next: Tensor, noise: Callable[[], Tensor]) -> Tensor:
         a = abar / abar_next

@@ -1,4 +1,4 @@
-"""Stages, noise schedules and strides (paper Sec. IV-B2, IV-C, IV-D; method.md section 2).
+"""Stages, noise schedules and strides (paper Sec. IV-B2, IV-C, IV-D; docs/method.md section 2).
 
 Stage k of K owns the diffusion steps n in [N_k, N_{k-1}); m = n - N_k is its local step, M its length. `abar` is the
 share of the signal that is left in a state.

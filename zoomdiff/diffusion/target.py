@@ -49,7 +49,7 @@ class Target:
         return self.state(self.prior.clamp(self.restore(r0, prior_k, k), k), prior_k, k)
 
     def _noise(self, eps: Tensor, r: Tensor, abar: Tensor, prior_k: Tensor) -> Tensor:
-        """eps_theta, fused with what eps would be if y_k were H_k (the noise of method.md section 3)."""
+        """eps_theta, fused with what eps would be if y_k were H_k (the noise of docs/method.md section 3)."""
         if self.design.prior not in ("noise", "blend"):
             return eps
         implied = (r - abar.sqrt() * prior_k) / (1 - abar).clamp(min=FLOOR).sqrt()
