@@ -126,6 +126,24 @@ def test_conditions_batch_and_map():
     assert both.to(torch.device("cpu")).preset.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"setting": "S3T2", "preference": "uniform"},
+        {"setting": "S3T4"},
+        {"design": Design("CN,CA,CD", prior="noise", prediction="eps", latent=4, spe=False)},
+    ],
+)
+def test_other_settings_and_designs_train_save_load_and_sample(config, tmp_path):
+    config = TrainConfig(towns=1, weeks=1, steps=6, cells=128, warmup=2, channels=8, blocks=1, **config)
+    model = load_model(train(tmp_path, config, device="cpu", say=lambda text: None), "cpu")
+    assert model.hierarchy == config.hierarchy and model.design.scheme == config.design.scheme
+    layers = procedural_map(1, kilometres=1.6)
+    week = generate(model, build_uec(layers, Region.from_bbox(layers.extent, hierarchy=model.hierarchy)), steps=2)
+    assert len(week.volumes) == len(config.hierarchy)
+    assert week.total(0) == pytest.approx(week.total(-1))
+
+
 def test_a_split_of_another_extent_is_refused(tmp_path):
     write_splits(tmp_path / "splits.json", {"fictional town 0": Split(32632, 1, 2, ("...",))})
     config = TrainConfig(towns=1, weeks=1, splits=str(tmp_path / "splits.json"))

@@ -19,14 +19,15 @@ from zoomdiff.data.patches import TrainingCity, fit_prior, random_patches
 from zoomdiff.data.procedural import procedural_map
 from zoomdiff.data.splits import TRAIN, Split, read_splits
 from zoomdiff.device import autocast, pick_device
-from zoomdiff.diffusion.design import Design
+from zoomdiff.diffusion.design import Design, setting
 from zoomdiff.diffusion.drdm import DRDM, hnap_loss
 from zoomdiff.errors import OptionError
 from zoomdiff.export import read_geojson
-from zoomdiff.levels import S4T4
+from zoomdiff.levels import S4T4, Hierarchy
 from zoomdiff.region import Region
 
-LONGEST_SIDE = (12, 10, 6, 4)  # blocks: coarse levels need wide patches, fine ones show enough cells in few blocks
+# Longest patch in blocks by the cell's side: coarse levels need wide ones, fine ones show enough cells in few blocks.
+LONGEST_SIDE = {400: 12, 200: 10, 100: 6, 50: 4}
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ class TrainConfig:
     weeks       simulated weeks per map and preset
     held_out    a map that is only evaluated on
     cells       raster cells per step, whatever the level
-    design      of the model (see `diffusion.design`)
+    setting     levels: S4T4 or another of `schedule.SETTINGS`
+    preference  RGP: how the diffusion steps are shared among them (see `schedule.rgp`)
+    design      of the model (see `diffusion.design`); its nodes are those of setting and preference
+    channels, blocks  size of the network
     """
 
     maps: tuple[str, ...] = ()
@@ -61,12 +65,20 @@ class TrainConfig:
     ema: float = 0.999
     seed: int = 0
     save_every: int = 500
+    setting: str = "S4T4"
+    preference: str = "fine"
     design: Design = field(default_factory=Design)
+    channels: int = 64
+    blocks: int = 6
+
+    @property
+    def hierarchy(self) -> Hierarchy:
+        return setting(self.setting, self.preference)[0]
 
 
 def training_cities(layers: MapLayers, splits: dict[str, Split], config: TrainConfig, seed: int) -> list[TrainingCity]:
     """The reference city over a map, once per preset; every week has a seed of its own. Raises OptionError."""
-    region = Region.from_bbox(layers.extent)
+    region = Region.from_bbox(layers.extent, hierarchy=config.hierarchy)
     split = splits.get(layers.name)
     if split and not split.fits(region):
         raise OptionError(f"The split of {layers.name} was made for another extent of it: make the splits again.")
@@ -143,10 +155,10 @@ def batch_loss(
 def held_out_loss(model: DRDM, cities: list[TrainingCity], config: TrainConfig, device: torch.device) -> list[float]:
     """Mean HNaP loss per level on the held-out cities, always over the same patches and noise."""
     rng = np.random.default_rng(12345)
-    sides = zip(range(len(model.hierarchy)), LONGEST_SIDE, strict=True)
+    sides = [LONGEST_SIDE[level.side] for level in model.prior.diffused]
     return [
         float(np.mean([float(batch_loss(model, cities, k, side, config, device, rng)) for _ in range(4)]))
-        for k, side in sides
+        for k, side in enumerate(sides)
     ]
 
 
@@ -180,7 +192,10 @@ def train(
     if config.init:
         model = load_model(Path(config.init), device)
     else:
-        model = DRDM(new_network(design=config.design).to(place), fit_prior(cities, config.design))
+        hierarchy, nodes = setting(config.setting, config.preference)
+        design = replace(config.design, nodes=nodes)
+        network = new_network(hierarchy, design, channels=config.channels, blocks=config.blocks)
+        model = DRDM(network.to(place), fit_prior(cities, design))
     say(f"{sum(p.numel() for p in model.network.parameters()):,} parameters")
     ema = AveragedModel(model.network, multi_avg_fn=moving_average(config.ema))
     averaged = DRDM(ema.module, model.prior)
@@ -197,11 +212,12 @@ def train(
 
     started = time.monotonic() - seconds
     losses = {level.name: [] for level in model.hierarchy}
+    share = [model.design.stage_steps(k) / model.design.nodes[0] for k in range(len(losses))]
     model.network.train()
     for step in range(first, config.steps):
         rng = np.random.default_rng([config.seed, step])  # of its own for every step, so a resumed run is the same
-        k = int(rng.integers(len(model.hierarchy)))
-        side = int(rng.integers(2, LONGEST_SIDE[k] + 1))
+        k = int(rng.choice(len(share), p=share))  # a stage is as likely as it is long
+        side = int(rng.integers(2, LONGEST_SIDE[model.prior.diffused[k].side] + 1))
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, config)
         loss = batch_loss(model, cities, k, side, config, place, rng)
