@@ -1,0 +1,162 @@
+"""Which choices matter? Every variant of the model trained on the same towns for as many steps, tested on other towns.
+
+    python -m benchmarks.ablation [--only prior,stpe] [--seeds 1] [--steps 1500]
+    python -m benchmarks.ablation --table
+
+Groups: prior (none, the paper's noise fusion for D = 4..64 with and without H_k as an input, blend, residual), stpe
+(position codes on and off, Fig. 13), scheme (Table III), rgp (Table IV, S3T2), conservation. Needs no data: towns are
+procedural. Each run's figures are added to the results as soon as they exist; a run that is there is not run again.
+
+Per level and variant: MAE of one sample and CRPS of the ensemble in MB, and the spread of log traffic over the true one.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from zoomdiff import metrics
+from zoomdiff.checkpoint import load_model
+from zoomdiff.context import UEC, build_uec
+from zoomdiff.data.city import PRESETS, simulate
+from zoomdiff.data.procedural import procedural_map
+from zoomdiff.diffusion.design import SCHEMES, Design
+from zoomdiff.diffusion.drdm import DRDM, Plan
+from zoomdiff.generate import TILE, ensemble
+from zoomdiff.levels import conserve
+from zoomdiff.region import Region
+from zoomdiff.train import TrainConfig, train
+
+TEST_TOWNS = (990_001, 990_002)  # seeds of no training town
+TRUTH_SEED = 900_000
+SAMPLES = 4
+STRIDES = 20  # per stage, ancestral: the sampler that every design can use
+BASE = TrainConfig(towns=6, weeks=1, presets=("europe",), cells=1024, channels=48, blocks=4, warmup=100)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row: what is trained, and how generated levels are made to agree (None: not at all)."""
+
+    config: TrainConfig
+    conservation: str | None = None
+
+
+def variants() -> dict[str, Variant]:
+    """ "group/name" -> variant. The default design stands in the groups prior, stpe and scheme under its own name."""
+    noise = Design(prior="noise", prediction="eps")
+    designs = {
+        "prior/residual, v": Design(),
+        "prior/residual, eps": Design(prediction="eps"),
+        "prior/none": Design(prior="none", sees_prior=False),
+        "prior/none, H_k as input": Design(prior="none"),
+        "prior/blend": Design(prior="blend", prediction="eps", sees_prior=False),
+    }
+    for latent in (4, 8, 16, 32, 64):
+        designs[f"prior/noise, D = {latent}"] = replace(noise, latent=latent, sees_prior=False)
+        designs[f"prior/noise, D = {latent}, H_k as input"] = replace(noise, latent=latent)
+    for tpe, spe, name in ((1, 1, "TPE & SPE"), (0, 1, "SPE"), (1, 0, "TPE"), (0, 0, "w/o PE")):
+        designs[f"stpe/{name}"] = Design(tpe=bool(tpe), spe=bool(spe))
+    for scheme in SCHEMES:
+        designs[f"scheme/{scheme}"] = Design(scheme)
+    rows = {name: Variant(replace(BASE, design=design)) for name, design in designs.items()}
+    for preference in ("uniform", "coarse", "fine"):
+        rows[f"rgp/{preference}"] = Variant(replace(BASE, setting="S3T2", preference=preference))
+    for mode in ("off", "top_down", "bottom_up"):
+        rows[f"conservation/{mode}"] = Variant(BASE, None if mode == "off" else mode)
+    return rows
+
+
+def test_towns(config: TrainConfig) -> list[UEC]:
+    """Towns that no run trains on, on the variant's rasters."""
+    maps = [procedural_map(seed, kilometres=3.2) for seed in TEST_TOWNS]
+    return [build_uec(layers, Region.from_bbox(layers.extent, hierarchy=config.hierarchy)) for layers in maps]
+
+
+def raw_levels(model: DRDM, uec: UEC, seed: int) -> list[np.ndarray]:
+    """Generated levels in MB as they come out of the chain, before they are made to agree."""
+    plan = Plan((STRIDES,) * len(model.hierarchy), "ancestral", tile=TILE)
+    levels = {}
+    ensemble(model, uec, [seed], steps=plan, on_level=levels.__setitem__)
+    return [levels[k].astype(float) / 1e6 for k in range(len(model.hierarchy))]
+
+
+def score(model: DRDM, variant: Variant) -> dict[str, dict[str, float]]:
+    """Level -> figures, mean over the test towns."""
+    rows: dict[str, list[dict[str, float]]] = {level.name: [] for level in model.hierarchy}
+    for uec in test_towns(variant.config):
+        week = simulate(uec, TRUTH_SEED, PRESETS["europe"]).traffic.astype(float) * uec.region.mask() / 1e6
+        samples = [raw_levels(model, uec, seed) for seed in range(SAMPLES)]
+        if variant.conservation:
+            samples = [conserve(levels, model.hierarchy, variant.conservation) for levels in samples]
+        for k, truth in enumerate(model.hierarchy.pyramid(week)):
+            made = np.stack([levels[k] for levels in samples])
+            rows[model.hierarchy[k].name].append(
+                {
+                    "MAE": float(np.mean([metrics.mae(truth, x) for x in made])),
+                    "CRPS": metrics.crps(truth, made),
+                    "spread": metrics.spread_ratio(truth, made),
+                }
+            )
+    return {name: pd.DataFrame(figures).mean().to_dict() for name, figures in rows.items()}
+
+
+def run(name: str, variant: Variant, seed: int, steps: int, runs: Path) -> dict:
+    """Train one variant and score it; variants of the same training (conservation) share it."""
+    config = replace(variant.config, seed=1000 * seed, steps=steps, save_every=steps)
+    group = "base" if variant.config == BASE else name.replace("/", "_")
+    folder, started = runs / f"{group}-{steps}-{seed}", time.monotonic()
+    weights = folder / "zoomdiff-s4t4.safetensors"
+    if not weights.exists():
+        train(folder, config, say=lambda text: None)
+    trained = time.monotonic() - started
+    levels = score(load_model(weights), variant)
+    return {"name": name, "seed": seed, "steps": steps, "seconds": round(trained, 1), "levels": levels}
+
+
+def tables(results: list[dict]) -> str:
+    """One table per group, mean over seeds, best CRPS of the finest level first."""
+    rows = []
+    for result in results:
+        group, _, name = result["name"].partition("/")
+        for level, figures in result["levels"].items():
+            rows += [(group, name, level, key, value) for key, value in figures.items()]
+    frame = pd.DataFrame(rows, columns=["group", "variant", "level", "figure", "value"])
+    text = []
+    for group, part in frame.groupby("group", sort=False):
+        table = part.pivot_table("value", "variant", ["level", "figure"], "mean")
+        order = [c for level in part.level.unique() for c in table.columns if c[0] == level]
+        table = table[order].sort_values(order[-3:][0])
+        text.append(f"{group}\n{table.to_string(float_format='{:.3g}'.format)}\n")
+    return "\n".join(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", help="groups, with commas between")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--runs", type=Path, default=Path("runs/ablation"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/ablation.json"))
+    parser.add_argument("--table", action="store_true", help="only print the tables of what has been run")
+    options = parser.parse_args()
+    results = json.loads(options.out.read_text()) if options.out.exists() else []
+    done = {(r["name"], r["seed"], r["steps"]) for r in results}
+    groups = options.only.split(",") if options.only else None
+    for seed in range(options.seeds if not options.table else 0):
+        for name, variant in variants().items():
+            if (name, seed, options.steps) in done or (groups and name.split("/")[0] not in groups):
+                continue
+            results.append(run(name, variant, seed, options.steps, options.runs))
+            options.out.parent.mkdir(parents=True, exist_ok=True)
+            options.out.write_text(json.dumps(results, indent=1))
+            print(name, seed, {k: round(v["CRPS"], 2) for k, v in results[-1]["levels"].items()}, flush=True)
+    print(tables(results))
+
+
+if __name__ == "__main__":
+    main()
