@@ -7,7 +7,6 @@ Groups: prior (none, the paper's noise fusion for D = 4..64 with and without H_k
 (position codes on and off, Fig. 13), scheme (Table III), rgp (Table IV, S3T2), conservation. Needs no data: towns are
 procedural. Each run's figures are added to the results as soon as they exist; a run that is there is not run again.
 
-Per level and variant: MAE of one sample and CRPS of the ensemble in MB, and the spread of log traffic over the true one.
 """
 
 import argparse

@@ -1,7 +1,9 @@
-"""Does generated traffic follow the map? On a map that training never saw, against the simulator's truth.
+"""Does generated traffic follow the map? On ground that training never saw, against the simulator's truth.
 
     python -m benchmarks.follows_map --map ../shared/data/maps/monaco_2016_osrm.osm.pbf
-        [--preset europe] [--steps fast] [--seeds 3]
+        [--splits assets/splits.json] [--preset europe] [--steps fast] [--seeds 3]
+
+With --splits on the test blocks of the map only.
 
 Prints per level: Spearman correlation of the weekly mean per cell, share of empty values, spread of log traffic and
 total volume, generated against simulated; then how quiet parks and water are, and when homes and offices peak.
@@ -18,6 +20,7 @@ from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.context.classes import AOI_INDEX
 from zoomdiff.data import realism
 from zoomdiff.data.city import PRESETS, simulate
+from zoomdiff.data.splits import TEST, read_splits
 from zoomdiff.generate import generate
 from zoomdiff.pyramid import TrafficPyramid
 from zoomdiff.region import Region, parse_bbox
@@ -81,13 +84,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--map", required=True)
     parser.add_argument("--bbox", type=parse_bbox)
+    parser.add_argument("--splits", type=Path)
     parser.add_argument("--preset", choices=PRESETS, default="europe")
     parser.add_argument("--steps", default="fast")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     options = parser.parse_args()
     layers = read_map(options.map)
-    uec = build_uec(layers, Region.from_bbox(options.bbox or layers.extent))
+    region = Region.from_bbox(options.bbox or layers.extent)
+    if options.splits:
+        test = read_splits(options.splits)[layers.name].mask(TEST)
+        rows, cols = np.flatnonzero(test.any(1)), np.flatnonzero(test.any(0))
+        blocks = test[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+        region = Region.of_blocks(region.epsg, region.row + int(rows[0]), region.col + int(cols[0]), blocks)
+    uec = build_uec(layers, region)
     model = load_model(options.weights)
     pyramids = [
         generate(model, uec, steps=options.steps, seed=seed, preset=options.preset) for seed in range(options.seeds)

@@ -27,7 +27,7 @@ from zoomdiff.generate import TILE, ensemble
 from zoomdiff.region import Region, parse_bbox
 
 TRUTH_SEED = 900_000  # of no training city
-BUDGETS = ((4,) * 4, (4, 6, 8, 10), (8,) * 4, (16,) * 4)
+BUDGETS = ((4,) * 4, (4, 6, 8, 10), (8,) * 4, (30, 20, 10, 8), (16,) * 4, (60, 40, 30, 30))
 LEVELS = ("bs", "grid50")
 
 

@@ -16,7 +16,8 @@ from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import Hierarchy, aggregate, conserve
 from zoomdiff.pyramid import TrafficPyramid
 
-FAST = (4, 6, 8, 10)  # strides per level, coarse to fine
+FAST = (30, 20, 10, 8)  # strides per level: a stride of a coarse level costs next to nothing
+POWER = 2.0  # of the strides, see `few_steps`: `python -m benchmarks.sampling` compares
 TILE = 128  # finest cells along a tile: larger regions are made in pieces, for the memory's sake
 
 
@@ -40,8 +41,8 @@ def ensemble(
     """Several weeks at once, one per seed; each is the week that its seed alone gives.
 
     seeds     the same seed, region, preset and weights give the same traffic
-    steps     "fast" (DDIM, a few steps per level), "full" (all ancestral steps), a number of DDIM steps per level, or
-              a Plan of one's own (which then also tells guidance and tile)
+    steps     "fast" (DPM-Solver++, a few steps per level), "full" (all ancestral steps), a number of DPM-Solver++ steps
+              per level, or a Plan of one's own (which then also tells guidance and tile)
     preset    whose habits the people have: "china" or "europe" (see `data.city.PRESETS`)
     guidance  above 1 the map counts for more, and variety for less (classifier-free guidance; doubles the time)
     tile      finest cells along the side of the pieces that larger regions are made in; the result is the same
@@ -166,10 +167,10 @@ def _plan(steps: str | int | Plan, model: DRDM, guidance: float, tile: int) -> P
     stages = range(len(model.hierarchy))
     most = min(model.design.stage_steps(k) for k in stages)
     if steps == "fast":
-        return Plan(FAST, guidance=guidance, tile=tile)
+        return Plan(FAST, "dpm", POWER, guidance=guidance, tile=tile)
     if steps == "full":
         every = tuple(model.design.stage_steps(k) for k in stages)
         return Plan(every, "ancestral", guidance=guidance, tile=tile)
     if not str(steps).isdecimal() or not 1 <= int(steps) <= most:
         raise OptionError(f"Steps must be fast, full or a number from 1 to {most} per level, not {steps!r}.")
-    return Plan((int(steps),) * len(stages), guidance=guidance, tile=tile)
+    return Plan((int(steps),) * len(stages), "dpm", POWER, guidance=guidance, tile=tile)
