@@ -13,6 +13,7 @@ from zoomdiff.checkpoint import new_network
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import CheckpointError
+from zoomdiff.generate import FAST
 from zoomdiff.levels import S4T4
 
 PAGE = Path(__file__).parents[2] / "app" / "main.py"
@@ -259,6 +260,6 @@ def test_cancel_ends_the_work_and_leaves_the_page_as_it_was(page, untrained, mon
     monkeypatch.setattr(work, "generate", interrupted)
     choose_box(page, TWO_BLOCKS)
     page.button(key="generate").click().run()
-    assert stages == [(0, 1, 4)]
+    assert stages == [(0, 1, FAST[0])]
     assert not page.exception and not page.error
     assert "Press **Generate**" in words(page) and not page.button(key="generate").disabled
