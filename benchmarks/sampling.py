@@ -3,13 +3,14 @@
     python -m benchmarks.sampling --map ../shared/data/maps/monaco_2016_osrm.osm.pbf --bbox 7.40,43.72,7.44,43.75
         [--samples 4] [--out benchmarks/results/sampling.json]
 
-Per sampler, strides per level and their power (2: shorter towards the node): error of a single sample (MAE) and of the
-ensemble (CRPS), both in MB and relative to the full chain; what the samples carry in all, how unequal they are
-(spread of log traffic) and how noisy their hours are, each relative to the simulated week; seconds per sample. "fast"
-and "full" are what `generate` does by these names.
+Per sampler, strides per level, their power (2: shorter towards the node), with the spread kept or not (`Plan`): error
+of a single sample (MAE) and of the ensemble (CRPS), both in MB and relative to the full chain; what the samples carry
+in all, how unequal they are (spread of log traffic) and how noisy their hours are, each relative to the simulated
+week; seconds per sample. "fast" and "full" are what `generate` does by these names.
 """
 
 import argparse
+import itertools
 import json
 import time
 from pathlib import Path
@@ -34,11 +35,11 @@ LEVELS = ("bs", "grid50")
 def plans() -> dict[str, str | Plan]:
     """Name -> what to ask `ensemble` for; the full chain first."""
     named = {"full": "full", "fast": "fast"}
-    for sampler in ("ddim", "dpm", "ancestral"):
-        for power in (1.0, 2.0):
-            for budget in BUDGETS:
-                words = str(budget[0]) if len(set(budget)) == 1 else "+".join(map(str, budget))
-                named[f"{sampler} {words} power {power:g}"] = Plan(budget, sampler, power, tile=TILE)
+    for sampler, spreads in {"ddim": (0.0, 0.75), "dpm": (0.0, 0.75), "ancestral": (0.0,)}.items():
+        for power, spread, budget in itertools.product((1.0, 1.5, 2.0), spreads, BUDGETS):
+            words = str(budget[0]) if len(set(budget)) == 1 else "+".join(map(str, budget))
+            name = f"{sampler} {words} power {power:g}" + (" spread kept" if spread else "")
+            named[name] = Plan(budget, sampler, power, spread, tile=TILE)
     return named
 
 

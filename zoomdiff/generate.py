@@ -17,7 +17,9 @@ from zoomdiff.levels import Hierarchy, aggregate, conserve
 from zoomdiff.pyramid import TrafficPyramid
 
 FAST = (30, 20, 10, 8)  # strides per level: a stride of a coarse level costs next to nothing
-POWER = 2.0  # of the strides, see `few_steps`: `python -m benchmarks.sampling` compares
+# Of few strides, see `Plan`: `python -m benchmarks.sampling` compares. Without SPREAD hours come out too smooth at
+# 400 m, and volumes too low, as the mean of an exponential falls with the spread.
+POWER, SPREAD = 1.5, 0.75
 TILE = 128  # finest cells along a tile: larger regions are made in pieces, for the memory's sake
 
 
@@ -167,10 +169,10 @@ def _plan(steps: str | int | Plan, model: DRDM, guidance: float, tile: int) -> P
     stages = range(len(model.hierarchy))
     most = min(model.design.stage_steps(k) for k in stages)
     if steps == "fast":
-        return Plan(FAST, "dpm", POWER, guidance=guidance, tile=tile)
+        return Plan(FAST, "dpm", POWER, SPREAD, guidance=guidance, tile=tile)
     if steps == "full":
         every = tuple(model.design.stage_steps(k) for k in stages)
         return Plan(every, "ancestral", guidance=guidance, tile=tile)
     if not str(steps).isdecimal() or not 1 <= int(steps) <= most:
         raise OptionError(f"Steps must be fast, full or a number from 1 to {most} per level, not {steps!r}.")
-    return Plan((int(steps),) * len(stages), "dpm", POWER, guidance=guidance, tile=tile)
+    return Plan((int(steps),) * len(stages), "dpm", POWER, SPREAD, guidance=guidance, tile=tile)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoomdiff.diffusion.design import Design, setting
-from zoomdiff.diffusion.samplers import SAMPLERS
+from zoomdiff.diffusion.samplers import SAMPLERS, spread_kept
 from zoomdiff.diffusion.schedule import SETTINGS, few_steps, rgp, signal_share
 from zoomdiff.levels import S4T4
 
@@ -163,12 +163,20 @@ def test_nodes_are_free_of_noise_and_the_start_is_finite(sampler):
 @pytest.mark.parametrize("power", [1.0, 2.0])
 def test_the_second_order_solver_is_nearer_to_the_truth(variance, power):
     """On Gaussian data the exact chain ends with the data's spread; few steps lose some of it."""
-    abar = signal_share("SN", 150, 0).double()
-    spread = {}
-    for name in ("ddim", "dpm"):
-        r, step = torch.ones(1, dtype=torch.float64), SAMPLERS[name]()
-        for m, m_next in pairwise(few_steps(150, 10, power)):
-            r0 = abar[m].sqrt() * variance / (abar[m] * variance + 1 - abar[m]) * r  # the posterior mean
-            r = step(r, r0, abar[m], abar[m_next], lambda: torch.zeros(1))
-        spread[name] = float(r) / variance**0.5
-    assert spread["ddim"] < spread["dpm"] < 1
+    abar = signal_share("SN", 150, 0)
+    kept = {name: spread_kept(name, [abar[m] for m in few_steps(150, 10, power)], variance) for name in ("ddim", "dpm")}
+    assert kept["ddim"] < kept["dpm"] < 1
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm"])
+def test_a_scaled_start_keeps_the_spread_that_few_strides_would_lose(sampler):
+    abar, walk = signal_share("SN", 150, 0).double(), few_steps(150, 8, 1.5)
+    start = torch.randn(100_000, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    kept = spread_kept(sampler, [abar[m] for m in walk], 0.5)
+    assert 0.8 < kept < 0.95
+    r, step = start / kept, SAMPLERS[sampler]()
+    for m, m_next in pairwise(walk):
+        r = step(r, abar[m].sqrt() * 0.5 / (abar[m] * 0.5 + 1 - abar[m]) * r, abar[m], abar[m_next], None)
+    assert r.std() == pytest.approx(0.5**0.5, rel=0.01)
+    with pytest.raises(ValueError, match="draws noise"):
+        spread_kept("ancestral", [abar[m] for m in walk], 0.5)

@@ -16,7 +16,7 @@ from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.diffusion.prior import ResidualPrior
-from zoomdiff.diffusion.samplers import SAMPLERS
+from zoomdiff.diffusion.samplers import SAMPLERS, spread_kept
 from zoomdiff.diffusion.schedule import few_steps
 from zoomdiff.diffusion.target import Target
 from zoomdiff.diffusion.tiles import tiles
@@ -34,6 +34,8 @@ class Plan:
     budget    strides of each stage
     sampler   one of SAMPLERS
     power     of the strides, see `few_steps`
+    spread    variance of a Gaussian whose spread the strides are to keep, though they are few: the starting noise is
+              scaled up by what they lose of it. 0: the noise as it is, a must for the ancestral sampler
     guidance  w of classifier-free guidance: free + w (conditioned - free); 1 costs no second pass
     prior_noise  how noisy the network is told that H_k is
     tile      cells along the side of a tile, None for one piece; whole blocks
@@ -42,6 +44,7 @@ class Plan:
     budget: tuple[int, ...]
     sampler: str = "ddim"
     power: float = 1.0
+    spread: float = 0.0
     guidance: float = 1.0
     prior_noise: float = 0.0
     tile: int | None = None
@@ -183,7 +186,10 @@ def rrdp(
             return noise(k, m, shape, hierarchy.block // space)
 
         steps = design.stage_steps(k)
+        walk = few_steps(steps, plan.budget[k], plan.power)
         r = draw(steps)
+        if plan.spread:
+            r = r / spread_kept(plan.sampler, [abar[m] for m in walk], plan.spread)
         knows_coarser = x_k is not None and design.uses_prior
         prior_k = prior.from_coarser(x_k, k).expand(len(r), -1, -1, -1) if knows_coarser else torch.zeros_like(r)
         if design.continuous_denoising and y is not None:
@@ -197,7 +203,7 @@ def rrdp(
             tile=plan.tile,
         )
         step = SAMPLERS[plan.sampler]()
-        for number, (m, m_next) in enumerate(pairwise(few_steps(steps, plan.budget[k], plan.power)), start=1):
+        for number, (m, m_next) in enumerate(pairwise(walk), start=1):
             r0 = denoise(r, abar[m])
             for n in watch:
                 if m_next <= n - design.nodes[k + 1] < m:

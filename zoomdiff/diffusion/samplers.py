@@ -5,6 +5,7 @@ draws a standard normal field like r. At abar_next = 1, the node, every one retu
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -54,6 +55,21 @@ def dpm_solver() -> Step:
 
 
 SAMPLERS = {"ancestral": ancestral, "ddim": ddim, "dpm": dpm_solver}
+
+
+def spread_kept(sampler: str, abars: list[Tensor], variance: float) -> float:
+    """Share of a Gaussian's spread that is left after strides over the noise levels `abars`, pure noise first.
+
+    Few strides of a deterministic sampler shrink it, on Gaussian data by just this factor, whatever is drawn: the
+    posterior mean is a multiple of the state, so is each next state. Raises ValueError for a sampler that draws noise.
+    """
+    if sampler == "ancestral":
+        raise ValueError("the ancestral sampler draws noise on the way: its spread is no multiple of the start's")
+    r, step = torch.ones((), dtype=torch.float64), SAMPLERS[sampler]()
+    for abar, abar_next in pairwise(a.double() for a in abars):
+        posterior_mean = abar.sqrt() * variance / (abar * variance + 1 - abar) * r
+        r = step(r, posterior_mean, abar, abar_next, lambda: torch.zeros(()))
+    return float(r) / variance**0.5
 
 
 def _towards(r: Tensor, r0: Tensor, abar: Tensor, abar_next: Tensor) -> Tensor:
