@@ -1,7 +1,7 @@
 """How many steps, and by which sampler? Against a simulated week of a map that training never saw.
 
     python -m benchmarks.sampling --map ../shared/data/maps/monaco_2016_osrm.osm.pbf --bbox 7.40,43.72,7.44,43.75
-        [--samples 4] [--out benchmarks/results/sampling.json]
+        [--samples 4] [--only fast] [--out benchmarks/results/sampling.json]
 
 Per sampler, strides per level, their power (2: shorter towards the node), with the spread kept or not (`Plan`): error
 of a single sample (MAE) and of the ensemble (CRPS), both in MB and relative to the full chain; what the samples carry
@@ -73,6 +73,7 @@ def main() -> None:
     parser.add_argument("--bbox", type=parse_bbox)
     parser.add_argument("--preset", choices=PRESETS, default="europe")
     parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--only", help="names of plans to compare with full, with commas between, such as fast")
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
@@ -83,7 +84,8 @@ def main() -> None:
     truth = model.hierarchy.pyramid(week)
     print(f"{uec.region!r}, {options.preset}, {options.samples} samples each", flush=True)
     rows = {}
-    for name, steps in plans().items():
+    asked = plans() if not options.only else {name: plans()[name] for name in ("full", *options.only.split(","))}
+    for name, steps in asked.items():
         rows[name] = measure(model, uec, truth, steps, options.samples, options.preset)
         print(name, {key: round(value, 3) for key, value in rows[name].items()}, flush=True)
     table = pd.DataFrame(rows).T

@@ -209,6 +209,16 @@ def test_known_traffic_is_the_start_and_no_stage_before_it_runs():
     torch.testing.assert_close(model.network.priors[0], PRIOR.from_coarser(truth[1], 2))
 
 
+def test_what_carries_nothing_at_one_level_carries_nothing_at_finer_ones():
+    model, truth = oracle()
+    known = truth[0].clone()
+    known[..., 0, 1] = 0
+    levels = dict(rrdp(model, conditions(), field, PLAN, given=(0, known)))
+    for k in (1, 2, 3):
+        n = 8 // S4T4.space_factor(k)
+        assert (levels[k][..., :n, n : 2 * n] == 0).all() and (levels[k][..., :n, :n] > 0).all()
+
+
 def test_any_step_can_be_watched():
     model, truth = oracle()
     seen = {}

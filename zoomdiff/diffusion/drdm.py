@@ -212,8 +212,11 @@ def rrdp(
             r = step(r, r0, abar[m], abar[m_next], lambda m=m_next: draw(m))
             if on_step:
                 on_step(k, number, plan.budget[k])
-        y = target.restore(r, prior_k, k)
+        y, coarser = target.restore(r, prior_k, k), x_k
         x_k = prior.decode(y, k)
+        if coarser is not None and design.noise == "SN":
+            # What carries nothing at a clean node carries nothing at any finer level: no trickle on the sea.
+            x_k = x_k * repeat(coarser > 0, *prior.finer(k))
         if design.continuous_adding:
             x_k = aggregate(x_k, hierarchy.space_factor(k), hierarchy.time_factor(k))
         yield k, x_k
