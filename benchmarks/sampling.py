@@ -35,7 +35,7 @@ LEVELS = ("bs", "grid50")
 def plans() -> dict[str, str | Plan]:
     """Name -> what to ask `ensemble` for; the full chain first."""
     named = {"full": "full", "fast": "fast"}
-    for sampler, spreads in {"ddim": (0.0, 0.75), "dpm": (0.0, 0.75), "ancestral": (0.0,)}.items():
+    for sampler, spreads in {"ddim": (0.0, 0.5), "dpm": (0.0, 0.5), "ancestral": (0.0,)}.items():
         for power, spread, budget in itertools.product((1.0, 1.5, 2.0), spreads, BUDGETS):
             words = str(budget[0]) if len(set(budget)) == 1 else "+".join(map(str, budget))
             name = f"{sampler} {words} power {power:g}" + (" spread kept" if spread else "")
