@@ -101,6 +101,12 @@ def test_realism_reads_a_table_of_ones_own(tmp_path, monkeypatch, capsys):
     assert next(line for line in lines if line.startswith("autocorrelation, 168 h")).split()[3] == "1.00*"
 
 
+def test_train_refuses_a_preset_that_there_is_not(tmp_path, monkeypatch, capsys):
+    command = ["train", "--out", str(tmp_path / "run"), "--towns", "1", "--preset", "mars"]
+    code, message = failing(command, monkeypatch, capsys)
+    assert code == 2 and "no preset 'mars'" in message
+
+
 def test_a_split_is_written_and_shown(tmp_path, monkeypatch, capsys):
     out = tmp_path / "splits.json"
     monkeypatch.setattr(sys, "argv", ["zoomdiff", "split", "--map", "town3", "--held-out", "town4", "--out", str(out)])

@@ -13,7 +13,7 @@ from zoomdiff.diffusion.drdm import DRDM, Plan, gaps, rrdp
 from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.errors import OptionError
 from zoomdiff.inputs import conditions_of
-from zoomdiff.levels import Hierarchy, aggregate, conserve
+from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, aggregate, conserve
 from zoomdiff.pyramid import TrafficPyramid
 
 FAST = (30, 20, 10, 8)  # strides per level: a stride of a coarse level costs next to nothing
@@ -98,7 +98,7 @@ def refine(
         raise OptionError(f"Traffic can be refined from the levels {', '.join(names)}, not {level!r}.")
     k = hierarchy.index(level)
     volumes = np.asarray(volumes, np.float64)
-    shape = (168 // hierarchy[k].hours, *region.mask(k).shape)
+    shape = (HOURS_PER_WEEK // hierarchy[k].hours, *region.mask(k).shape)
     if volumes.shape != shape:
         raise OptionError(f"The volumes have shape {volumes.shape}; level {level} of this region has {shape}.")
     volumes = volumes * region.mask(k)

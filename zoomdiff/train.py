@@ -36,7 +36,7 @@ class TrainConfig:
 
     maps        map files or folders (see `read_map`); "helsinki" is kept for the users
     own_weeks   grid50.geojson files, one week of known traffic each, in the layout that `generate` writes; the map is
-                then the first of `maps`, and nothing is simulated on it
+                then the first of `maps`, and nothing is simulated on it; every preset learns from it
     init        weights to start from instead of random ones: fine-tuning keeps their design and statistics
     splits      file of splits (see `data.splits`): of the maps that it names only the training blocks are used
     presets     of the simulated cities (see `data.city`); every map is simulated with each
@@ -97,7 +97,7 @@ def gather_cities(config: TrainConfig, say: Callable[[str], None]) -> tuple[list
                 f"{path} cannot be trained on: give a {S4T4.finest.name}.geojson and the --map of its place."
             )
         uec = build_uec(read_map(config.maps[0], bbox=known.region.bounds), known.region)
-        cities.append(TrainingCity.known(uec, known.volumes, config.presets[0]))
+        cities += [TrainingCity.known(uec, known.volumes, preset) for preset in config.presets]
         say(f"{path}: {known.region.blocks.sum()} blocks of known traffic")
     maps = [] if config.own_weeks else [read_map(source) for source in config.maps]
     maps += [procedural_map(config.seed + number) for number in range(config.towns)]

@@ -20,6 +20,7 @@ from scipy.signal import lfilter
 
 from zoomdiff.context.classes import AOI_INDEX
 from zoomdiff.context.uec import STRUCTURE, UEC
+from zoomdiff.errors import OptionError
 from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK
 
 DAYS = 7
@@ -131,8 +132,7 @@ class CityConfig:
 
 
 # The rhythms were fitted so that the mean of three simulated cities (Florence, Monaco, a procedural town) has the
-# workday of Nanjing and Nanchang (noon raised by a tenth, as our homes empty more by day), and of Milan. The volume is
-# about 17 GB per person and month.
+# workday of Nanjing and Nanchang (noon raised by a tenth, as our homes empty more by day), and of Milan.
 CHINA = CityConfig(
     rhythm=(
         *(1.66, 1.40, 1.15, 0.94, 0.85, 0.75, 0.79, 0.76, 0.76, 0.83, 0.89, 0.90),
@@ -150,6 +150,13 @@ EUROPE = CityConfig(
     taste_sd=0.28,
 )
 PRESETS = {"china": CHINA, "europe": EUROPE}
+
+
+def config_of(preset: str) -> CityConfig:
+    """The parameters of a preset. Raises OptionError for one that there is not."""
+    if preset not in PRESETS:
+        raise OptionError(f"There is no preset {preset!r}: choose {' or '.join(PRESETS)}.")
+    return PRESETS[preset]
 
 
 class CityWeek(NamedTuple):

@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from zoomdiff.context.uec import UEC
-from zoomdiff.data.city import PRESETS, simulate
+from zoomdiff.data.city import config_of, simulate
 from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
@@ -35,18 +35,18 @@ class TrainingCity:
     @classmethod
     def simulated(cls, uec: UEC, seeds: range, preset: str, allowed: np.ndarray | None = None) -> "TrainingCity":
         """The reference city on a UEC, one week per seed. Without `allowed`, all blocks are."""
-        hierarchy, config = uec.region.hierarchy, PRESETS[preset]
-        finest = conditions_of(uec, preset)
-        conditions = [finest.at_level(hierarchy, k) for k in range(len(hierarchy))]
+        hierarchy, config = uec.region.hierarchy, config_of(preset)
         weeks = [hierarchy.pyramid(torch.from_numpy(simulate(uec, seed, config).traffic)) for seed in seeds]
-        return cls(hierarchy, conditions, weeks, np.ones_like(uec.region.blocks) if allowed is None else allowed)
+        allowed = np.ones_like(uec.region.blocks) if allowed is None else allowed
+        return cls(hierarchy, _conditions(uec, preset), weeks, allowed)
 
     @classmethod
     def known(cls, uec: UEC, week: np.ndarray, preset: str) -> "TrainingCity":
         """A week (168, H, W) of bytes that somebody has, on the frame of the UEC; its region's blocks are allowed."""
-        hierarchy, finest = uec.region.hierarchy, conditions_of(uec, preset)
-        conditions = [finest.at_level(hierarchy, k) for k in range(len(hierarchy))]
-        return cls(hierarchy, conditions, [hierarchy.pyramid(torch.from_numpy(week).float())], uec.region.blocks)
+        hierarchy = uec.region.hierarchy
+        return cls(
+            hierarchy, _conditions(uec, preset), [hierarchy.pyramid(torch.from_numpy(week).float())], uec.region.blocks
+        )
 
     @property
     def blocks(self) -> tuple[int, int]:
@@ -144,6 +144,12 @@ def fit_prior(cities: list[TrainingCity], design: Design) -> ResidualPrior:
         rest = logs - torch.cat([_of_allowed(x, city) for x, (city, _) in zip(priors, weeks, strict=True)])
         stats.append(LevelStats(mean, std, low, high, float(rest.std()) / std))
     return replace(prior, stats=tuple(stats))
+
+
+def _conditions(uec: UEC, preset: str) -> list[Conditions]:
+    """The UEC at every level."""
+    finest = conditions_of(uec, preset)
+    return [finest.at_level(uec.region.hierarchy, k) for k in range(len(uec.region.hierarchy))]
 
 
 def _of_allowed(x: Tensor, city: TrainingCity) -> Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from zoomdiff.context import UEC, MapLayers, build_uec
-from zoomdiff.data.city import PRESETS, simulate
+from zoomdiff.data.city import config_of, simulate
 from zoomdiff.data.datasets import read_milan, read_milan_raw, read_nanchang, read_nanjing
 from zoomdiff.data.measurements import read_measurements
 from zoomdiff.data.realism import HourlyGrid, urban_clusters
@@ -41,9 +41,7 @@ class City:
 
     def simulated(self, preset: str, seed: int) -> HourlyGrid:
         """One week of the reference city, summed to blocks: about the size of the cells of open measurements."""
-        if preset not in PRESETS:
-            raise OptionError(f"There is no preset {preset!r}: choose {' or '.join(PRESETS)}.")
-        week = simulate(self.uec, seed, PRESETS[preset])
+        week = simulate(self.uec, seed, config_of(preset))
         block = self.uec.region.hierarchy.block
         return HourlyGrid.of_week(week.traffic, block, urban=self.urban, users=week.users, poi=self.uec.poi.sum(0))
 
