@@ -20,6 +20,7 @@ import pandas as pd
 
 from zoomdiff import metrics
 from zoomdiff.checkpoint import load_model
+from zoomdiff.config import TrainConfig
 from zoomdiff.context import UEC, build_uec
 from zoomdiff.data.city import PRESETS, simulate
 from zoomdiff.data.procedural import procedural_map
@@ -28,7 +29,7 @@ from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.generate import TILE, ensemble
 from zoomdiff.levels import conserve
 from zoomdiff.region import Region
-from zoomdiff.train import TrainConfig, train
+from zoomdiff.train import train
 
 TEST_TOWNS = (990_001, 990_002)  # seeds of no training town
 TRUTH_SEED = 900_000

@@ -16,10 +16,11 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from zoomdiff.checkpoint import SHIPPED, load_model
-from zoomdiff.context import UEC, build_uec, read_map
+from zoomdiff.context import UEC, build_uec
 from zoomdiff.context.classes import AOI_INDEX
 from zoomdiff.data import realism
 from zoomdiff.data.city import PRESETS, simulate
+from zoomdiff.data.maps import find_map
 from zoomdiff.data.splits import TEST, read_splits
 from zoomdiff.generate import generate
 from zoomdiff.pyramid import TrafficPyramid
@@ -90,7 +91,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     options = parser.parse_args()
-    layers = read_map(options.map)
+    layers = find_map(options.map)
     region = Region.from_bbox(options.bbox or layers.extent)
     if options.splits:
         test = read_splits(options.splits)[layers.name].mask(TEST)

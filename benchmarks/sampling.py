@@ -20,9 +20,10 @@ import pandas as pd
 
 from zoomdiff import metrics
 from zoomdiff.checkpoint import SHIPPED, load_model
-from zoomdiff.context import UEC, build_uec, read_map
+from zoomdiff.context import UEC, build_uec
 from zoomdiff.data import realism
 from zoomdiff.data.city import PRESETS, simulate
+from zoomdiff.data.maps import find_map
 from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.generate import TILE, ensemble
 from zoomdiff.region import Region, parse_bbox
@@ -77,7 +78,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
-    layers = read_map(options.map)
+    layers = find_map(options.map)
     uec = build_uec(layers, Region.from_bbox(options.bbox or layers.extent))
     model = load_model(options.weights)
     week = simulate(uec, TRUTH_SEED, PRESETS[options.preset]).traffic.astype(float) * uec.region.mask() / 1e6

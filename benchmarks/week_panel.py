@@ -14,8 +14,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from plotly.colors import sample_colorscale, unlabel_rgb
 
-from zoomdiff.context import build_uec, read_map
+from zoomdiff.context import build_uec
 from zoomdiff.data.city import PRESETS, simulate
+from zoomdiff.data.maps import find_map
 from zoomdiff.levels import HOURS_PER_DAY, aggregate, repeat
 from zoomdiff.region import Region, parse_bbox
 
@@ -76,7 +77,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("docs/week.png"))
     options = parser.parse_args()
-    layers = read_map(options.map)
+    layers = find_map(options.map)
     uec = build_uec(layers, Region.from_bbox(options.bbox or layers.extent))
     weeks = (simulate(uec, options.seed + i, PRESETS[options.preset]).traffic for i in range(WEEKS))
     first = next(weeks).astype(float)

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from zoomdiff.checkpoint import SHIPPED, load_model
+from zoomdiff.config import TrainConfig
 from zoomdiff.context import build_uec
 from zoomdiff.data.city import EUROPE, simulate
 from zoomdiff.data.patches import TrainingCity, fit_prior, random_patches
@@ -21,7 +22,7 @@ from zoomdiff.generate import generate
 from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.pyramid import TrafficPyramid
 from zoomdiff.region import Region
-from zoomdiff.train import TrainConfig, learning_rate, train
+from zoomdiff.train import learning_rate, train
 
 TINY = TrainConfig(towns=1, weeks=1, steps=8, cells=128, warmup=2, save_every=4)
 

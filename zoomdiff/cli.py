@@ -1,10 +1,8 @@
 """The command line: `python -m zoomdiff generate`, `refine`, `train`, `split` and `realism`."""
 
-import glob
-import os
-import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +13,7 @@ import zoomdiff
 from zoomdiff.errors import OptionError, ZoomDiffError
 
 if TYPE_CHECKING:
-    from zoomdiff.context import UEC, MapLayers
+    from zoomdiff.context import UEC
     from zoomdiff.levels import Hierarchy
     from zoomdiff.pyramid import TrafficPyramid
 
@@ -47,6 +45,7 @@ def generate(
     # Imported here, so that --help and usage errors come at once.
     from zoomdiff.checkpoint import SHIPPED, load_model
     from zoomdiff.context import build_uec
+    from zoomdiff.data.maps import find_map
     from zoomdiff.generate import generate as run
     from zoomdiff.region import Region, parse_bbox
 
@@ -57,7 +56,7 @@ def generate(
         frame = Region.from_bbox(parse_bbox(bbox), max_km2=max_km2)
     elif region:
         frame = Region.from_geojson(region, max_km2=max_km2)
-    layers = _map(map_, frame.bounds if frame else None)
+    layers = find_map(map_, frame.bounds if frame else None)
     frame = frame or Region.from_bbox(layers.extent, max_km2=max_km2)
     uec = build_uec(layers, frame)
     model = load_model(weights or SHIPPED, device)
@@ -83,11 +82,12 @@ def refine(
     """Refine known traffic of one level to all finer ones, without training; what is known stays as it is."""
     from zoomdiff.checkpoint import SHIPPED, load_model
     from zoomdiff.context import build_uec
+    from zoomdiff.data.maps import find_map
     from zoomdiff.export import read_geojson
     from zoomdiff.generate import refine as run
 
     known = read_geojson(file)
-    layers = _map(map_, known.region.bounds)
+    layers = find_map(map_, known.region.bounds)
     uec = build_uec(layers, known.region)
     model = load_model(weights or SHIPPED, device)
     started = time.monotonic()
@@ -129,41 +129,48 @@ def train(
     preset: Annotated[list[str] | None, typer.Option(help="china or europe; default: both.")] = None,
     splits: Annotated[str | None, typer.Option(help="File of splits: maps named in it are used in part.")] = None,
     held_out: Annotated[str | None, typer.Option(help="Map that is only evaluated on.")] = None,
-    towns: Annotated[int, typer.Option(help="Procedural towns to train on besides.")] = 8,
-    weeks: Annotated[int, typer.Option(help="Simulated weeks per map and preset.")] = 2,
-    steps: Annotated[int, typer.Option(help="Training steps.")] = 10_000,
-    cells: Annotated[int, typer.Option(help="Raster cells per step: the batch size.")] = 2048,
-    learning_rate: Annotated[float, typer.Option(help="Largest step; a third of it is enough for fine-tuning.")] = 1e-3,
-    seed: Annotated[int, typer.Option(help="Seed of the cities, the patches and the noise.")] = 0,
+    towns: Annotated[int | None, typer.Option(help="Procedural towns to train on besides; default 8.")] = None,
+    weeks: Annotated[int | None, typer.Option(help="Simulated weeks per map and preset; default 2.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Training steps; default 10,000.")] = None,
+    cells: Annotated[int | None, typer.Option(help="Raster cells per step, the batch size; default 2,048.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Largest step, default 0.001; a third of it is enough for fine-tuning.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the cities, the patches and the noise; default 0.")] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(help="TOML file with any of these and more, or one of assets/configs by name: shipped, quick."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out; same options.")] = False,
 ) -> None:
     """Train the model on the reference city, simulated on real and procedural maps."""
-    from zoomdiff.data.city import PRESETS
-    from zoomdiff.train import TrainConfig
+    from zoomdiff.config import TrainConfig, read_config
     from zoomdiff.train import train as run
 
-    config = TrainConfig(
-        maps=tuple(map_ or ()),
-        own_weeks=tuple(week or ()),
-        init=init,
-        presets=tuple(preset or PRESETS),
-        splits=splits,
-        towns=towns,
-        weeks=weeks,
-        held_out=held_out,
-        steps=steps,
-        cells=cells,
-        learning_rate=learning_rate,
-        seed=seed,
-    )
-    with tqdm(total=steps, unit="step", mininterval=5) as bar:
+    given = {
+        "maps": map_ and tuple(map_),
+        "own_weeks": week and tuple(week),
+        "init": init,
+        "presets": preset and tuple(preset),
+        "splits": splits,
+        "towns": towns,
+        "weeks": weeks,
+        "held_out": held_out,
+        "steps": steps,
+        "cells": cells,
+        "learning_rate": learning_rate,
+        "seed": seed,
+    }
+    base = read_config(config) if config else TrainConfig()
+    chosen = replace(base, **{name: value for name, value in given.items() if value is not None})
+    with tqdm(total=chosen.steps, unit="step", mininterval=5) as bar:
 
         def on_step(step: int, loss: float) -> None:
             bar.update(step - bar.n)
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
 
-        path = run(out, config, device=device, resume=resume, say=tqdm.write, on_step=on_step)
+        path = run(out, chosen, device=device, resume=resume, say=tqdm.write, on_step=on_step)
     typer.echo(f"Weights: {path}")
 
 
@@ -175,12 +182,13 @@ def split(
 ) -> None:
     """Split cities by space into training and test blocks, and write the split that all models are to use."""
     from zoomdiff.context import build_uec
+    from zoomdiff.data.maps import find_map
     from zoomdiff.data.splits import band_split, held_out_split, write_splits
     from zoomdiff.region import Region
 
     splits = {}
     for name in [*(map_ or []), *(held_out or [])]:
-        layers = _map(name)
+        layers = find_map(name)
         frame = Region.from_bbox(layers.extent)
         whole = name in (held_out or [])
         splits[layers.name] = (
@@ -211,10 +219,11 @@ def realism(
     city is: in its urban clusters (300 people per km2, 5,000 together).
     """
     from zoomdiff.data.city import PRESETS
+    from zoomdiff.data.maps import find_map
     from zoomdiff.data.realism_table import realism_table, rows_inside
     from zoomdiff.data.samples import City, generated, measured
 
-    cities, samples = [City.on(_map(name)) for name in city or []], {}
+    cities, samples = [City.on(find_map(name)) for name in city or []], {}
     for file in files or []:
         name = file.stem if file.suffix != ".geojson" else file.parent.name or file.stem
         if file.suffix == ".geojson":
@@ -242,18 +251,6 @@ def realism(
     for name in samples:
         good, of, missed = rows_inside(table, name)
         typer.echo(f"{name}: {good} of {of} rows inside" + (f"; outside: {', '.join(missed)}" if missed else ""))
-
-
-def _map(name: str, bbox: tuple[float, float, float, float] | None = None) -> "MapLayers":
-    """The map of a path, of a name such as firenze in the folder of maps $ZOOMDIFF_DATA/maps, or a fictional town7."""
-    from zoomdiff.context import read_map
-    from zoomdiff.data.procedural import procedural_map
-
-    if re.fullmatch(r"town\d{1,9}", name):
-        return procedural_map(int(name.removeprefix("town")), kilometres=8.0)
-    folder = Path(os.environ.get("ZOOMDIFF_DATA", "../shared/data")) / "maps"
-    known = [] if Path(name).exists() or "/" in name else sorted(folder.glob(f"{glob.escape(name)}*"))
-    return read_map(known[0] if len(known) == 1 else name, bbox=bbox)
 
 
 def stage_bars(hierarchy: "Hierarchy") -> Callable[[int, int, int], None]:

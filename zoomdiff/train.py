@@ -5,7 +5,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,67 +13,22 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 
 from zoomdiff.checkpoint import SHIPPED, load_model, new_network, save_model
-from zoomdiff.context import MapLayers, build_uec, read_map
-from zoomdiff.data.city import PRESETS
+from zoomdiff.config import TrainConfig
+from zoomdiff.context import MapLayers, build_uec
+from zoomdiff.data.maps import find_map
 from zoomdiff.data.patches import TrainingCity, fit_prior, random_patches
 from zoomdiff.data.procedural import procedural_map
 from zoomdiff.data.splits import TRAIN, Split, read_splits
 from zoomdiff.device import autocast, pick_device
-from zoomdiff.diffusion.design import Design, setting
+from zoomdiff.diffusion.design import setting
 from zoomdiff.diffusion.drdm import DRDM, hnap_loss
 from zoomdiff.errors import OptionError
 from zoomdiff.export import read_geojson
-from zoomdiff.levels import S4T4, Hierarchy
+from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 
 # Longest patch in blocks by the cell's side: coarse levels need wide ones, fine ones show enough cells in few blocks.
 LONGEST_SIDE = {400: 12, 200: 10, 100: 6, 50: 4}
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """What a run needs to be repeated; saved beside the weights.
-
-    maps        map files or folders (see `read_map`); "helsinki" is kept for the users
-    own_weeks   grid50.geojson files, one week of known traffic each, in the layout that `generate` writes; the map is
-                then the first of `maps`, and nothing is simulated on it; every preset learns from it
-    init        weights to start from instead of random ones: fine-tuning keeps their design and statistics
-    splits      file of splits (see `data.splits`): of the maps that it names only the training blocks are used
-    presets     of the simulated cities (see `data.city`); every map is simulated with each
-    towns       number of procedural towns besides
-    weeks       simulated weeks per map and preset
-    held_out    a map that is only evaluated on
-    cells       raster cells per step, whatever the level
-    setting     levels: S4T4 or another of `schedule.SETTINGS`
-    preference  RGP: how the diffusion steps are shared among them (see `schedule.rgp`)
-    design      of the model (see `diffusion.design`); its nodes are those of setting and preference
-    channels, blocks  size of the network
-    """
-
-    maps: tuple[str, ...] = ()
-    own_weeks: tuple[str, ...] = ()
-    init: str | None = None
-    splits: str | None = None
-    presets: tuple[str, ...] = tuple(PRESETS)
-    towns: int = 8
-    weeks: int = 2
-    held_out: str | None = None
-    steps: int = 10_000
-    cells: int = 2048
-    learning_rate: float = 1e-3
-    warmup: int = 300
-    ema: float = 0.999
-    seed: int = 0
-    save_every: int = 500
-    setting: str = "S4T4"
-    preference: str = "fine"
-    design: Design = field(default_factory=Design)
-    channels: int = 64
-    blocks: int = 6
-
-    @property
-    def hierarchy(self) -> Hierarchy:
-        return setting(self.setting, self.preference)[0]
 
 
 def training_cities(layers: MapLayers, splits: dict[str, Split], config: TrainConfig, seed: int) -> list[TrainingCity]:
@@ -96,10 +51,10 @@ def gather_cities(config: TrainConfig, say: Callable[[str], None]) -> tuple[list
             raise OptionError(
                 f"{path} cannot be trained on: give a {S4T4.finest.name}.geojson and the --map of its place."
             )
-        uec = build_uec(read_map(config.maps[0], bbox=known.region.bounds), known.region)
+        uec = build_uec(find_map(config.maps[0], bbox=known.region.bounds), known.region)
         cities += [TrainingCity.known(uec, known.volumes, preset) for preset in config.presets]
         say(f"{path}: {known.region.blocks.sum()} blocks of known traffic")
-    maps = [] if config.own_weeks else [read_map(source) for source in config.maps]
+    maps = [] if config.own_weeks else [find_map(source) for source in config.maps]
     maps += [procedural_map(config.seed + number) for number in range(config.towns)]
     if not maps and not cities:
         raise OptionError("There is nothing to train on: give --map or --towns.")
@@ -107,9 +62,23 @@ def gather_cities(config: TrainConfig, say: Callable[[str], None]) -> tuple[list
     for number, layers in enumerate(maps):
         cities += training_cities(layers, splits, config, 1000 * number)
         say(f"{layers.name}: {cities[-1].allowed.sum()} of {math.prod(cities[-1].blocks)} blocks")
+    cities = balanced(cities, len(cities) - config.towns * len(config.presets), config.real_share)
     if not config.held_out:
         return cities, []
-    return cities, training_cities(read_map(config.held_out), {}, replace(config, weeks=1), 900_000)
+    return cities, training_cities(find_map(config.held_out), {}, replace(config, weeks=1), 900_000)
+
+
+def balanced(cities: list[TrainingCity], real: int, share: float) -> list[TrainingCity]:
+    """The same cities, weighted so that the first `real` of them make up `share` of the patches, if there are others.
+
+    Towns are cheap, so there are many, but people draw regions on real maps.
+    """
+    parts = (cities[:real], share), (cities[real:], 1 - share)
+    if not all(part for part, _ in parts):
+        return cities
+    return [
+        replace(city, weight=share / sum(one.inhabited.sum() for one in part)) for part, share in parts for city in part
+    ]
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:

@@ -1,5 +1,6 @@
 """Training data: cities as tensors at all levels, and random block-aligned patches cut from them."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -24,13 +25,14 @@ class TrainingCity:
     """One city's conditions and several simulated weeks, each at every level (lists are coarse to fine).
 
     conditions[k] at level k, batch of one; weeks[i][k] (T_k, H_k, W_k) bytes; allowed (rows, cols) bool, the blocks
-    that patches are cut from
+    that patches are cut from; weight, how often a block of it is shown beside those of other cities
     """
 
     hierarchy: Hierarchy
     conditions: list[Conditions]
     weeks: list[list[Tensor]]
     allowed: np.ndarray
+    weight: float = 1.0
 
     @classmethod
     def simulated(cls, uec: UEC, seeds: range, preset: str, allowed: np.ndarray | None = None) -> "TrainingCity":
@@ -60,17 +62,29 @@ class TrainingCity:
         inhabited = self.allowed & (people > INHABITED)
         return inhabited if inhabited.any() else self.allowed
 
+    @cached_property
+    def interest(self) -> np.ndarray:
+        """(rows, cols) how often patches should show a block: 0 where nobody is, elsewhere 1 in the mean.
+
+        Half of it is the same for all; the other half is shared evenly among the uses (AOI classes), so that a block
+        with the city's only station or mall is shown more often than one of a thousand with homes.
+        """
+        share = self.conditions[0].aoi[0].numpy() * self.inhabited
+        whole = share.sum((1, 2), keepdims=True)
+        rarity = np.divide(share, whole, where=whole > 0, out=np.zeros_like(share)).sum(0) / (whole > 0).sum()
+        return 0.5 * self.inhabited + 0.5 * rarity * self.inhabited.sum()
+
     def windows(self, side: int) -> tuple[np.ndarray, np.ndarray]:
-        """(n, 2) first row and column of every window of `side` x `side` allowed blocks, and (n,) its inhabited blocks.
+        """(n, 2) first row and column of every window of `side` x `side` allowed blocks, and (n,) their interest.
 
         Nothing of a block that is not allowed is ever seen, not even as a neighbour. Windows without people are left
         out; there may be none.
         """
         if side not in self._windows:
             whole = sliding_window_view(self.allowed, (side, side)).all((2, 3))
-            people = sliding_window_view(self.inhabited, (side, side)).sum((2, 3))
-            first = np.argwhere(whole & (people > 0))
-            self._windows[side] = first, people[tuple(first.T)]
+            interest = sliding_window_view(self.interest, (side, side)).sum((2, 3))
+            first = np.argwhere(whole & (interest > 0))
+            self._windows[side] = first, interest[tuple(first.T)]
         return self._windows[side]
 
     @cached_property
@@ -94,19 +108,19 @@ def random_patches(
 
     finest: cut x_k and the conditions from the finest level instead, which continuous noise adding (CA) diffuses.
 
-    A city is as likely as its inhabited blocks are many, and so is a window in it; wilderness comes along at the edges.
-    Patches are turned and mirrored at random.
+    A city is as likely as its inhabited blocks are many (times its weight), a window in it by its `interest`;
+    wilderness comes along at the edges. Patches are turned and mirrored at random.
     """
     side = min(side, *(n for city in cities for n in city.blocks))
     while not all(len(city.windows(side)[0]) for city in cities):
         side -= 1
-    weight = np.array([city.inhabited.sum() for city in cities], float)
+    weight = np.array([city.weight * city.inhabited.sum() for city in cities])
     x_k, coarser, conditions = [], [], []
     for i in rng.choice(len(cities), batch, p=weight / weight.sum()):
         city = cities[i]
         week = city.weeks[rng.integers(len(city.weeks))]
-        first, people = city.windows(side)
-        row, col = (int(n) for n in first[rng.choice(len(first), p=people / people.sum())])
+        first, interest = city.windows(side)
+        row, col = (int(n) for n in first[rng.choice(len(first), p=interest / interest.sum())])
         turn, mirror = int(rng.integers(4)), bool(rng.integers(2))
 
         def cut(x: Tensor, level: int, row=row, col=col, turn=turn, mirror=mirror, city=city) -> Tensor:
@@ -133,17 +147,39 @@ def fit_prior(cities: list[TrainingCity], design: Design) -> ResidualPrior:
     prior = ResidualPrior(hierarchy, scale, (plain,) * len(hierarchy), design.diffused(hierarchy))
     stats = []
     for k in range(len(hierarchy)):
-        states = [week[-1 if design.continuous_adding else k] for _, week in weeks]
-        logs = torch.cat([_of_allowed(prior.encode(x, k), city) for x, (city, _) in zip(states, weeks, strict=True)])
-        mean, std = float(logs.mean()), float(logs.std())
-        low, high = ((float(v) - mean) / std for v in (logs.min(), logs.max()))
-        priors = [
-            prior.from_coarser(week[k - 1], k) if k else torch.zeros_like(x)
-            for x, (_, week) in zip(states, weeks, strict=True)
-        ]
-        rest = logs - torch.cat([_of_allowed(x, city) for x, (city, _) in zip(priors, weeks, strict=True)])
-        stats.append(LevelStats(mean, std, low, high, float(rest.std()) / std))
+        logs, rests = _Moments(), _Moments()
+        for city, week in weeks:
+            log = prior.encode(week[-1 if design.continuous_adding else k], k)
+            logs.add(_of_allowed(log, city))
+            rests.add(_of_allowed(log - prior.from_coarser(week[k - 1], k) if k else log, city))
+        low, high = ((value - logs.mean) / logs.std for value in (logs.low, logs.high))
+        stats.append(LevelStats(logs.mean, logs.std, low, high, rests.std / logs.std))
     return replace(prior, stats=tuple(stats))
+
+
+@dataclass
+class _Moments:
+    """Mean, standard deviation and range of numbers that come in parts: all weeks at once would not fit in memory."""
+
+    count: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+    low: float = math.inf
+    high: float = -math.inf
+
+    def add(self, x: Tensor) -> None:
+        self.count += x.numel()
+        self.total += float(x.sum(dtype=torch.float64))
+        self.squares += float(x.double().square().sum())
+        self.low, self.high = min(self.low, float(x.min())), max(self.high, float(x.max()))
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.count
+
+    @property
+    def std(self) -> float:
+        return math.sqrt(self.squares / self.count - self.mean**2)
 
 
 def _conditions(uec: UEC, preset: str) -> list[Conditions]:

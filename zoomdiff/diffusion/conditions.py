@@ -1,6 +1,6 @@
 """The urban environmental context as tensors, at any level (paper Sec. IV-A)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -15,12 +15,16 @@ class Conditions:
 
     structure (B, S, H, W), aoi (B, A, H, W) shares that sum to one, poi (B, P, H, W), population (B, T, H, W), and
     preset (B,) int: whose habits the people have, see `data.city.PRESETS`
+
+    users (B, A, H, W) is the week's mean population by AOI. At the finest level it tells nothing new; at a coarse one
+    it tells a crowd in the block's one shop from a crowd in its homes, which the means of aoi and population do not.
     """
 
     structure: Tensor
     aoi: Tensor
     poi: Tensor
     population: Tensor
+    users: Tensor
     preset: Tensor
 
     @classmethod
@@ -36,24 +40,33 @@ class Conditions:
     ) -> "Conditions":
         """A batch of one from a UEC's arrays: structure (S, H, W), aoi (H, W) index, poi (P, H, W), population."""
         one_hot = torch.nn.functional.one_hot(torch.from_numpy(aoi).long(), aoi_classes).movedim(-1, 0)
-        arrays = (structure, one_hot.numpy(), poi, population)
+        users = one_hot.numpy() * population.mean(0)
+        arrays = (structure, one_hot.numpy(), poi, population, users)
         rasters = (torch.from_numpy(np.ascontiguousarray(a, np.float32))[None] for a in arrays)
         return cls(*rasters, torch.tensor([preset]))
 
     def at_level(self, hierarchy: Hierarchy, k: int) -> "Conditions":
         """Averaged down to level k; only for conditions that are at the finest level."""
         space, time = hierarchy.space_factor(k), hierarchy.time_factor(k)
-        static = [aggregate(x, space, 1) / space**2 for x in (self.structure, self.aoi, self.poi)]
-        return Conditions(*static, aggregate(self.population, space, time) / (space**2 * time), self.preset)
+        times = {"population": time}
+        means = {
+            name: aggregate(x, space, times.get(name, 1)) / (space**2 * times.get(name, 1))
+            for name, x in self.rasters.items()
+        }
+        return replace(self, **means)
+
+    @property
+    def rasters(self) -> dict[str, Tensor]:
+        """All but the preset, by name."""
+        return {raster.name: getattr(self, raster.name) for raster in fields(self) if raster.name != "preset"}
 
     def map(self, function) -> "Conditions":
-        """The same with `function` applied to the four rasters."""
-        return Conditions(*(function(x) for x in (self.structure, self.aoi, self.poi, self.population)), self.preset)
+        """The same with `function` applied to the rasters."""
+        return replace(self, **{name: function(x) for name, x in self.rasters.items()})
 
     def to(self, device: torch.device) -> "Conditions":
         return replace(self.map(lambda x: x.to(device)), preset=self.preset.to(device))
 
     @classmethod
     def batch(cls, items: list["Conditions"]) -> "Conditions":
-        columns = zip(*((c.structure, c.aoi, c.poi, c.population, c.preset) for c in items), strict=True)
-        return cls(*(torch.cat(column) for column in columns))
+        return cls(*(torch.cat([getattr(item, each.name) for item in items]) for each in fields(cls)))

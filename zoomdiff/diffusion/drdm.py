@@ -133,7 +133,8 @@ def hnap_loss(
     def each(x: Tensor) -> Tensor:
         return x[:, None, None, None]
 
-    if coarser is None or not design.uses_prior:
+    knows_coarser = coarser is not None and design.uses_prior
+    if not knows_coarser:
         prior_k, prior_noise = torch.zeros_like(x_k), torch.zeros_like(uniform())
     else:
         prior_noise = PRIOR_NOISE_MAX * uniform() ** 2  # mostly small
@@ -146,7 +147,15 @@ def hnap_loss(
     r = abar.sqrt() * r0 + (1 - abar).sqrt() * eps
     keep = (uniform() > CONDITION_DROP).float()
     output = model.network(r, strength, model.network.context(prior_k, conditions, k, keep), k, prior_noise)
-    return model.target.loss(output.float(), r, r0, eps, abar, prior_k)
+    squares = model.target.error(output.float(), r, r0, eps, abar, prior_k).square()
+    if not knows_coarser:
+        return squares.mean()
+    # Busy places count for more, and those that `rrdp` leaves empty not at all. What the network is told may weight
+    # its loss without a bias: H_k may, x_k may not.
+    weight = torch.sigmoid(prior.from_coarser(coarser, k))
+    if design.noise == "SN":
+        weight = weight * repeat(coarser > 0, *prior.finer(k))
+    return (weight * squares).sum() / weight.sum().clamp(min=1)
 
 
 @torch.inference_mode()

@@ -97,6 +97,7 @@ class DayTokenNetwork(nn.Module):
         self.f_structure = mlp(structure, channels)
         self.f_aoi = mlp(aoi, channels)
         self.f_poi = mlp(poi, channels)
+        self.f_users = mlp(aoi, channels)
         self.f_population = nn.ModuleList(mlp(hours, channels) for hours in day)
         self.preset = nn.Embedding(preset, channels)
         if design.spe:
@@ -122,8 +123,8 @@ class DayTokenNetwork(nn.Module):
         prior (B, T_k, H_k, W_k) is H_k; conditions are at the stage's level, one for all samples or one each; `keep`
         (B,) 0/1 drops a sample's UEC (for guidance). Nothing here looks at neighbours: any whole blocks will do.
         """
-        static = [torch.log1p(conditions.structure), conditions.aoi, torch.log1p(conditions.poi)]
-        mappers = (self.f_structure, self.f_aoi, self.f_poi)
+        logs = (torch.log1p(x) for x in (conditions.structure, conditions.poi, conditions.users))
+        static, mappers = (*logs, conditions.aoi), (self.f_structure, self.f_poi, self.f_users, self.f_aoi)
         c = sum(f(x.movedim(1, -1)) for f, x in zip(mappers, static, strict=True))[:, None]
         c = c + self.f_population[k](_days(torch.log1p(conditions.population)))
         if keep is not None:

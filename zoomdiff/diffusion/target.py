@@ -33,11 +33,11 @@ class Target:
         """y for a state."""
         return self.prior.restore(r, prior_k, k) if self.design.prior == "residual" else r
 
-    def loss(self, output: Tensor, r: Tensor, r0: Tensor, eps: Tensor, abar: Tensor, prior_k: Tensor) -> Tensor:
-        """Mean squared error of the network's output for the state r = sqrt(abar) r0 + sqrt(1 - abar) eps (Eq. 12)."""
+    def error(self, output: Tensor, r: Tensor, r0: Tensor, eps: Tensor, abar: Tensor, prior_k: Tensor) -> Tensor:
+        """What is wrong with the output for r = sqrt(abar) r0 + sqrt(1 - abar) eps; its square is the loss (Eq. 12)."""
         if self.design.prediction == "v":
-            return (output - (abar.sqrt() * eps - (1 - abar).sqrt() * r0)).square().mean()
-        return (self._noise(output, r, abar, prior_k) - eps).square().mean()
+            return output - (abar.sqrt() * eps - (1 - abar).sqrt() * r0)
+        return self._noise(output, r, abar, prior_k) - eps
 
     def clean(self, output: Tensor, r: Tensor, abar: Tensor, prior_k: Tensor, k: int) -> Tensor:
         """r0_hat, its y kept to the training range."""
