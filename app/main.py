@@ -181,7 +181,7 @@ def footer(place: Place) -> None:
     """What everybody who looks at the map has to know."""
     layers, uec = place.layers, place.uec
     sources = " ".join(uec.sources) if uec else f"Map: {layers.source}; {layers.licence}."
-    st.caption(f"{NOTE} {sources}")
+    st.caption(f"{NOTE} {sources} Computed on: {work.device()}.")
 
 
 page()

@@ -12,6 +12,7 @@ import torch
 import basemap
 from zoomdiff.checkpoint import load_model
 from zoomdiff.context import UEC, MapLayers, build_uec, read_map
+from zoomdiff.device import name_of, pick_device
 from zoomdiff.generate import FAST, generate
 from zoomdiff.levels import S4T4
 from zoomdiff.pyramid import TrafficPyramid
@@ -66,6 +67,17 @@ def model():
     return load_model()
 
 
+def device() -> str:
+    """What weeks are computed on, for people."""
+    limit_threads()
+    return name_of(pick_device())
+
+
+def limit_threads() -> None:
+    """One core stays free for the page: with all of them busy neither its progress nor Cancel comes through in time."""
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+
+
 def results() -> dict[Request, TrafficPyramid]:
     """This session's weeks, oldest first."""
     return st.session_state.setdefault("results", {})
@@ -83,8 +95,7 @@ def run(request: Request, uec: UEC, on_progress: Callable, on_level: Callable) -
     def on_step(k: int, step: int, steps: int) -> None:
         on_progress(k, step, steps, (sum(work[:k]) + work[k] * step / steps) / sum(work))
 
-    # One core stays free for the page: with all of them busy neither its progress nor Cancel comes through in time.
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    limit_threads()
     week = generate(
         model(),
         uec,

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from zoomdiff.checkpoint import SHIPPED, load_model
-from zoomdiff.config import TrainConfig
+from zoomdiff.config import TrainConfig, read_config
 from zoomdiff.context import build_uec
 from zoomdiff.data.city import EUROPE, simulate
 from zoomdiff.data.patches import TrainingCity, fit_prior, random_patches
@@ -22,7 +22,7 @@ from zoomdiff.generate import generate
 from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.pyramid import TrafficPyramid
 from zoomdiff.region import Region
-from zoomdiff.train import learning_rate, train
+from zoomdiff.train import balanced, learning_rate, train
 
 TINY = TrainConfig(towns=1, weeks=1, steps=8, cells=128, warmup=2, save_every=4)
 
@@ -63,7 +63,7 @@ def test_the_fitted_code_has_unit_variance(town):
     prior = fit_prior([town], Design())
     for k in range(4):
         y = torch.cat([prior.encode(week[k], k).flatten() for week in town.weeks])
-        assert abs(y.mean()) < 1e-3 and abs(y.std() - 1) < 1e-3
+        assert abs(y.mean()) < 1e-3 and abs(y.std(correction=0) - 1) < 1e-3
         assert prior.stats[k].low <= y.min() + 1e-4 and y.max() - 1e-4 <= prior.stats[k].high
     assert prior.stats[0].residual_std == pytest.approx(1)
     assert all(0 < s.residual_std < 1 for s in prior.stats[1:])
@@ -159,7 +159,7 @@ def test_fine_tuning_on_known_traffic_starts_from_the_weights_given_and_fits_it_
     week = np.round(10 * simulate(uec, 3, EUROPE).traffic.astype(float) * uec.region.mask())
     pyramid = TrafficPyramid(uec.region, tuple(S4T4.pyramid(week)))
     *_, path = write_geojson(pyramid, tmp_path / "own")
-    monkeypatch.setattr("zoomdiff.train.read_map", lambda source, bbox=None: layers)
+    monkeypatch.setattr("zoomdiff.train.find_map", lambda source, bbox=None: layers)
     config = TrainConfig(
         maps=("a map",),
         own_weeks=(str(path),),
@@ -180,3 +180,49 @@ def test_fine_tuning_on_known_traffic_starts_from_the_weights_given_and_fits_it_
 
     with pytest.raises(OptionError, match=r"give a grid50\.geojson"):
         train(tmp_path / "other", replace(config, own_weeks=(str(tmp_path / "own" / "bs.geojson"),)), device="cpu")
+
+
+def test_real_maps_make_up_their_share_of_the_patches(town):
+    """However many procedural towns there are besides."""
+    cities = balanced([town] + [replace(town) for _ in range(9)], real=1, share=0.5)
+    blocks = [city.weight * city.inhabited.sum() for city in cities]
+    assert blocks[0] / sum(blocks) == pytest.approx(0.5)
+    assert balanced([town], real=1, share=0.5) == [town], "alone they are all of them"
+
+
+def test_rare_uses_are_shown_more_often_than_common_ones(town):
+    share = town.conditions[0].aoi[0].numpy() * town.inhabited
+    assert town.interest[town.inhabited].mean() == pytest.approx(1)
+    assert (town.interest[~town.inhabited] == 0).all()
+    area = share.sum((1, 2))
+    rare, common = np.argmin(np.where(area > 0, area, np.inf)), np.argmax(area)
+    shown = [(share[use] * town.interest).sum() / area[use] for use in (rare, common)]
+    assert shown[0] > 1 and shown[0] > shown[1]
+
+
+def test_a_configuration_comes_from_a_file_and_options_go_before_it(tmp_path):
+    file = tmp_path / "my.toml"
+    file.write_text('towns = 3\nlearning_rate = 1\npresets = ["china"]\n[design]\nprior = "none"\nspe = false\n')
+    config = read_config(str(file))
+    assert (config.towns, config.presets, config.design.prior, config.design.spe) == (3, ("china",), "none", False)
+    assert config.weeks == TrainConfig().weeks
+    assert read_config("shipped").held_out and read_config("quick").channels < TrainConfig().channels
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("town = 3", "no setting 'town'"),
+        ('towns = "three"', "towns must be like 8"),
+        ("towns = true", "towns must be like 8"),
+        ("towns 3", "not a TOML file"),
+        ('[design]\nprior = "some"', "there is no prior 'some'"),
+        (None, "give a TOML file or one of quick, shipped"),
+    ],
+)
+def test_a_bad_configuration_gets_one_sentence(tmp_path, text, words):
+    file = tmp_path / "my.toml"
+    if text:
+        file.write_text(text)
+    with pytest.raises(OptionError, match=words):
+        read_config(str(file))

@@ -8,7 +8,7 @@ import torch
 
 import zoomdiff
 from zoomdiff.context.uec import UEC
-from zoomdiff.device import autocast
+from zoomdiff.device import autocast, free_memory
 from zoomdiff.diffusion.drdm import DRDM, Plan, gaps, rrdp
 from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.errors import OptionError
@@ -20,7 +20,7 @@ FAST = (30, 20, 10, 8)  # strides per level: a stride of a coarse level costs ne
 # Of few strides, see `Plan`: `python -m benchmarks.sampling` compares. Without SPREAD hours come out too smooth at
 # 400 m, and volumes too low, as the mean of an exponential falls with the spread.
 POWER, SPREAD = 1.5, 0.5  # half of a fine level is what no map explains, by the held-out loss
-TILE = 128  # finest cells along a tile: larger regions are made in pieces, for the memory's sake
+TILE = 128  # finest cells along a tile on a CPU: larger regions are made in pieces, for memory and caches
 
 
 def generate(model: DRDM, uec: UEC, *, seed: int = 0, **options) -> TrafficPyramid:
@@ -36,7 +36,7 @@ def ensemble(
     steps: str | int | Plan = "fast",
     preset: str = "europe",
     guidance: float = 1.0,
-    tile: int = TILE,
+    tile: int | None = None,
     on_step: Callable[[int, int, int], None] | None = None,
     on_level: Callable[[int, np.ndarray], None] | None = None,
 ) -> list[TrafficPyramid]:
@@ -47,14 +47,15 @@ def ensemble(
               per level, or a Plan of one's own (which then also tells guidance and tile)
     preset    whose habits the people have: "china" or "europe" (see `data.city.PRESETS`)
     guidance  above 1 the map counts for more, and variety for less (classifier-free guidance; doubles the time)
-    tile      finest cells along the side of the pieces that larger regions are made in; the result is the same
+    tile      finest cells along the side of the pieces that larger regions are made in, by default what suits the
+              device (`tile_of`); the result is the same
     on_step   called with (k, step, steps) after every denoising step of level k; what it raises ends the run
     on_level  called with (k, volumes) as soon as level k exists: (T_k, H_k, W_k) bytes of the first seed, before the
               levels are made to agree
 
     Raises OptionError for steps or a seed out of range, or an unknown preset.
     """
-    plan = _plan(steps, model, guidance, tile)
+    plan = _plan(steps, model, guidance, tile, len(seeds))
     raw = _run(model, uec, seeds, plan, preset, on_step=on_step, on_level=on_level)
     pyramids = []
     for sample, seed in enumerate(seeds):
@@ -76,7 +77,7 @@ def refine(
     steps: str | int | Plan = "fast",
     preset: str = "europe",
     guidance: float = 1.0,
-    tile: int = TILE,
+    tile: int | None = None,
     on_step: Callable[[int, int, int], None] | None = None,
     on_level: Callable[[int, np.ndarray], None] | None = None,
 ) -> TrafficPyramid:
@@ -104,13 +105,26 @@ def refine(
     volumes = volumes * region.mask(k)
     if not np.isfinite(volumes).all() or (volumes < 0).any():
         raise OptionError("The volumes have values that are negative or no numbers: fill gaps first.")
-    plan = _plan(steps, model, guidance, tile)
+    plan = _plan(steps, model, guidance, tile, 1)
     raw = _run(model, uec, [seed], plan, preset, given=(k, volumes), on_step=on_step, on_level=on_level)
     levels = [volumes, *(x[0].astype(np.float64) for x in raw)]
     finer = Hierarchy(hierarchy.levels[k:])
     about = _provenance(uec, seed, steps, preset, gaps(levels, finer)) | {"refined_from": level}
     coarser = [aggregate(volumes, *hierarchy.between(i, k)) for i in range(k)]
     return TrafficPyramid(region, (*coarser, *conserve(levels, finer, "top_down")), about)
+
+
+def tile_of(model: DRDM, samples: int, memory: int | None) -> int:
+    """Finest cells along the side of a tile: TILE on a CPU, on a GPU as many as half of its free memory (bytes) holds.
+
+    A GPU is fast where it has much to do at once, so there a tile is all that fits, samples included.
+    """
+    if memory is None:
+        return TILE
+    # Per cell of a day: the stream, the normalised and mixed states, the wider hidden layer and its activation.
+    cell = 7 * model.network.channels * 8 * 4
+    block = model.hierarchy.block
+    return max(TILE, int((memory / 2 / cell / samples) ** 0.5) // block * block)
 
 
 def _run(
@@ -129,7 +143,7 @@ def _run(
         if not 0 <= seed < 2**63:
             raise OptionError("The seed must be a whole number from 0 to 2^63 - 1.")
     region = uec.region
-    device = next(model.network.parameters()).device
+    device = model.device
     fields = [WorldNoise(seed, region.epsg, region.row, region.col, device) for seed in seeds]
     known = given and (given[0], torch.from_numpy(given[1]).float().to(device)[None])
     raw = []
@@ -162,10 +176,11 @@ def _provenance(uec: UEC, seed: int, steps: str | int | Plan, preset: str, gap: 
     }
 
 
-def _plan(steps: str | int | Plan, model: DRDM, guidance: float, tile: int) -> Plan:
+def _plan(steps: str | int | Plan, model: DRDM, guidance: float, tile: int | None, samples: int) -> Plan:
     """How to walk for what the user asked."""
     if isinstance(steps, Plan):
         return steps
+    tile = tile or tile_of(model, samples, free_memory(model.device))
     stages = range(len(model.hierarchy))
     most = min(model.design.stage_steps(k) for k in stages)
     if steps == "fast":

@@ -19,7 +19,7 @@ from zoomdiff.diffusion.prior import ResidualPrior
 from zoomdiff.diffusion.samplers import SAMPLERS, spread_kept
 from zoomdiff.diffusion.schedule import few_steps
 from zoomdiff.diffusion.target import Target
-from zoomdiff.diffusion.tiles import tiles
+from zoomdiff.diffusion.tiles import Tile, tiles
 from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, aggregate, repeat
 
 CONDITION_DROP = 0.1  # share of training samples without UEC, for classifier-free guidance
@@ -66,6 +66,10 @@ class DRDM:
         return self.network.design
 
     @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    @property
     def target(self) -> Target:
         return Target(self.design, self.prior, self.network.fusion)
 
@@ -79,30 +83,39 @@ class DRDM:
         prior_noise: float = 0.0,
         tile: int | None = None,
     ) -> Callable[[Tensor, Tensor], Tensor]:
-        """(r, abar) -> r0_hat of stage k; the context is computed once. For guidance, prior_noise, tile see `Plan`."""
+        """(r, abar) -> r0_hat of stage k. For guidance, prior_noise, tile see `Plan`.
+
+        On the CPU, samples go through the network one by one, so that a sample's bytes do not depend on its company.
+        """
         batch, (rows, cols) = prior_k.shape[0], prior_k.shape[-2:]
         block = self.network.cells[k]
         side = max(rows, cols) if tile is None else max(block, tile // block * block)
         pieces = list(tiles((rows, cols), side, self.network.reach, block))
-        told = prior_k.new_full((batch,), prior_noise)
-        nobody = prior_k.new_zeros(batch)
-        contexts, free = [], []
-        for piece in pieces:
-            here = conditions.map(lambda x, at=piece.outer: x[..., *at])
-            prior_here = prior_k[..., *piece.outer]
-            contexts.append(self.network.context(prior_here, here, k))
-            free.append(self.network.context(prior_here, here, k, nobody) if guidance != 1 else None)
+        company = batch if prior_k.is_cuda else 1
+        parts = [(slice(first, first + company), piece) for first in range(0, batch, company) for piece in pieces]
+
+        def contexts(samples: slice, piece: Tile) -> tuple[Tensor, Tensor | None]:
+            """With the UEC and, for guidance, without."""
+            here = conditions.map(lambda x: x[..., *piece.outer])
+            prior_here = prior_k[samples][..., *piece.outer]
+            nobody = prior_k.new_zeros(len(prior_here))
+            free = self.network.context(prior_here, here, k, nobody) if guidance != 1 else None
+            return self.network.context(prior_here, here, k), free
+
+        # The same in every step, but several pieces' would take more memory than the few per cent of time are worth.
+        kept = [contexts(*part) for part in parts] if len(pieces) == 1 else None
 
         def denoise(r: Tensor, abar: Tensor) -> Tensor:
-            strength = (1 - abar).expand(batch)
             output = torch.empty_like(r)
-            for piece, context, alone in zip(pieces, contexts, free, strict=True):
-                here = r[..., *piece.outer]
+            for number, (samples, piece) in enumerate(parts):
+                context, free = kept[number] if kept else contexts(samples, piece)
+                here = r[samples][..., *piece.outer]
+                strength, told = (1 - abar).expand(len(here)), r.new_full((len(here),), prior_noise)
                 predicted = self.network(here, strength, context, k, told).float()
-                if alone is not None:
-                    unconditioned = self.network(here, strength, alone, k, told).float()
+                if free is not None:
+                    unconditioned = self.network(here, strength, free, k, told).float()
                     predicted = unconditioned + guidance * (predicted - unconditioned)
-                output[..., *piece.target] = predicted[..., *piece.inner]
+                output[samples][..., *piece.target] = predicted[..., *piece.inner]
             return self.target.clean(output, r, abar, prior_k, k)
 
         return denoise

@@ -45,8 +45,11 @@ class TrunkBlock(nn.Module):
 
     def forward(self, x: Tensor, steering: Tensor) -> Tensor:  # (B, 7, H, W, C), (B, C)
         b, d, h, w, c = x.shape
-        scale, shift = self.film(steering)[:, None, None, None].chunk(2, -1)
-        y = functional.layer_norm(x, (c,)) * (1 + scale) + shift
+        scale, shift = self.film(steering).chunk(2, -1)
+        if b == 1:  # as in sampling: the same in one pass over the memory
+            y = functional.layer_norm(x, (c,), (1 + scale[0]).to(x.dtype), shift[0].to(x.dtype))
+        else:
+            y = functional.layer_norm(x, (c,)) * (1 + scale[:, None, None, None]) + shift[:, None, None, None]
         y = self.space(y.reshape(b * d, h, w, c).movedim(-1, 1)).movedim(1, -1).reshape(b, d, h * w * c)
         y = (y + self.days.to(y.dtype) @ y).reshape(b, d, h, w, c)
         return x + self.out(self.channels(y))
@@ -152,6 +155,8 @@ class DayTokenNetwork(nn.Module):
         steering = self.strength(sinusoid(1000 * strength)) + self.prior_noise(sinusoid(1000 * prior_noise))
         steering = steering + self.level.weight[k]
         x = self.fold[k](_days(r)) + context
+        if torch.is_autocast_enabled(x.device.type) and not torch.is_grad_enabled():
+            x = x.to(torch.get_autocast_dtype(x.device.type))  # memory, not arithmetic, is what bounds the trunk
         for block in self.trunk:
             x = block(x, steering)
         out = self.unfold[k](functional.layer_norm(x, x.shape[-1:]))  # (B, 7, H_k, W_k, hours)
