@@ -1,12 +1,13 @@
 """How many steps, and by which sampler? Against a simulated week of a map that training never saw.
 
-    python -m benchmarks.sampling --map ../shared/data/maps/monaco_2016_osrm.osm.pbf --bbox 7.40,43.72,7.44,43.75
+    python -m benchmarks.sampling --map monaco --bbox 7.40,43.72,7.44,43.75
         [--samples 4] [--only fast] [--out benchmarks/results/sampling.json]
 
-Per sampler, strides per level, their power (2: shorter towards the node), with the spread kept or not (`Plan`): error
-of a single sample (MAE) and of the ensemble (CRPS), both in MB and relative to the full chain; what the samples carry
-in all, how unequal they are (spread of log traffic) and how noisy their hours are, each relative to the simulated
-week; seconds per sample. "fast" and "full" are what `generate` does by these names.
+Per sampler 4 to 150 strides per level; then, at the strides of `fast`, their power (2: shorter towards the node) and
+the spread kept or not (`Plan`). MAE of a single sample and CRPS of the ensemble,
+relative to the full chain; what the samples carry in all, how unequal they are (spread of log traffic) and how noisy
+their hours are, each relative to the simulated week; seconds per sample. "fast" and "full" are what `generate` does by
+these names.
 """
 
 import argparse
@@ -25,22 +26,24 @@ from zoomdiff.data import realism
 from zoomdiff.data.city import PRESETS, simulate
 from zoomdiff.data.maps import find_map
 from zoomdiff.diffusion.drdm import DRDM, Plan
-from zoomdiff.generate import TILE, ensemble
+from zoomdiff.generate import FAST, POWER, SPREAD, TILE, ensemble
 from zoomdiff.region import Region, parse_bbox
 
 TRUTH_SEED = 900_000  # of no training city
-BUDGETS = ((4,) * 4, (4, 6, 8, 10), (8,) * 4, (30, 20, 10, 8), (16,) * 4, (60, 40, 30, 30))
+STRIDES = (4, 8, 16, 32, 64, 150)  # per level
 LEVELS = ("bs", "grid50")
 
 
 def plans() -> dict[str, str | Plan]:
     """Name -> what to ask `ensemble` for; the full chain first."""
     named = {"full": "full", "fast": "fast"}
-    for sampler, spreads in {"ddim": (0.0, 0.5), "dpm": (0.0, 0.5), "ancestral": (0.0,)}.items():
-        for power, spread, budget in itertools.product((1.0, 1.5, 2.0), spreads, BUDGETS):
-            words = str(budget[0]) if len(set(budget)) == 1 else "+".join(map(str, budget))
-            name = f"{sampler} {words} power {power:g}" + (" spread kept" if spread else "")
-            named[name] = Plan(budget, sampler, power, spread, tile=TILE)
+    spreads = {"ddim": SPREAD, "dpm": SPREAD, "ancestral": 0.0}
+    for sampler, strides in itertools.product(spreads, STRIDES):
+        named[f"{sampler} {strides}"] = Plan((strides,) * 4, sampler, POWER, spreads[sampler], tile=TILE)
+    for sampler, power in itertools.product(spreads, (1.0, 1.5, 2.0)):
+        for spread in {0.0, spreads[sampler]}:
+            name = f"{sampler} {'+'.join(map(str, FAST))} power {power:g}" + (" spread kept" if spread else "")
+            named[name] = Plan(FAST, sampler, power, spread, tile=TILE)
     return named
 
 
@@ -86,7 +89,7 @@ def main() -> None:
     print(f"{uec.region!r}, {options.preset}, {options.samples} samples each", flush=True)
     rows = {}
     asked = plans() if not options.only else {name: plans()[name] for name in ("full", *options.only.split(","))}
-    for name, steps in asked.items():
+    for name, steps in asked.items():  # full first, as the others are given relative to it
         rows[name] = measure(model, uec, truth, steps, options.samples, options.preset)
         print(name, {key: round(value, 3) for key, value in rows[name].items()}, flush=True)
     table = pd.DataFrame(rows).T
@@ -94,7 +97,7 @@ def main() -> None:
         for error in ("MAE", "CRPS"):
             table[f"{error} {level}"] /= table.loc["full", f"{error} {level}"]
     print("\nMAE and CRPS relative to the full chain; spread, volume and noise relative to the simulated week")
-    print(table.sort_values("CRPS grid50").to_string(float_format="{:.3f}".format))
+    print(table.to_markdown(floatfmt=".3f"))
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(

@@ -182,6 +182,12 @@ def test_fine_tuning_on_known_traffic_starts_from_the_weights_given_and_fits_it_
         train(tmp_path / "other", replace(config, own_weeks=(str(tmp_path / "own" / "bs.geojson"),)), device="cpu")
 
 
+def test_bad_weights_to_start_from_leave_no_folder_behind(tmp_path):
+    with pytest.raises(CheckpointError):
+        train(tmp_path / "run", replace(TINY, init=str(tmp_path / "none.safetensors")), device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
 def test_real_maps_make_up_their_share_of_the_patches(town):
     """However many procedural towns there are besides."""
     cities = balanced([town] + [replace(town) for _ in range(9)], real=1, share=0.5)

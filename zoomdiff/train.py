@@ -154,13 +154,10 @@ def train(
         raise OptionError(f"There is no run to resume in {out}: leave out --resume or name the run's folder.")
     if not resume and state_file.exists():
         raise OptionError(f"{out} already holds a run: add --resume to go on with it or choose another --out.")
-    out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
-
+    model = load_model(Path(config.init), device) if config.init else None
     cities, test_cities = gather_cities(config, say)
-    if config.init:
-        model = load_model(Path(config.init), device)
-    else:
+    if model is None:
         hierarchy, nodes = setting(config.setting, config.preference)
         design = replace(config.design, nodes=nodes)
         network = new_network(hierarchy, design, channels=config.channels, blocks=config.blocks)
@@ -179,6 +176,7 @@ def train(
         optimiser.load_state_dict(state["optimiser"])
         first, seconds, log = state["step"], state["seconds"], state["log"]
 
+    out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic() - seconds
     losses = {level.name: [] for level in model.hierarchy}
     share = [model.design.stage_steps(k) / model.design.nodes[0] for k in range(len(losses))]

@@ -68,7 +68,8 @@ def held_out_split(region: Region) -> Split:
 
 
 def write_splits(path: Path, splits: dict[str, Split]) -> None:
-    """Splits by the name of the city's map."""
+    """Splits by the name of the city's map; the folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({name: asdict(split) for name, split in splits.items()}, indent=1) + "\n")
 
 
