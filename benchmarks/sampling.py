@@ -41,7 +41,7 @@ def plans() -> dict[str, str | Plan]:
     for sampler, strides in itertools.product(spreads, STRIDES):
         named[f"{sampler} {strides}"] = Plan((strides,) * 4, sampler, POWER, spreads[sampler], tile=TILE)
     for sampler, power in itertools.product(spreads, (1.0, 1.5, 2.0)):
-        for spread in {0.0, spreads[sampler]}:
+        for spread in sorted({0.0, spreads[sampler]}):
             name = f"{sampler} {'+'.join(map(str, FAST))} power {power:g}" + (" spread kept" if spread else "")
             named[name] = Plan(FAST, sampler, power, spread, tile=TILE)
     return named

@@ -1,6 +1,7 @@
 """How fast is sampling on this machine's processor, and how near to what the processor can multiply?
 
-    python benchmarks/speed.py --bs 500 --steps fast [--weights PATH | --untrained] [--threads N] [--sweep]
+    python benchmarks/speed.py --bs 500 --steps fast [--weights PATH | --untrained] [--threads N] [--compile]
+        [--sweep | --profile]
 
 Needs no data: the region is paved with a small fictional town, as what stands there does not change the time. Prints
 per level the seconds and the GFLOP/s beside those of large square matrix products with the same dtype and threads, then
@@ -31,11 +32,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script, too, it finds
 from zoomdiff.checkpoint import SHIPPED, load_model, new_network
 from zoomdiff.context import UEC, build_uec
 from zoomdiff.data.procedural import procedural_map
-from zoomdiff.device import autocast
+from zoomdiff.device import autocast, compile_network
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import ZoomDiffError
-from zoomdiff.generate import generate
+from zoomdiff.generate import TILE, generate
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4, Hierarchy
 from zoomdiff.region import Region
@@ -43,6 +44,7 @@ from zoomdiff.region import Region
 CPU = torch.device("cpu")
 SWEEP = (50, 150, 500, 1500, 5000)  # blocks
 SMALL = 4  # blocks to warm up and to count on
+PROFILED = 3  # evaluations
 MATRICES = (1024, 2048, 4096)  # sides; which one is multiplied fastest depends on caches and threads
 
 
@@ -89,6 +91,9 @@ def model_of(options: argparse.Namespace) -> DRDM:
 def timed(options: argparse.Namespace, blocks: int) -> Run:
     """Warm up on a small region, then time one run."""
     model = model_of(options)
+    if options.compile:
+        compile_network(model.network, CPU)
+        generate(model, city(options.bs, model.hierarchy), steps=1)  # for its shapes
     generate(model, city(SMALL, model.hierarchy), steps=options.steps)
     uec, ends, cells, taken = city(blocks, model.hierarchy), [], [], {}
 
@@ -168,6 +173,35 @@ def sweep(options: argparse.Namespace) -> float:
     return total
 
 
+PRODUCTS = ("aten::mkldnn_convolution", "aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm", "mkldnn::")
+
+
+def profile(options: argparse.Namespace) -> float:
+    """Print where the time of evaluations of the finest level goes; returns their seconds."""
+    model = model_of(options)
+    uec = city(TILE**2 // model.hierarchy.block**2, model.hierarchy)
+    k, matmul = len(model.hierarchy) - 1, matmul_rate(model_dtype())
+    conditions = conditions_of(uec, "europe").at_level(model.hierarchy, k)
+    r = torch.randn(1, HOURS_PER_WEEK, *uec.region.shape)
+    with torch.inference_mode(), autocast(CPU):
+        denoise = model.denoiser(r, conditions, k)
+        denoise(r, torch.tensor(0.5))
+        with torch.profiler.profile() as record:
+            for _ in range(PROFILED):
+                denoise(r, torch.tensor(0.5))
+    events = sorted(record.key_averages(), key=lambda event: -event.self_cpu_time_total)
+    total = sum(event.self_cpu_time_total for event in events) / 1e6
+    products = sum(event.self_cpu_time_total for event in events if event.key.startswith(PRODUCTS)) / 1e6
+    gflop = PROFILED * gflop_per_cell(model, k) * r[0, 0].numel()
+    for event in events[:12]:
+        print(f"{event.key:36} {event.self_cpu_time_total / 1e6 / total:6.1%} of the time, {event.count:5} calls")
+    share, rate = products / total, gflop / products
+    print(
+        f"\nproducts and convolutions: {share:.1%} of the time, {rate:.0f} GFLOP/s there, {rate / matmul:.0%} of matmul's"
+    )
+    return total
+
+
 def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
@@ -178,6 +212,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--bs", type=positive, default=500, help="base-station blocks of 400 m")
     parser.add_argument("--steps", default="fast", help="fast, full, or a number of steps per level")
+    parser.add_argument("--compile", action="store_true", help="let torch.compile fuse the network first")
+    parser.add_argument("--profile", action="store_true", help="where the time of the finest level goes")
     parser.add_argument("--sweep", action="store_true", help=f"one row each for {SWEEP} blocks, whatever --bs is")
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument("--weights", type=Path, help="default: the shipped ones")
@@ -190,7 +226,7 @@ def main() -> None:
     size = "" if options.sweep else ", {} x {} blocks".format(*frame_of(options.bs))
     print(f"steps {options.steps}{size}\n", flush=True)
     try:
-        total = sweep(options) if options.sweep else single(options)
+        total = (profile if options.profile else sweep if options.sweep else single)(options)
     except ZoomDiffError as error:
         parser.error(str(error))
     print(f"total seconds: {total:.2f}")
