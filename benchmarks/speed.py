@@ -196,9 +196,8 @@ def profile(options: argparse.Namespace) -> float:
     for event in events[:12]:
         print(f"{event.key:36} {event.self_cpu_time_total / 1e6 / total:6.1%} of the time, {event.count:5} calls")
     share, rate = products / total, gflop / products
-    print(
-        f"\nproducts and convolutions: {share:.1%} of the time, {rate:.0f} GFLOP/s there, {rate / matmul:.0%} of matmul's"
-    )
+    there = f"{rate:.0f} GFLOP/s there, {rate / matmul:.0%} of matmul's"
+    print(f"\nproducts and convolutions: {share:.1%} of the time, {there}")
     return total
 
 
