@@ -2,6 +2,7 @@
 
     python -m benchmarks.ablation [--only prior,stpe] [--seeds 3] [--steps 1000]
     python -m benchmarks.ablation --table
+    python -m benchmarks.ablation --weights assets/zoomdiff-s4t4.safetensors   (conservation alone, of a trained model)
 
 Groups: prior (none, the paper's noise fusion for D = 4..64 with and without H_k as an input, blend, residual), stpe
 (position codes on and off, Fig. 13), scheme (Table III), rgp (Table IV, S3T2), conservation. Needs no data: towns are
@@ -162,7 +163,15 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/ablation"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/ablation.json"))
     parser.add_argument("--table", action="store_true", help="only print the tables of what has been run")
+    parser.add_argument(
+        "--weights", type=Path, help="compare the modes of conservation on these weights, train nothing"
+    )
     options = parser.parse_args()
+    if options.weights:
+        rows = {name: row for name, row in variants().items() if name.startswith("conservation/")}
+        model = load_model(options.weights)
+        print(tables([{"name": name, "seed": 0, "levels": score(model, row)} for name, row in rows.items()]))
+        return
     results = json.loads(options.out.read_text()) if options.out.exists() else []
     done = {(r["name"], r["seed"], r["steps"]) for r in results}
     groups = options.only.split(",") if options.only else None

@@ -43,9 +43,11 @@ class Target:
         """r0_hat, its y kept to the training range."""
         if self.design.prediction == "v":
             r0 = abar.sqrt() * r - (1 - abar).sqrt() * output
+        elif abar < FLOOR:
+            return self.state(prior_k, prior_k, k)  # pure noise: of what there was, eps tells nothing, the prior does
         else:
             eps = self._noise(output, r, abar, prior_k)
-            r0 = (r - (1 - abar).sqrt() * eps) / abar.clamp(min=FLOOR).sqrt()
+            r0 = (r - (1 - abar).sqrt() * eps) / abar.sqrt()
         return self.state(self.prior.clamp(self.restore(r0, prior_k, k), k), prior_k, k)
 
     def _noise(self, eps: Tensor, r: Tensor, abar: Tensor, prior_k: Tensor) -> Tensor:
