@@ -163,9 +163,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/ablation"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/ablation.json"))
     parser.add_argument("--table", action="store_true", help="only print the tables of what has been run")
-    parser.add_argument(
-        "--weights", type=Path, help="compare the modes of conservation on these weights, train nothing"
-    )
+    parser.add_argument("--weights", type=Path, help="compare modes of conservation on these weights")
     options = parser.parse_args()
     if options.weights:
         rows = {name: row for name, row in variants().items() if name.startswith("conservation/")}
