@@ -110,18 +110,17 @@ def aggregate(x, space: int, time: int):
 
     Raises ValueError if a dimension is not a multiple of its block.
     """
-    *rest, t, h, w = x.shape
+    t, h, w = x.shape[-3:]
     if t % time or h % space or w % space:
         raise ValueError(f"({t}, {h}, {w}) is not a multiple of blocks ({time}, {space}, {space})")
-    blocks = x.reshape(*rest, t // time, time, h // space, space, w // space, space)
-    return blocks.sum(axis=(-5, -3, -1))
+    return _blocks(x, space, time).sum(axis=(-5, -3, -1))
 
 
 def repeat(x, space: int, time: int):
     """Repeat every value of (..., T, H, W) over a block of `time` x `space` x `space`: the U_k of an intensity."""
     xp = torch if isinstance(x, torch.Tensor) else np
     *rest, t, h, w = x.shape
-    blocks = xp.broadcast_to(x[..., :, None, :, None, :, None], (*rest, t, time, h, space, w, space))
+    blocks = xp.broadcast_to(_of_blocks(x), (*rest, t, time, h, space, w, space))
     return blocks.reshape(*rest, t * time, h * space, w * space)
 
 
@@ -149,6 +148,18 @@ def conserve(levels: list, hierarchy: Hierarchy, mode: str = "bottom_up") -> lis
         have = aggregate(levels[k], space, time)
         empty = have <= 0
         ratio = target / xp.where(empty, xp.ones_like(have), have)
-        even = refine(target, space, time)
-        kept.append(xp.where(repeat(empty, space, time), even, levels[k] * repeat(ratio, space, time)))
+        pieces = _blocks(levels[k], space, time)
+        scaled = xp.where(_of_blocks(empty), _of_blocks(target / (space**2 * time)), pieces * _of_blocks(ratio))
+        kept.append(scaled.reshape(levels[k].shape))
     return kept
+
+
+def _blocks(x, space: int, time: int):
+    """(..., T, H, W) -> (..., T', time, H', space, W', space), a view."""
+    *rest, t, h, w = x.shape
+    return x.reshape(*rest, t // time, time, h // space, space, w // space, space)
+
+
+def _of_blocks(x):
+    """One value per block (..., T', H', W'), to broadcast against `_blocks`."""
+    return x[..., :, None, :, None, :, None]
