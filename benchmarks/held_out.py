@@ -45,6 +45,7 @@ TRUTH_SEED = 900_000  # of no training city
 CPU = torch.device("cpu")
 ENDS = (0, len(S4T4) - 1)  # base stations per day, 50 m per hour
 TWO = Hierarchy(tuple(S4T4[k] for k in ENDS))
+PER_LEVEL = ("fold", "fold_prior", "f_population", "spe", "unfold")  # parts of the network with one copy per level
 STRIDES = (30, 38)  # as many from base stations to 50 m as `fast` takes in its three stages
 
 
@@ -112,8 +113,12 @@ def train_retrained(cities: list[TrainingCity], steps: int, cells: int, out: Pat
     network = new_network(TWO, replace(shipped.design, nodes=(300, 150, 0)))
     theirs, state = shipped.network.state_dict(), {}
     for name in network.state_dict():
-        parts = [str(ENDS[int(part)]) if part.isdigit() and per_level(name) else part for part in name.split(".")]
-        state[name] = theirs[".".join(parts)] if name != "level.weight" else theirs[name][list(ENDS)]
+        part, _, rest = name.partition(".")
+        if part in PER_LEVEL:
+            level, _, rest = rest.partition(".")
+            state[name] = theirs[".".join(filter(None, (part, str(ENDS[int(level)]), rest)))]
+        else:
+            state[name] = theirs[name][list(ENDS)] if part == "level" else theirs[name]
     network.load_state_dict(state)
     stats = [shipped.prior.stats[k] for k in ENDS]
     prior = ResidualPrior(TWO, shipped.prior.scale, tuple(stats))
@@ -129,11 +134,6 @@ def train_retrained(cities: list[TrainingCity], steps: int, cells: int, out: Pat
 
     fit(network, loss_of, steps)
     save_model(model, out)
-
-
-def per_level(name: str) -> bool:
-    """Whether a weight's first number is a level rather than a layer."""
-    return name.split(".")[0] in ("fold", "fold_prior", "f_population", "spe", "unfold")
 
 
 def direct(model: DRDM, uec: UEC, preset: str) -> list[np.ndarray]:
@@ -168,7 +168,11 @@ def figures(truth: np.ndarray, made: np.ndarray) -> dict[str, float]:
 def covered(truth: np.ndarray, made: np.ndarray) -> dict[str, float]:
     """Share of the truth between P10 and P90: of all values, and of those that are not certainly zero."""
     open_ = (truth > 0) | (made > 0).any(0)
-    return {"all": metrics.coverage(truth, made), "not empty": metrics.coverage(truth[open_], made[:, open_])}
+    shape = (1, 1, -1)  # metrics want (T, H, W)
+    return {
+        "all": metrics.coverage(truth, made),
+        "not empty": metrics.coverage(truth[open_].reshape(shape), made[:, open_].reshape(len(made), *shape)),
+    }
 
 
 def _autocorrelation(truth: np.ndarray, made: np.ndarray) -> float:
