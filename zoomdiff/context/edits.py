@@ -47,7 +47,7 @@ class Build(Edit):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.use not in population.PEOPLE_PER_100M2:
+        if self.use not in list(population.PEOPLE_PER_100M2):  # a list, as JSON may hold what no key can be
             uses = ", ".join(population.PEOPLE_PER_100M2)
             raise OptionError(f"use must be one of {uses}, not {self.use!r}; draw mixed uses as several features.")
         _check_number("floor_m2", self.floor_m2, "from 1 to 1e9 square metres", 1, 1e9)

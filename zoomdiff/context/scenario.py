@@ -208,17 +208,18 @@ def _population(uec: UEC, cells: tuple, change: _Change) -> np.ndarray:
     """(168, n) people after the change, by the same tables as the estimate."""
     side = uec.region.hierarchy.finest.side
     before = uec.population[:, *cells].astype(np.float64)
-    metres = uec.structure[ROADS, *cells] * side
+    metres = uec.structure[ROADS, *cells].astype(np.float64) * side
     nothing = np.zeros_like(change.floor)
 
     def people(floor: np.ndarray, metres: np.ndarray, green: np.ndarray) -> np.ndarray:
         return population.estimate(floor[:, None], metres[:, None], green[None], side**2)[:, 0]
 
     on_streets = np.minimum(people(nothing, metres, 0 * change.green), before)
-    gone = change.cleared * (before - on_streets) + people(nothing, metres * change.closed, 0 * change.green)
+    left = before * (1 - change.cleared + change.growth) + on_streets * change.cleared
+    gone = people(nothing, metres * change.closed, 0 * change.green)
     come = people(change.floor, 0 * metres, change.green) + change.visitors
-    # Scaling away people in a cell whose roads close, too, would count those on the road twice.
-    return np.maximum(before + change.growth * before - gone, 0) + come
+    # Not below zero: where a road closes among people who are scaled down, those on it are among them.
+    return np.maximum(left - gone, 0) + come
 
 
 def _in_zone(edit: Edit, region: Region) -> BaseGeometry:
