@@ -267,6 +267,20 @@ def test_building_on_a_quay_leaves_the_water_open():
     np.testing.assert_allclose(after.structure, tiny(buildings=more, areas=sea).structure, atol=1e-4)
 
 
+@given(st.lists(st.tuples(st.floats(24.935, 24.953), st.floats(0, 1e-5)), min_size=3, max_size=8))
+@settings(max_examples=50)
+def test_narrow_polygons_do_no_harm(helsinki, corners):
+    """Their outline can cross itself by rounding, once it is in metres."""
+    polygon = shapely.Polygon([(x, 60.17 + y) for x, y in corners])
+    try:
+        edits = [kind(polygon) for kind in (Demolish, Park, CloseRoad)] + [Scale(polygon, 2), Scale(polygon, 3)]
+    except OptionError as error:
+        assert "no area" in str(error) or "crosses itself" in str(error)
+        return
+    after = edited(helsinki, *edits, Build(polygon, "office", 1000))
+    assert floor(after) < floor(helsinki) + 1000 * (1 + 1e-6)
+
+
 @pytest.mark.parametrize(
     ("ground", "edit", "expected"),
     [
@@ -384,6 +398,7 @@ def test_a_file_is_read(tmp_path):
         (text(feature({"edit": "park"}, "Polygon", [])), "empty"),
         (text(feature({"edit": "park"}, "Polygon", CROSSING)), "crosses itself"),
         (text(feature({"edit": "close road"}, "LineString", [[24, 60], [24, 60]])), "broken"),
+        (text(feature({"edit": "park"}, "Polygon", [[[24, 60], [24, 60.01], [24.00000001, 60], [24, 60]]])), "no area"),
         (text(feature({"edit": "park"}, "Polygon", [[[0, 0], [9, 0], [9, 9], [0, 0]]])), "more than 5 degrees"),
         (
             text(

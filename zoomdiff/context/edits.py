@@ -15,6 +15,8 @@ from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 CAR_ROADS = tuple(name for name in ROAD_CLASSES if name != "path")
 MAX_DEGREES = 5.0  # size of one drawing: larger ones cannot be projected to one UTM zone
+METRES_PER_DEGREE = 111_000  # of latitude
+LEAST_M2 = 1.0
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,9 @@ def _check_ground(ground: BaseGeometry, allowed: tuple[str, ...]) -> None:
     if not ground.is_valid:
         reason = shapely.is_valid_reason(ground)
         raise OptionError(f"the outline crosses itself or is broken ({reason}): draw it again without crossings.")
+    m2 = ground.area * METRES_PER_DEGREE**2 * np.cos(np.radians(ground.centroid.y))
+    if ground.geom_type.endswith("Polygon") and m2 < LEAST_M2:
+        raise OptionError("the polygon has no area: draw one of at least a few metres.")
 
 
 def _check_number(name: str, value: float, words: str, low: float, high: float) -> None:

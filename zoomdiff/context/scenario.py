@@ -228,7 +228,8 @@ def _in_zone(edit: Edit, region: Region) -> BaseGeometry:
     if not edit.ground.intersects(near):
         return shapely.Polygon()
     ground = shapely.transform(edit.ground, to_utm(region.epsg).transform, interleaved=False)
-    return ground.buffer(ROAD_REACH, cap_style="flat") if ground.geom_type.endswith("LineString") else ground
+    # By 0 m, too: it mends a narrow polygon whose outline crosses itself by rounding.
+    return ground.buffer(ROAD_REACH if ground.geom_type.endswith("LineString") else 0, cap_style="flat")
 
 
 def _share(grounds: Iterable[BaseGeometry], region: Region) -> np.ndarray:
