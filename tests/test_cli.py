@@ -12,8 +12,10 @@ import pyrosm
 import pytest
 
 from zoomdiff.cli import main
+from zoomdiff.context.uec import UEC
 from zoomdiff.data.splits import read_splits
-from zoomdiff.levels import S4T4
+from zoomdiff.levels import HOURS_PER_WEEK, S4T4
+from zoomdiff.pyramid import TrafficPyramid
 
 ROOT = Path(__file__).parents[1]
 NAMES = ["bs.geojson", "cell.geojson", "grid100.geojson", "grid50.geojson"]
@@ -142,6 +144,8 @@ SEA = "7.450,43.715,7.460,43.720"  # off Monaco
         (["--bbox", "10.0,50.0,10.01,50.01"], "outside the map"),
         (["--bbox", "24.94,60.16,24.95,60.17", "--region", "x.geojson"], "not both"),
         (["--region", "nowhere.geojson"], "cannot be read"),
+        (["--scenario", "nowhere.geojson"], "scenario cannot be read"),
+        (["--scenario", "pyproject.toml"], "scenario is not JSON"),
         (["--map", "nowhere.osm.pbf"], "nowhere.osm.pbf"),
         (["--map", "Helsinkki"], "Helsinkki"),
         (["--steps", "quick"], "Steps must be"),
@@ -165,6 +169,35 @@ def failing(arguments: list[str], monkeypatch, capsys) -> tuple[int, str]:
     with pytest.raises(SystemExit) as left:
         main()
     return left.value.code, capsys.readouterr().err.strip()
+
+
+def test_a_scenario_edits_the_context_before_generation(tmp_path, monkeypatch, capsys):
+    """Without the network: what would be generated from is kept, and no traffic comes out."""
+    contexts = []
+
+    def silent(model, uec: UEC, **options) -> TrafficPyramid:
+        contexts.append(uec)
+        levels = [(HOURS_PER_WEEK // level.hours, *uec.region.mask(k).shape) for k, level in enumerate(S4T4)]
+        return TrafficPyramid(uec.region, tuple(np.zeros(shape) for shape in levels))
+
+    monkeypatch.setattr("zoomdiff.checkpoint.load_model", lambda weights, device: None)
+    monkeypatch.setattr("zoomdiff.generate.generate", silent)
+    command = ["zoomdiff", "generate", "--bbox", "24.937,60.166,24.951,60.177", "--out", str(tmp_path)]
+    for more in ([], ["--scenario", str(ROOT / "docs" / "scenario_example.geojson")]):
+        monkeypatch.setattr(sys, "argv", command + more)
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [" with scenario_example.geojson, generated" in line for line in said if "generated" in line] == [
+        False,
+        True,
+    ]
+    today, changed = contexts
+    hours = 5 * 24 + np.array([17, 18, 21, 22])  # Saturday; the match lasts from 18 to 22 h
+    more = changed.population[hours].sum((1, 2)) - today.population[hours].sum((1, 2))
+    np.testing.assert_allclose(more[1:3] - more[[0, 3]], 12_000, rtol=0.1)  # the mall has its visitors, too
+    assert "event with 12,000 visitors" in changed.sources[-1] and len(changed.sources) == len(today.sources) + 1
 
 
 @pytest.mark.parametrize("damage", ["cut", "noise", "empty"])

@@ -33,6 +33,9 @@ def generate(
     ] = "helsinki",
     bbox: Annotated[str | None, typer.Option(help="Region as W,S,E,N in degrees; default: all of the map.")] = None,
     region: Annotated[Path | None, typer.Option(help="Region as a GeoJSON file with a polygon.")] = None,
+    scenario: Annotated[
+        Path | None, typer.Option(help="What if: a GeoJSON file of edits of the map, see docs/scenarios.md.")
+    ] = None,
     steps: Annotated[str, typer.Option(help="fast, full, or a number of steps per level.")] = "fast",
     seed: Annotated[int, typer.Option(help="The same seed gives the same traffic.")] = 0,
     preset: Annotated[str, typer.Option(help="Whose habits the people have: china or europe.")] = "europe",
@@ -48,6 +51,7 @@ def generate(
     # Imported here, so that --help and usage errors come at once.
     from zoomdiff.checkpoint import SHIPPED, load_model
     from zoomdiff.context import build_uec
+    from zoomdiff.context.scenario import Scenario, apply, read_scenario
     from zoomdiff.data.maps import find_map
     from zoomdiff.device import compile_network
     from zoomdiff.generate import generate as run
@@ -60,16 +64,18 @@ def generate(
         frame = Region.from_bbox(parse_bbox(bbox), max_km2=max_km2)
     elif region:
         frame = Region.from_geojson(region, max_km2=max_km2)
+    edits = read_scenario(scenario) if scenario else Scenario()
     layers = find_map(map_, frame.bounds if frame else None)
     frame = frame or Region.from_bbox(layers.extent, max_km2=max_km2)
-    uec = build_uec(layers, frame)
+    uec = apply(build_uec(layers, frame), edits)
     model = load_model(weights or SHIPPED, device)
     if compile_:
         compile_network(model.network, model.device)
 
     started = time.monotonic()
     pyramid = run(model, uec, steps=steps, seed=seed, preset=preset, on_step=stage_bars(frame.hierarchy))
-    _write(pyramid, out, uec, f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}), generated", started)
+    changed = f" with {scenario.name}" if scenario else ""
+    _write(pyramid, out, uec, f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}){changed}, generated", started)
 
 
 @app.command()

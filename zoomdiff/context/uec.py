@@ -24,6 +24,7 @@ OUTBUILDING_M2 = 40  # smaller footprints are sheds and garages: one storey
 HALL_M2 = 2000  # a larger outline in the open is a factory, a mall or a sports hall
 OPEN_COVER = 0.4  # around halls; above it large outlines are whole city blocks
 LITTLE_FLOOR = 0.02  # floor area ratio below which a cell counts as not built up
+MAIN_USE = 0.6  # share of its floor from which a use gives a cell its class
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ def _aoi(land: np.ndarray, ground: np.ndarray, floor: np.ndarray, floor_ratio: n
     """
     total = floor.sum(0)
     main_use = floor.argmax(0)
-    of_floor = np.where(floor.max(0) >= 0.6 * total, main_use, AOI_INDEX["mixed"])
+    of_floor = np.where(floor.max(0) >= MAIN_USE * total, main_use, AOI_INDEX["mixed"])
     most_land = np.where(land.max(0) >= 0.1, land.argmax(0), 0)
     specific = (ground > 0) & (ground != AOI_INDEX["residential"])
     built_up = floor_ratio >= LITTLE_FLOOR

@@ -1,0 +1,265 @@
+"""Scenarios: what if there were a mall, a park, a stadium event, a closed road? Edits of a UEC, drawn on the map.
+
+A scenario is a GeoJSON FeatureCollection (docs/scenarios.md). All its edits refer to the map as it is and happen at
+once, so their order means nothing: first ground is cleared, roads are closed and people are scaled, then what is new is
+added. What was built is never cleared by the same scenario.
+
+A UEC knows cells, not houses. What a cell holds counts as spread evenly over it, so a polygon that covers 30 % of a
+cell clears 30 % of what is there.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import MISSING, dataclass, fields, replace
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from zoomdiff.context import population
+from zoomdiff.context.classes import AOI_CLASSES, AOI_INDEX, POI_CATEGORIES, ROAD_CLASSES
+from zoomdiff.context.edits import EDITS, Build, CloseRoad, Demolish, Edit, Event, Park, Scale
+from zoomdiff.context.raster import coverage
+from zoomdiff.context.uec import LITTLE_FLOOR, MAIN_USE, STRUCTURE, UEC
+from zoomdiff.errors import OptionError
+from zoomdiff.levels import HOURS_PER_WEEK
+from zoomdiff.region import Region, to_utm
+
+ROAD_REACH = 25.0  # metres on each side of a drawn line: a line through the middle of a cell closes all of its road
+USUAL_STOREYS = 4.0  # of a new building whose cover is not told
+# Places that come with new floor: between what OpenStreetMap has per floor of such ground in Helsinki and in Florence.
+PLACES_PER_1000M2 = {
+    "commercial": {"shop": 0.2, "food": 0.15},
+    "office": {"office": 0.1, "food": 0.1},
+    "education": {"education": 0.03},
+    "health": {"health": 0.02},
+    "transport": {"transport": 0.1},
+}
+OPEN = tuple(AOI_INDEX[name] for name in ("green", "water", "farmland"))  # a small building leaves them what they are
+ROUNDING = 1e-9  # share of a cell below which a polygon does not touch it
+
+COVER, FLOOR, INDOOR = (STRUCTURE.index(name) for name in ("building_cover", "floor_area_ratio", "indoor_share"))
+ROADS = slice(STRUCTURE.index(ROAD_CLASSES[0]), STRUCTURE.index(ROAD_CLASSES[-1]) + 1)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Edits that happen at once."""
+
+    edits: tuple[Edit, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Scenario({'; '.join(map(str, self.edits))})"
+
+
+def read_scenario(source: str | bytes | Path) -> Scenario:
+    """The scenario in a GeoJSON file (or its text). Raises OptionError, with the number of the feature at fault."""
+    try:
+        file = json.loads(source.read_bytes() if isinstance(source, Path) else source)
+    except OSError as error:
+        raise OptionError(f"The scenario cannot be read: {error.strerror} ({source}).") from error
+    except (ValueError, RecursionError) as error:
+        raise OptionError("The scenario is not JSON: save it as GeoJSON.") from error
+    features = file.get("features") if isinstance(file, dict) and file.get("type") == "FeatureCollection" else None
+    if not isinstance(features, list):
+        raise OptionError("The scenario is no GeoJSON FeatureCollection: save its edits as one, a feature for each.")
+    return Scenario(tuple(_read_edit(number, feature) for number, feature in enumerate(features, 1)))
+
+
+def apply(uec: UEC, scenario: Scenario) -> UEC:
+    """The context after the edits; cells that no edit touches keep every bit.
+
+    Its sources tell what was edited, and its notes which edits lie outside the region's blocks and so do nothing.
+    """
+    region, cell_m2 = uec.region, uec.region.hierarchy.finest.side**2
+    edits, notes, touched = [], [], np.zeros(region.shape, bool)
+    for number, edit in enumerate(scenario.edits, 1):
+        ground = _in_zone(edit, region)
+        share = _share([ground], region)
+        part = share.sum() * cell_m2 / ground.area if ground.area else 0.0
+        if not part:
+            notes.append(f"Edit {number} of the scenario ({edit}) lies outside the region and changes nothing.")
+        else:
+            if part < 0.995:
+                notes.append(f"Of edit {number} of the scenario ({edit}), {part:.0%} lie in the region and count.")
+            edits.append((edit, ground))
+            touched |= share > 0
+    if not edits:
+        return replace(uec, notes=(*uec.notes, *notes))
+
+    cells = np.nonzero(touched)  # everything below happens in these n cells
+    change = _Change.of(edits, region, cells)
+    layers = {"structure": _structure, "aoi": _aoi, "poi": _poi, "population": _population}
+    edited = {name: getattr(uec, name).copy() for name in layers}
+    for name, layer in layers.items():
+        edited[name][..., *cells] = layer(uec, cells, change)
+    what = "; ".join(str(edit) for edit, _ in edits)
+    sources = (*uec.sources, f"Scenario: the map's context was edited before use: {what}.")
+    return replace(uec, **edited, sources=sources, notes=(*uec.notes, *notes))
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What the edits do in n cells; shares are of the cell's area.
+
+    cleared  (n,) share under demolition or a new park
+    green    (n,) share under a new park
+    closed   (len(ROAD_CLASSES), n) share whose roads of the class close
+    growth   (n,) share of today's people who come besides, or negative who go, by scaling
+    floor    (len(AOI_CLASSES), n) m2 of new floor by use
+    cover    (n,) share under new roofs
+    site     (n,) share under polygons of new buildings
+    visitors (168, n) people at events
+    """
+
+    cleared: np.ndarray
+    green: np.ndarray
+    closed: np.ndarray
+    growth: np.ndarray
+    floor: np.ndarray
+    cover: np.ndarray
+    site: np.ndarray
+    visitors: np.ndarray
+
+    @classmethod
+    def of(cls, edits: list[tuple[Edit, BaseGeometry]], region: Region, cells: tuple) -> "_Change":
+        """Sum up edits with their ground in the region's UTM zone."""
+        cell_m2 = region.hierarchy.finest.side**2
+
+        def share(grounds: Iterable[BaseGeometry]) -> np.ndarray:
+            return _share(grounds, region)[cells]
+
+        n = len(cells[0])
+        cleared = [ground for edit, ground in edits if isinstance(edit, Demolish | Park)]
+        growth, cover = np.zeros(n), np.zeros(n)
+        floor, visitors = np.zeros((len(AOI_CLASSES), n)), np.zeros((HOURS_PER_WEEK, n))
+        # Nobody is left to be scaled where ground is cleared, or where a later edit has scaled already.
+        done = shapely.union_all(cleared)
+        for edit, ground in reversed(edits):
+            if isinstance(edit, Scale):
+                growth += (edit.factor - 1) * share([ground - done])
+                done |= ground
+            elif isinstance(edit, Build):
+                ratio = edit.floor_m2 / ground.area
+                floor[AOI_INDEX[edit.use]] += ratio * cell_m2 * share([ground])
+                roofed = edit.cover if edit.cover is not None else ratio / USUAL_STOREYS
+                cover += min(roofed, ratio, 1.0) * share([ground])
+            elif isinstance(edit, Event):
+                visitors[edit.hours] += edit.visitors / ground.area * cell_m2 * share([ground])
+        roads = [(edit, ground) for edit, ground in edits if isinstance(edit, CloseRoad)]
+        return cls(
+            cleared=share(cleared),
+            green=share(ground for edit, ground in edits if isinstance(edit, Park)),
+            closed=np.stack([share(ground for edit, ground in roads if edit.closes(name)) for name in ROAD_CLASSES]),
+            growth=growth,
+            floor=floor,
+            cover=cover,
+            site=share(ground for edit, ground in edits if isinstance(edit, Build)),
+            visitors=visitors,
+        )
+
+
+def _structure(uec: UEC, cells: tuple, change: _Change) -> np.ndarray:
+    """(len(STRUCTURE), n) after the change."""
+    before = uec.structure[:, *cells].astype(np.float64)
+    after = before.copy()
+    after[COVER] = np.minimum(before[COVER] * (1 - change.cleared) + change.cover, 1)
+    after[FLOOR] = before[FLOOR] * (1 - change.cleared) + change.floor.sum(0) / uec.region.hierarchy.finest.side**2
+    after[ROADS] = before[ROADS] * (1 - change.closed)
+
+    # The share of open ground (no roof, no water) is not in a UEC, but where there is floor the indoor share tells it.
+    dry = np.where(uec.aoi[cells] == AOI_INDEX["water"], 0, 1 - before[COVER])
+    open_ground = np.divide(before[FLOOR] * (1 - before[INDOOR]), before[INDOOR], out=dry, where=before[INDOOR] > 0)
+    open_ground = np.clip(open_ground + before[COVER] - after[COVER], 0, 1)
+    walkable = after[FLOOR] + open_ground
+    indoor = np.divide(after[FLOOR], walkable, out=np.zeros(len(walkable)), where=walkable > 0.01)
+    after[INDOOR] = np.where((change.cleared > 0) | (change.site > 0), indoor, before[INDOOR])
+    return after
+
+
+def _aoi(uec: UEC, cells: tuple, change: _Change) -> np.ndarray:
+    """(n,) class after the change: cleared ground loses it and a park takes it from half of the cell on; then new
+    buildings take it by the rules of a UEC, the use of most of the floor or "mixed"."""
+    before = uec.aoi[cells].astype(int)
+    cell_m2 = uec.region.hierarchy.finest.side**2
+    lost = (change.cleared >= 0.5) & ~np.isin(before, OPEN)
+    ground = np.where(change.green >= 0.5, AOI_INDEX["green"], np.where(lost, AOI_INDEX["unknown"], before))
+
+    floor = change.floor.copy()
+    old = uec.structure[FLOOR, *cells] * cell_m2 * (1 - change.cleared)
+    floor[before, np.arange(len(before))] += old
+    of_floor = np.where(floor.max(0) >= MAIN_USE * floor.sum(0), floor.argmax(0), AOI_INDEX["mixed"])
+    built = change.floor.sum(0) >= LITTLE_FLOOR * cell_m2
+    return np.where(built & (~np.isin(ground, OPEN) | (change.site >= 0.5)), of_floor, ground)
+
+
+def _poi(uec: UEC, cells: tuple, change: _Change) -> np.ndarray:
+    """(len(POI_CATEGORIES), n) places after the change."""
+    after = uec.poi[:, *cells] * (1 - change.cleared)
+    for use, places in PLACES_PER_1000M2.items():
+        for category, number in places.items():
+            after[POI_CATEGORIES.index(category)] += change.floor[AOI_INDEX[use]] / 1000 * number
+    return after
+
+
+def _population(uec: UEC, cells: tuple, change: _Change) -> np.ndarray:
+    """(168, n) people after the change, by the same tables as the estimate."""
+    side = uec.region.hierarchy.finest.side
+    before = uec.population[:, *cells].astype(np.float64)
+    metres = uec.structure[ROADS, *cells].astype(np.float64) * side
+    nothing = np.zeros_like(change.floor)
+
+    def people(floor: np.ndarray, metres: np.ndarray, green: np.ndarray) -> np.ndarray:
+        return population.estimate(floor[:, None], metres[:, None], green[None], side**2)[:, 0]
+
+    on_streets = np.minimum(people(nothing, metres, 0 * change.green), before)
+    left = before * (1 - change.cleared + change.growth) + on_streets * change.cleared
+    gone = people(nothing, metres * change.closed, 0 * change.green)
+    come = people(change.floor, 0 * metres, change.green) + change.visitors
+    # Not below zero: where a road closes among people who are scaled down, those on it are among them.
+    return np.maximum(left - gone, 0) + come
+
+
+def _in_zone(edit: Edit, region: Region) -> BaseGeometry:
+    """The polygon of an edit in the region's UTM zone; empty if it is far away, where the zone means nothing."""
+    near = shapely.box(*region.bounds).buffer(0.01)
+    if not edit.ground.intersects(near):
+        return shapely.Polygon()
+    ground = shapely.transform(edit.ground, to_utm(region.epsg).transform, interleaved=False)
+    # By 0 m, too: it mends a narrow polygon whose outline crosses itself by rounding.
+    return ground.buffer(ROAD_REACH if ground.geom_type.endswith("LineString") else 0, cap_style="flat")
+
+
+def _share(grounds: Iterable[BaseGeometry], region: Region) -> np.ndarray:
+    """(H, W) share of each cell under any of the polygons, 0 outside the region's blocks."""
+    merged = gpd.GeoSeries([shapely.union_all(list(grounds))], crs=region.crs)
+    share = coverage(merged, region) * region.mask()
+    # So that a cell beside the polygon keeps every bit, and of one within it nothing is left.
+    return np.select([share < ROUNDING, share > 1 - ROUNDING], [0.0, 1.0], share)
+
+
+def _read_edit(number: int, feature: dict) -> Edit:
+    """A feature as an edit, or the sentence that says what is wrong with it."""
+    where = f"Feature {number} of the scenario"
+    if not isinstance(feature, dict) or feature.get("type") != "Feature":
+        raise OptionError(f"{where} is no GeoJSON feature: give it a type, a geometry and properties.")
+    properties = feature.get("properties") or {}
+    kind = properties.get("edit") if isinstance(properties, dict) else None
+    if not isinstance(kind, str) or kind not in EDITS:
+        raise OptionError(f"{where} must have the property edit, one of {', '.join(EDITS)}; it has {kind!r}.")
+    own = [each for each in fields(EDITS[kind]) if each.name != "ground"]
+    # Editors write null where a column of their table is empty.
+    given = {each.name: properties[each.name] for each in own if properties.get(each.name) is not None}
+    missing = [each.name for each in own if each.default is MISSING and each.name not in given]
+    if missing:
+        raise OptionError(f"{where} ({kind}) needs the property {' and '.join(missing)}: see docs/scenarios.md.")
+    try:
+        ground = shapely.force_2d(shapely.from_geojson(json.dumps(feature.get("geometry"))))
+    except (shapely.errors.ShapelyError, RecursionError) as error:
+        raise OptionError(f"{where} ({kind}) has no valid geometry: draw a polygon and save it again.") from error
+    try:
+        return EDITS[kind](ground, **given)
+    except OptionError as error:
+        raise OptionError(f"{where} ({kind}): {error}") from error
