@@ -28,8 +28,8 @@ def generate(
         str,
         typer.Option(
             "--map",
-            help="helsinki (comes with ZoomDiff); a file (.osm.pbf, GeoParquet, GPKG, FlatGeobuf, GeoJSON) or a folder of "
-            "layers; osm or overture, downloaded for the region; or town7, a fictional town.",
+            help="helsinki (comes with ZoomDiff); a file (.osm.pbf, GeoParquet, GPKG, FlatGeobuf, GeoJSON) or a folder "
+            "of layers; osm or overture, downloaded for the region; or town7, a fictional town.",
         ),
     ] = "helsinki",
     bbox: Annotated[str | None, typer.Option(help="Region as W,S,E,N in degrees; default: all of the map.")] = None,

@@ -418,10 +418,11 @@ OVERTURE_PLACE = _table(
 # Words that mean no place with visitors. They stand before the branch that they belong to.
 OVERTURE_LEFT_OUT = _known(
     {
-        "place": "atm geographic_entities structure_and_geography nature_outdoors park parking parking_lot bike_parking "
-        "street_art statue_sculpture public_restroom public_toilet ev_charging_station recreational_trail bus_stop "
-        "electric_vehicle_charging_station apartment_building apartment home_developer cemetery farm beach trail "
-        "hiking_trail lake river mountain forest bridge road_structures_and_service post_box public_fountain "
-        "agricultural_area playing_field sport_field scenic_viewpoint"
+        "place": "atm geographic_entities structure_and_geography nature_outdoors park parking parking_lot "
+        "bike_parking street_art statue_sculpture public_restroom public_toilet ev_charging_station "
+        "bus_stop recreational_trail electric_vehicle_charging_station apartment_building apartment "
+        "home_developer cemetery farm beach trail hiking_trail lake river mountain forest bridge "
+        "road_structures_and_service post_box public_fountain agricultural_area playing_field sport_field "
+        "scenic_viewpoint"
     }
 )["place"]

@@ -231,8 +231,9 @@ def _download(part: Path, box: cache.BOX, on_progress: Progress) -> dict:
         release = online.get_json(core.STAC_CATALOG_URL)["latest"]
         rows = 0
         for done, kind in enumerate(TYPES):
-            on_progress(f"Downloading Overture's {kind.replace('_', ' ')} features", done / len(TYPES))
+            on_progress("Downloading from Overture Maps", done / len(TYPES))
             rows += _one_type(part / f"{kind}.parquet", kind, box, release)
+        on_progress("Downloading from Overture Maps", 1.0)
     except (*online.FAILURES, ValueError, KeyError, pyarrow.ArrowException) as error:
         raise MapError("The download from Overture Maps failed: try again later, or take another map.") from error
     if not rows:
