@@ -249,7 +249,7 @@ LEFT_OUT_POI = _known(
         "amenity": "bench vending_machine bicycle_parking bicycle_rental motorcycle_parking parking parking_entrance "
         "parking_exit parking_space waste_basket waste_disposal recycling post_box atm toilets telephone life_ring "
         "life_boat fountain drinking_water watering_place clock artwork charging_station grit_bin car_sharing shelter "
-        "shower bbq photo_booth binoculars ashtray swimming_pool grave_yard bandstand tickets",
+        "shower bbq photo_booth binoculars ashtray grave_yard bandstand tickets",
         "shop": "no vacant disused none",
         "office": "no vacant disused none",
         "tourism": "artwork information picnic_site yes",
