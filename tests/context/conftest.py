@@ -25,7 +25,14 @@ def site():
         def respond(self) -> None:
             site.asked.append((self.command, self.path))
             status, body = site.answer(self.command, self.path)
+            part = self.headers.get("Range")
+            if part and status == 200:
+                first, last = (int(number) for number in part.removeprefix("bytes=").split("-"))
+                status, whole, body = 206, len(body), body[first : last + 1]
             self.send_response(status)
+            if status == 206:
+                self.send_header("Content-Range", f"bytes {first}-{first + len(body) - 1}/{whole}")
+            self.send_header("Last-Modified", "Wed, 21 Jan 2026 00:00:00 GMT")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if self.command == "GET":

@@ -79,9 +79,9 @@ def test_overture_is_put_into_tags_that_have_a_class():
 # Overture's schema, v1.18: BuildingClass and BuildingSubtype, road classes, the 13 branches of the taxonomy of places.
 BUILDING_WORDS = """agricultural allotment_house apartments barn beach_hut boathouse bridge_structure bungalow
 bunker cabin carport cathedral chapel church civic college commercial cowshed detached digester dormitory dwelling_house
-factory farm farm_auxiliary fire_station garage garages ger glasshouse government grandstand greenhouse guardhouse hangar
-hospital hotel house houseboat hut industrial kindergarten kiosk library manufacture military monastery mosque office
-outbuilding parking pavilion post_office presbytery public religious residential retail roof school semi
+factory farm farm_auxiliary fire_station garage garages ger glasshouse government grandstand greenhouse guardhouse
+hangar hospital hotel house houseboat hut industrial kindergarten kiosk library manufacture military monastery mosque
+office outbuilding parking pavilion post_office presbytery public religious residential retail roof school semi
 semidetached_house service shed shrine silo slurry_tank sports_centre sports_hall stable stadium static_caravan
 stilt_house storage_tank sty supermarket synagogue temple terrace toilets train_station transformer_tower transportation
 trullo university warehouse wayside_shrine education entertainment medical"""

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import shapely
 
-from zoomdiff.context import build_uec, osm, read_map, vector
+from zoomdiff.context import build_uec, osm, read_map
 from zoomdiff.context.layers import LAYERS, MapLayers
 from zoomdiff.context.tagged import AREA_KEYS, KEYS, POI_KEYS, Tagged
 from zoomdiff.errors import MapError
@@ -118,7 +118,7 @@ def test_a_geopackage_of_layers_is_the_map_they_come_from(tagged, original, tmp_
 def test_another_crs_is_the_same_map(consistent, as_folder, tmp_path):
     path = tmp_path / "town.gpkg"
     write(mixed(consistent).to_crs(3067), path)
-    same(read_map(path, bbox=CITY.bounds), as_folder, ties=0.005, rtol=1e-3, atol=1e-3)  # a centimetre can decide a tie
+    same(read_map(path, bbox=CITY.bounds), as_folder, ties=0.005, rtol=5e-3, atol=1e-3)  # a centimetre can decide a tie
 
 
 def tags(geometries, crs=4326, **values) -> gpd.GeoDataFrame:
@@ -202,7 +202,7 @@ def test_a_map_without_tags(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["town.gpkg", "town.fgb", "town.geojson", "town.parquet"])
-@pytest.mark.parametrize("keep", [0, 100, 0.5])
+@pytest.mark.parametrize("keep", [0, 100, 0.5, 0.95])
 def test_a_truncated_file(tmp_path, name, keep):
     path = tmp_path / name
     write(tags([SQUARE] * 2000, building=["yes"] * 2000), path)
@@ -222,8 +222,8 @@ def test_another_file_under_the_name_of_a_map(tmp_path, name):
 def test_a_huge_geojson_is_refused_at_once(tmp_path):
     path = tmp_path / "town.geojson"
     with path.open("wb") as file:
-        file.truncate(213_000_000)  # a hole: it takes no space
-    with pytest.raises(MapError, match=r"town\.geojson has 213 MB, more than the 100 MB .* ogr2ogr town\.fgb town"):
+        file.truncate(413_000_000)  # a hole: it takes no space
+    with pytest.raises(MapError, match=r"town\.geojson has 413 MB, more than the 300 MB .* ogr2ogr town\.fgb town"):
         read_map(path)
 
 
@@ -238,7 +238,6 @@ def test_provenance(tmp_path, tagged):
     layers = read_map(path)
     assert layers.name == "town.fgb" and "ODbL" in layers.licence and layers.date is None
     assert read_map("helsinki", bbox=CITY.bounds).date == "2019-04"
-    assert vector.GEOJSON_LIMIT == 100
 
 
 def test_the_date_of_an_extract(shared_data):

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import shapely
 
+from zoomdiff.errors import MapError
+
 LIMIT = 4 * 1024**3  # bytes
 STALE = 24 * 3600  # seconds after which an unfinished download is from a process that died
 STEP = 0.01  # degrees: boxes are rounded outwards, so that a region moved a little is still in the cache
@@ -62,12 +64,14 @@ def about(entry: Path) -> dict:
 def add(source: str, box: BOX, write: Callable[[Path], dict]) -> Path:
     """Make an entry: `write` gets an empty folder, fills it, and returns what is to be known about it (JSON).
 
-    Whatever `write` raises leaves nothing behind. If another process was faster, its entry is taken.
+    Whatever `write` raises leaves nothing behind. If another process was faster, its entry is taken. Raises MapError if
+    the cache cannot be written.
     """
     place = root() / source
-    place.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".part-", dir=place))
+    part = None
     try:
+        place.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=".part-", dir=place))
         told = write(part)
         files = {file.name: [file.stat().st_size, _sha256(file)] for file in part.iterdir()}
         (part / ENTRY).write_text(json.dumps({"about": told, "files": files}, indent=1))
@@ -77,8 +81,14 @@ def add(source: str, box: BOX, write: Callable[[Path], dict]) -> Path:
         except OSError:
             if not _is_whole(entry):
                 raise
+    except OSError as error:
+        raise MapError(
+            f"The cache {root()} cannot be written ({error.strerror or error}): free some space, or set ZOOMDIFF_CACHE "
+            "to another folder."
+        ) from error
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        if part is not None:
+            shutil.rmtree(part, ignore_errors=True)
     trim(keep=entry)
     return entry
 

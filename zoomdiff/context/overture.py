@@ -196,9 +196,9 @@ def _share(rules, applies) -> bool:
 
 def _with_tag(raw: gpd.GeoDataFrame, tag: pd.Series) -> gpd.GeoDataFrame:
     """The features with tags like "landuse=forest", a column per key; those without a tag are left out."""
-    raw, tag = raw[tag.notna()], tag.dropna().astype(str)
-    key, value = tag.str.partition("=")[0], tag.str.partition("=")[2]
-    return _tagged(raw, **{name: value.where(key == name, None) for name in sorted(set(key))})
+    pairs = [words.split("=") for words in tag[tag.notna()]]
+    keys = sorted({key for key, _ in pairs})
+    return _tagged(raw[tag.notna()], **{one: [value if key == one else None for key, value in pairs] for one in keys})
 
 
 def _tagged(raw: gpd.GeoDataFrame, **columns) -> gpd.GeoDataFrame:
