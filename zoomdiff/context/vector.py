@@ -27,7 +27,7 @@ LAYER_NAMES = {
     "coastlines": ("coastlines",),
 }
 GEOJSON_LIMIT = 300  # MB; 41 MB took 3 s on one core, so this is 20 s without a sign of life
-ALIASES = {"building_levels": "building:levels", "building_l": "building:levels"}  # of writers that allow no colon
+ALIASES = {"building_levels": "building:levels"}  # of writers that allow no colon
 
 
 def read(path: Path, bbox: tuple[float, float, float, float] | None = None) -> Tagged:
