@@ -52,7 +52,7 @@ def page() -> None:
     if problem := problem or st.session_state.pop("problem", None):
         st.error(problem, icon=":material/error:")
     if place is None:
-        st.info("Give the path of a map in the sidebar: an .osm.pbf file, or a folder of map layers.")
+        st.info("Give the path of a map in the sidebar: .osm.pbf, GeoParquet, GPKG, FlatGeobuf, GeoJSON, or a folder.")
         return
     for note in place.uec.notes if ready else ():
         st.warning(note, icon=":material/info:")

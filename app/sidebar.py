@@ -67,7 +67,7 @@ def wish(*, busy: bool) -> Wish:
             "Path of the map",
             key="path",
             placeholder="/maps/city.osm.pbf",
-            help="An .osm.pbf file, or a folder with buildings.parquet, roads.parquet …",
+            help=".osm.pbf, GeoParquet, GPKG, FlatGeobuf, GeoJSON, or a folder with buildings.parquet, roads.parquet …",
             persist_state="page",
             disabled=busy,
         ).strip()

@@ -12,7 +12,7 @@ settings.load_profile("zoomdiff")
 SHARED_DATA = Path(os.environ.get("ZOOMDIFF_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real maps and measurements for development; newcomers do not have them."""
     if not SHARED_DATA.exists():

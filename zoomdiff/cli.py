@@ -28,7 +28,8 @@ def generate(
         str,
         typer.Option(
             "--map",
-            help="helsinki (comes with ZoomDiff), an .osm.pbf file, a folder of layers, or town7, a fictional town.",
+            help="helsinki (comes with ZoomDiff); a file (.osm.pbf, GeoParquet, GPKG, FlatGeobuf, GeoJSON) or a folder "
+            "of layers; osm or overture, downloaded for the region; or town7, a fictional town.",
         ),
     ] = "helsinki",
     bbox: Annotated[str | None, typer.Option(help="Region as W,S,E,N in degrees; default: all of the map.")] = None,
@@ -65,7 +66,7 @@ def generate(
     elif region:
         frame = Region.from_geojson(region, max_km2=max_km2)
     edits = read_scenario(scenario) if scenario else Scenario()
-    layers = find_map(map_, frame.bounds if frame else None)
+    layers = find_map(map_, frame.bounds if frame else None, download_bar())
     frame = frame or Region.from_bbox(layers.extent, max_km2=max_km2)
     uec = apply(build_uec(layers, frame), edits)
     model = load_model(weights or SHIPPED, device)
@@ -99,7 +100,7 @@ def refine(
     from zoomdiff.generate import refine as run
 
     known = read_geojson(file)
-    layers = find_map(map_, known.region.bounds)
+    layers = find_map(map_, known.region.bounds, download_bar())
     uec = build_uec(layers, known.region)
     model = load_model(weights or SHIPPED, device)
     started = time.monotonic()
@@ -279,6 +280,27 @@ def stage_bars(hierarchy: "Hierarchy") -> Callable[[int, int, int], None]:
             bar.close()
 
     return on_step
+
+
+def download_bar() -> Callable[[str, float | None], None]:
+    """An `on_progress` for `find_map`: a bar for each thing that is done to get a map, where one is downloaded."""
+    bar, doing = None, None
+
+    def on_progress(what: str, share: float | None) -> None:
+        nonlocal bar, doing
+        if what != doing:
+            if bar is not None:
+                bar.close()
+            bar, doing = (
+                tqdm(total=100, desc=f"{what:42}", bar_format="{desc} {bar} {percentage:3.0f} % {elapsed}"),
+                what,
+            )
+        if share is not None:
+            bar.update(100 * share - bar.n)
+        if share == 1:
+            bar.close()
+
+    return on_progress
 
 
 def main() -> None:

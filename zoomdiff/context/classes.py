@@ -1,7 +1,10 @@
-"""The classes of the urban context, and which OpenStreetMap tags mean which. Tables only: edit them freely.
+"""The classes of the urban context, and which tags of OpenStreetMap and words of Overture Maps mean which.
+
+Tables only: edit them freely. Overture's words are put into OpenStreetMap's tags, so that these decide in one place.
 
 Tag meanings follow the OpenStreetMap wiki (Map features). A value that stands in no table means nothing to us and is
-left out. The order of AOI_CLASSES and POI_CATEGORIES is the order of the network's inputs: append, never reorder.
+left out; LEFT_OUT lists those that are left out on purpose. The order of AOI_CLASSES and POI_CATEGORIES is the order of
+the network's inputs: append, never reorder.
 """
 
 AOI_CLASSES = (
@@ -207,3 +210,219 @@ STOREYS_OF_BUILDING = _table(
     }
 )
 METRES_PER_STOREY = 3.2
+
+# --- What is left out on purpose -------------------------------------------------------------------------------------
+# Known values without a class, {key: "value value ..."}: tests/context/test_classes.py counts everything else that no
+# table knows. These mean no building, no line of traffic, no ground that differs from its surroundings, no place with
+# visitors.
+
+
+def _known(values: dict[str, str]) -> dict[str, frozenset[str]]:
+    return {key: frozenset(words.split()) for key, words in values.items()}
+
+
+LEFT_OUT_BUILDING = _known({"building": " ".join(("yes", *NOT_BUILDINGS))})  # "yes": a building of a type not told
+LEFT_OUT_ROAD = _known(
+    {
+        # Ways in buildings, ways that are no longer or not yet there, and places to wait. "trail" is not in the wiki:
+        # 1.4 of the 93 km of the embedded map, which the shipped weights were trained without.
+        "highway": "trail corridor elevator escape platform bus_stop rest_area services crossing raceway razed "
+        "abandoned disused construction proposed planned no"
+    }
+)
+LEFT_OUT_RAIL = _known(
+    {"railway": "abandoned disused razed construction proposed platform station platform_edge roundhouse turntable"}
+)
+LEFT_OUT_AREA = _known(
+    {
+        "landuse": "construction brownfield greenfield garages lane lanes steps cycleway road bus_stop lane;parking",
+        "leisure": "swimming_pool fitness_station bandstand outdoor_seating slipway picnic_table bbq",
+        "natural": "stone tree tree_row cliff peak spring cave_entrance coastline",
+        "amenity": "parking parking_space bicycle_parking motorcycle_parking swimming_pool fountain toilets shelter "
+        "bandstand car_wash charging_station recycling scout_hut gym watering_place disused_parking",
+        "aeroway": "helipad",
+        "waterway": "river stream canal ditch drain weir dam",
+    }
+)
+LEFT_OUT_POI = _known(
+    {
+        "amenity": "bench vending_machine bicycle_parking bicycle_rental motorcycle_parking parking parking_entrance "
+        "parking_exit parking_space waste_basket waste_disposal recycling post_box atm toilets telephone life_ring "
+        "life_boat fountain drinking_water watering_place clock artwork charging_station grit_bin car_sharing shelter "
+        "shower bbq photo_booth binoculars ashtray grave_yard bandstand tickets",
+        "shop": "no vacant disused none",
+        "office": "no vacant disused none",
+        "tourism": "artwork information picnic_site yes",
+        "leisure": "park garden pitch track common nature_reserve dog_park golf_course swimming_pool fitness_station "
+        "slipway outdoor_seating bandstand picnic_table bbq recreation_ground",
+        "railway": "rail tram subway light_rail switch signal railway_crossing level_crossing crossing stop milestone "
+        "derail platform abandoned disused owner_change buffer_stop",
+        "public_transport": "platform stop_position stop_area",
+        "aeroway": "helipad aerodrome apron runway taxiway",
+    }
+)
+
+# --- Overture Maps -> tags of OpenStreetMap -------------------------------------------------------------------------
+# Words of its schema (docs.overturemaps.org/schema, v1.18): class, or subtype where there is no class.
+
+# Values of `building` that OpenStreetMap calls otherwise; all others are the same.
+OVERTURE_BUILDING = {
+    "agricultural": "barn",
+    "beach_hut": "hut",
+    "boathouse": "shed",
+    "bridge_structure": "bridge",
+    "digester": "storage_tank",
+    "dwelling_house": "house",
+    "education": "school",
+    "entertainment": "theatre",
+    "ger": "house",
+    "guardhouse": "office",
+    "medical": "clinic",
+    "military": "government",
+    "monastery": "church",
+    "outbuilding": "shed",
+    "post_office": "office",
+    "presbytery": "residential",
+    "religious": "church",
+    "semi": "semidetached_house",
+    "shrine": "temple",
+    "slurry_tank": "storage_tank",
+    "stilt_house": "house",
+    "toilets": "service",
+    "trullo": "house",
+    "wayside_shrine": "service",
+}
+OVERTURE_RAILWAY = {"standard_gauge": "rail"}
+
+# Grounds: land_use, land, water and infrastructure.
+OVERTURE_LAND = _table(
+    {
+        "landuse=residential": "residential static_caravan",
+        "landuse=commercial": "commercial developed",
+        "landuse=retail": "retail",
+        "landuse=industrial": "industrial resource_extraction logging peat_cutting works",
+        "landuse=quarry": "quarry",
+        "landuse=landfill": "landfill",
+        "landuse=institutional": "institutional public civic_admin",
+        "landuse=military": "military barracks base airfield naval_base danger_area range training_area bunker "
+        "military_other military_hospital military_school trench obstacle_course nuclear_explosion_site",
+        "landuse=religious": "religious churchyard",
+        "landuse=education": "education school schoolyard university college kindergarten music_school driving_school",
+        "landuse=healthcare": "medical hospital clinic doctors",
+        "landuse=railway": "railway",
+        "landuse=allotments": "allotments",
+        "landuse=cemetery": "cemetery grave_yard",
+        "landuse=grass": "grass green village_green traffic_island",
+        "landuse=recreation_ground": "recreation recreation_ground",
+        "landuse=forest": "forest",
+        "landuse=flowerbed": "flowerbed",
+        "landuse=farmland": "agriculture farmland animal_keeping",
+        "landuse=farmyard": "farmyard",
+        "landuse=meadow": "meadow",
+        "landuse=orchard": "orchard",
+        "landuse=vineyard": "vineyard",
+        "landuse=plant_nursery": "horticulture plant_nursery",
+        "landuse=greenhouse_horticulture": "greenhouse_horticulture",
+        "leisure=park": "park state_park plaza",
+        "leisure=garden": "garden",
+        "leisure=pitch": "pitch",
+        "leisure=track": "track",
+        "leisure=playground": "playground",
+        "leisure=dog_park": "dog_park",
+        "leisure=golf_course": "golf golf_course fairway rough tee driving_range",
+        "leisure=common": "common",
+        "leisure=nature_reserve": "nature_reserve strict_nature_reserve species_management_area wilderness_area "
+        "national_park natural_monument protected_landscape_seascape",
+        "leisure=stadium": "stadium",
+        "leisure=water_park": "water_park",
+        "leisure=marina": "marina",
+        "tourism=theme_park": "theme_park entertainment",
+        "tourism=zoo": "zoo",
+        "tourism=camp_site": "camp_site campground",
+        "natural=wood": "wood",
+        "natural=scrub": "scrub shrub shrubbery",
+        "natural=grassland": "grassland",
+        "natural=heath": "heath",
+        "natural=fell": "fell",
+        "natural=tundra": "tundra",
+        "natural=wetland": "wetland",
+        "natural=sand": "sand dune desert",
+        "natural=beach": "beach beach_resort",
+        "natural=shingle": "shingle",
+        "natural=scree": "scree",
+        "natural=bare_rock": "bare_rock rock",
+        "natural=glacier": "glacier",
+        "natural=water": "water ocean sea bay strait lagoon lake oxbow pond fish_pond reservoir river canal stream "
+        "moat reflecting_pool salt_pool tidal_channel dock lock water_hazard lateral_water_hazard wastewater "
+        "aquaculture",
+        "landuse=basin": "basin",
+        "landuse=salt_pond": "salt_pond",
+        "aeroway=aerodrome": "airport international_airport regional_airport municipal_airport private_airport "
+        "military_airport seaplane_airport",
+        "aeroway=runway": "runway airstrip stopway",
+        "aeroway=taxiway": "taxiway taxilane",
+        "aeroway=apron": "apron",
+        "aeroway=terminal": "terminal",
+        "railway=station": "railway_station subway_station railway_halt",
+        "railway=platform": "platform",
+        "amenity=bus_station": "bus_station",
+        "amenity=ferry_terminal": "ferry_terminal",
+    }
+)
+
+# Places: words of the taxonomy of December 2025, basic categories, and those of the older categories that are frequent.
+# The first word of a place, from the most specific to its branch of the taxonomy, that stands here decides.
+OVERTURE_PLACE = _table(
+    {
+        "amenity=restaurant": "food_and_drink restaurant eat_and_drink eating_drinking_location cafe coffee_shop bar "
+        "pub fast_food_restaurant pizza_restaurant italian_restaurant chinese_restaurant japanese_restaurant "
+        "mexican_restaurant american_restaurant indian_restaurant burger_restaurant ice_cream_shop food_court "
+        "casual_eatery bakery_cafe tea_room wine_bar cocktail_bar beer_bar",
+        "shop=yes": "shopping retail specialty_store second_hand_store food_and_beverage_store grocery_store "
+        "supermarket convenience_store clothing_store shoe_store electronics furniture_store jewelry_store bookstore "
+        "bakery department_store shopping_center hardware_store flowers_and_gifts_shop pharmacy_and_drug_store "
+        "lifestyle_services beauty_service beauty_and_spa beauty_salon hair_salon barber nail_salon spas "
+        "personal_service pets pet_store automotive vehicle_dealer car_dealer automotive_repair vehicle_service "
+        "laundry_service dry_cleaning",
+        "office=yes": "services_and_business business_to_business professional_service professional_services "
+        "home_service real_estate real_estate_agent media_and_news mass_media business_location business b2b_service "
+        "manufacturer private_establishments_and_corporates lawyer advertising_agency software_development "
+        "corporate_office organization",
+        "office=financial": "financial_service bank_credit_union bank banks credit_union insurance_agency accountant "
+        "money_transfer_service currency_exchange",
+        "amenity=school": "education school place_of_learning educational_service college_university elementary_school "
+        "high_school middle_school preschool day_care_preschool specialty_school kindergarten library",
+        "healthcare=yes": "health_care health_and_medical healthcare_location hospital doctor dentist clinic pharmacy "
+        "medical_center counseling_and_mental_health veterinary_care veterinarian animal_hospital",
+        "public_transport=station": "airport airport_terminal train_station bus_station metro_station "
+        "light_rail_station ferry_terminal public_transportation transport_hub transportation_location",
+        "amenity=fuel": "gas_station fuel_station fueling_station car_rental car_rental_agency vehicle_rental "
+        "taxi_service taxi_or_ride_share_service",
+        "leisure=sports_centre": "arts_and_entertainment entertainment_location sports_and_recreation active_life "
+        "recreational_location sport_fitness_facility sports_and_recreation_venue gym fitness_studio stadium_arena "
+        "movie_theater cinema theatre performing_arts_venue music_venue dance_club casino arcade event_space "
+        "event_venue venue_and_event_space",
+        "tourism=attraction": "attractions_and_activities tourist_attraction amusement_park museum art_museum "
+        "history_museum science_museum childrens_museum art_gallery aquarium zoo historic_site architectural_landmark "
+        "landmark_and_historical_building monument",
+        "tourism=hotel": "lodging accommodation hotel motel hostel inn bed_and_breakfast guest_house resort "
+        "holiday_rental_home campground travel_accommodation",
+        "amenity=townhall": "community_and_government public_service_and_government government_office "
+        "public_and_government_association police_department fire_department post_office courthouse community_center "
+        "place_of_worship religious_organization religious_destination christian_place_of_worship "
+        "christian_place_of_worshop church_cathedral mosque synagogue hindu_temple buddhist_temple "
+        "cultural_and_historic civic_organization_office military_site",
+        "office=travel_agent": "travel_and_transportation travel travel_service tour_operator travel_agent",
+    }
+)
+# Words that mean no place with visitors. They stand before the branch that they belong to.
+OVERTURE_LEFT_OUT = _known(
+    {
+        "place": "atm geographic_entities structure_and_geography nature_outdoors park parking parking_lot "
+        "bike_parking street_art statue_sculpture public_restroom public_toilet ev_charging_station "
+        "bus_stop recreational_trail electric_vehicle_charging_station apartment_building apartment "
+        "home_developer cemetery farm beach trail hiking_trail lake river mountain forest bridge "
+        "road_structures_and_service post_box public_fountain agricultural_area playing_field sport_field "
+        "scenic_viewpoint"
+    }
+)["place"]

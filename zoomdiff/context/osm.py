@@ -1,45 +1,18 @@
-"""OpenStreetMap PBF files. The only module that knows pyrosm, whose interface moves between versions."""
+"""OpenStreetMap PBF files. Only this module and download.py know pyrosm, whose interface moves between versions."""
 
 import warnings
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import geopandas as gpd
 import pyrosm
+from pyrosm.pbf_export import read_header_block
 from pyrosm.utils import get_bounding_box
 
+from zoomdiff.context.tagged import AREA_KEYS, BUILDING_TAGS, LINE_TAGS, OSM_LICENCE, POI_KEYS, Tagged, nothing
 from zoomdiff.errors import MapError
 
-# Pyrosm drops a way that is a member of a relation with a tag of the same reading (a station's building inside the
-# relation of its stop area), so each layer is a reading of its own with few keys.
-AREA_KEYS = ("landuse", "leisure", "natural", "amenity", "aeroway", "waterway")
-POI_KEYS = (
-    "amenity",
-    "shop",
-    "office",
-    "healthcare",
-    "craft",
-    "tourism",
-    "leisure",
-    "railway",
-    "public_transport",
-    "aeroway",
-)
-BUILDING_TAGS = ("amenity", "shop", "office", "healthcare", "tourism", "leisure", "building:levels", "height", "layer")
 MARGIN = 0.01  # degrees, about 1 km: what crosses the edge of a bbox must come whole
-
-
-@dataclass(frozen=True)
-class Tagged:
-    """Features as a file has them: EPSG:4326, one column per OSM key (only keys that occur), values as text."""
-
-    buildings: gpd.GeoDataFrame
-    roads: gpd.GeoDataFrame
-    rails: gpd.GeoDataFrame
-    areas: gpd.GeoDataFrame
-    pois: gpd.GeoDataFrame
-    coastlines: gpd.GeoDataFrame
-    extent: tuple[float, float, float, float] | None  # as the file declares it
 
 
 def helsinki() -> Path:
@@ -57,10 +30,17 @@ def read(path: Path, bbox: tuple[float, float, float, float] | None = None) -> T
         # complete_relations: a lake that reaches beyond the box is still closed.
         reader = pyrosm.OSM(str(path), bounding_box=box, keep_metadata=False, complete_relations=box is not None)
         declared = get_bounding_box(str(path))
+        stamp = read_header_block(str(path)).osmosis_replication_timestamp
+        # Pyrosm drops a way that is a member of a relation with a tag of the same reading (a station's building inside
+        # the relation of its stop area), so each layer is a reading of its own with few keys.
         return Tagged(
+            name=path.name,
+            source=f"OpenStreetMap, {path.name}",
+            licence=OSM_LICENCE,
+            date=datetime.fromtimestamp(stamp, UTC).date().isoformat() if stamp else None,
             buildings=_features(reader, ("building",), BUILDING_TAGS),
             roads=_roads(reader),
-            rails=_features(reader, ("railway",), ("tunnel", "layer")),
+            rails=_features(reader, ("railway",), LINE_TAGS),
             areas=_features(reader, AREA_KEYS, ()),
             pois=_features(reader, POI_KEYS, ()),
             coastlines=_features(reader, {"natural": ["coastline"]}, ()),
@@ -87,12 +67,12 @@ def _roads(reader: pyrosm.OSM) -> gpd.GeoDataFrame:
     """All ways to drive, ride or walk, as lines; squares that are mapped as areas are not among them."""
     with warnings.catch_warnings():
         _ignore_harmless()
-        return _frame(reader.get_network("all", tags_to_keep=["highway", "tunnel", "layer"]))
+        return _frame(reader.get_network("all", tags_to_keep=["highway", *LINE_TAGS]))
 
 
 def _frame(found: gpd.GeoDataFrame | None) -> gpd.GeoDataFrame:
     """Pyrosm returns None for a layer without features."""
-    return gpd.GeoDataFrame(geometry=[], crs=4326) if found is None else found
+    return nothing() if found is None else found
 
 
 def _ignore_harmless() -> None:

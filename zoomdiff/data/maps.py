@@ -6,16 +6,20 @@ import re
 from pathlib import Path
 
 from zoomdiff.context import MapLayers, read_map
+from zoomdiff.context.online import Progress
+from zoomdiff.context.sources import NAMES
 from zoomdiff.data.procedural import procedural_map
 
 
-def find_map(name: str, bbox: tuple[float, float, float, float] | None = None) -> MapLayers:
+def find_map(
+    name: str, bbox: tuple[float, float, float, float] | None = None, on_progress: Progress | None = None
+) -> MapLayers:
     """The map of a path, of a name such as firenze in the folder of maps $ZOOMDIFF_DATA/maps, or a fictional town7.
 
-    bbox and errors as `read_map`.
+    The other names (helsinki, osm, overture), the arguments and the errors are those of `read_map`.
     """
     if re.fullmatch(r"town\d{1,9}", name):
         return procedural_map(int(name.removeprefix("town")), kilometres=8.0)
     folder = Path(os.environ.get("ZOOMDIFF_DATA", "../shared/data")) / "maps"
-    known = [] if Path(name).exists() or "/" in name else sorted(folder.glob(f"{glob.escape(name)}*"))
-    return read_map(known[0] if len(known) == 1 else name, bbox=bbox)
+    known = [] if name in NAMES or Path(name).exists() or "/" in name else sorted(folder.glob(f"{glob.escape(name)}*"))
+    return read_map(known[0] if len(known) == 1 else name, bbox=bbox, on_progress=on_progress)

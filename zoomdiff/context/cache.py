@@ -1,0 +1,138 @@
+"""Downloaded maps on disk, shared by the app and the command line.
+
+Each download is one folder, <cache>/<source>/<west>_<south>_<east>_<north>/, that appears as a whole or not at all,
+with its files and entry.json: where they come from, and their sizes and SHA-256, checked at every use. The cache is
+$ZOOMDIFF_CACHE, or else ~/.cache/zoomdiff; it is safe to delete at any time. What was used least recently goes first
+when it holds more than LIMIT bytes.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import shapely
+
+from zoomdiff.errors import MapError
+
+LIMIT = 4 * 1024**3  # bytes
+STALE = 24 * 3600  # seconds after which an unfinished download is from a process that died
+STEP = 0.01  # degrees: boxes are rounded outwards, so that a region moved a little is still in the cache
+ENTRY = "entry.json"
+BOX = tuple[float, float, float, float]
+
+
+def root() -> Path:
+    """The cache's folder; it may not exist yet."""
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.environ.get("ZOOMDIFF_CACHE") or Path(home) / "zoomdiff").expanduser()
+
+
+def rounded(bbox: BOX, margin: float) -> BOX:
+    """The box with a margin in degrees on all sides, rounded outwards to STEP and kept on the earth."""
+    west, south, east, north = bbox
+    low = [(v - margin) // STEP * STEP for v in (west, south)]
+    high = [-((-v - margin) // STEP) * STEP for v in (east, north)]
+    whole = (max(low[0], -180.0), max(low[1], -90.0), min(high[0], 180.0), min(high[1], 90.0))
+    return tuple(round(v, 6) for v in whole)
+
+
+def find(source: str, box: BOX) -> Path | None:
+    """The entry of the smallest box that holds this one; damaged entries are removed. None if there is none."""
+    found = []
+    for entry in (root() / source).glob(f"*/{ENTRY}"):
+        whole = shapely.box(*map(float, entry.parent.name.split("_")))
+        if whole.covers(shapely.box(*box)):
+            found.append((whole.area, entry.parent))
+    for _, entry in sorted(found):
+        if _is_whole(entry):
+            os.utime(entry)  # used just now
+            return entry
+        shutil.rmtree(entry, ignore_errors=True)
+    return None
+
+
+def about(entry: Path) -> dict:
+    """What `add` was told about an entry."""
+    return json.loads((entry / ENTRY).read_text())["about"]
+
+
+def add(source: str, box: BOX, write: Callable[[Path], dict]) -> Path:
+    """Make an entry: `write` gets an empty folder, fills it, and returns what is to be known about it (JSON).
+
+    Whatever `write` raises leaves nothing behind. If another process was faster, its entry is taken. Raises MapError if
+    the cache cannot be written.
+    """
+    place = root() / source
+    part = None
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=".part-", dir=place))
+        told = write(part)
+        files = {file.name: [file.stat().st_size, _sha256(file)] for file in part.iterdir()}
+        (part / ENTRY).write_text(json.dumps({"about": told, "files": files}, indent=1))
+        entry = place / "_".join(f"{v:g}" for v in box)
+        try:
+            part.rename(entry)
+        except OSError:
+            if not _is_whole(entry):
+                raise
+    except OSError as error:
+        raise MapError(
+            f"The cache {root()} cannot be written ({error.strerror or error}): free some space, or set ZOOMDIFF_CACHE "
+            "to another folder."
+        ) from error
+    finally:
+        if part is not None:
+            shutil.rmtree(part, ignore_errors=True)
+    trim(keep=entry)
+    return entry
+
+
+def trim(keep: Path | None = None) -> None:
+    """Delete what was used least recently until the cache holds LIMIT bytes, and what died half-way; never `keep`."""
+    items = []
+    for item in root().glob("*/*"):
+        used = item.stat().st_mtime
+        if item.name.startswith(".part-") or item.suffix == ".part":
+            if time.time() - used > STALE:
+                _delete(item)
+        else:
+            items.append((used, _size(item), item))
+    total = sum(size for _, size, _ in items)
+    for _, size, item in sorted(items):
+        if total <= LIMIT:
+            break
+        if item != keep:
+            _delete(item)
+            total -= size
+
+
+def _is_whole(entry: Path) -> bool:
+    try:
+        files = json.loads((entry / ENTRY).read_text())["files"]
+        return all([(entry / name).stat().st_size, _sha256(entry / name)] == known for name, known in files.items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _size(item: Path) -> int:
+    return (
+        sum(file.stat().st_size for file in item.rglob("*") if file.is_file()) if item.is_dir() else item.stat().st_size
+    )
+
+
+def _delete(item: Path) -> None:
+    if item.is_dir():
+        shutil.rmtree(item, ignore_errors=True)
+    else:
+        item.unlink(missing_ok=True)

@@ -1,0 +1,144 @@
+"""One vector file with OpenStreetMap tags as columns: GeoParquet, GeoPackage, FlatGeobuf, GeoJSON."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow
+import pyogrio
+import pyproj
+import shapely
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from zoomdiff.context.tagged import KEYS, OSM_LICENCE, Tagged, by_tags, nothing
+from zoomdiff.errors import MapError
+
+PARQUET = (".parquet", ".geoparquet")
+SUFFIXES = (*PARQUET, ".gpkg", ".fgb", ".geojson", ".json")
+# What a layer may be called, in a GeoPackage or as a file in a folder; several of one kind are put together.
+LAYER_NAMES = {
+    "buildings": ("buildings",),
+    "roads": ("roads",),
+    "rails": ("transit", "rails"),
+    "areas": ("landuse", "natural", "water", "areas"),
+    "pois": ("pois",),
+    "coastlines": ("coastlines",),
+}
+GEOJSON_LIMIT = 300  # MB; 41 MB took 3 s on one core, so this is 20 s without a sign of life
+ALIASES = {"building_levels": "building:levels"}  # of writers that allow no colon
+
+
+def read(path: Path, bbox: tuple[float, float, float, float] | None = None) -> Tagged:
+    """Read a file, or what touches `bbox` (west, south, east, north in degrees) of it.
+
+    Layers of a GeoPackage that are called buildings, roads, ... (LAYER_NAMES) are taken as such. Any other layer may
+    mix all kinds of features: their tags tell what they are. The licence is that of OpenStreetMap, whose tags the file
+    has. Raises MapError if the file cannot be read, is too large a GeoJSON, or has no CRS, a wrong one or no tags.
+    """
+    layers = [None]
+    if path.suffix.lower() not in PARQUET:
+        _check_size(path)
+        with _one_sentence(path):
+            layers = [str(name) for name, geometry in pyogrio.list_layers(path) if geometry is not None]
+    named = {kind: [one for one in layers if one in names] for kind, names in LAYER_NAMES.items()}
+    if len(layers) > 1 and any(named.values()):
+        frames = {kind: join([frame(path, bbox, layer) for layer in found]) for kind, found in named.items()}
+    else:
+        frames = by_tags(join([frame(path, bbox, layer) for layer in layers]), path.name)
+    return Tagged(path.name, f"OpenStreetMap, {path.name}", OSM_LICENCE, **frames)
+
+
+def frame(path: Path, bbox: tuple[float, float, float, float] | None = None, layer: str | None = None):
+    """One layer of a file as a GeoDataFrame in EPSG:4326 with the columns of KEYS that it has; MapError as `read`."""
+    if path.suffix.lower() in PARQUET:
+        found = parquet(path)
+        check_crs(path.name, found.crs, found.total_bounds)
+    else:
+        _check_size(path)
+        with _one_sentence(path):
+            info = pyogrio.read_info(path, layer=layer)
+            check_crs(path.name, info["crs"], info["total_bounds"])
+            mask = None if bbox is None else gpd.GeoSeries([shapely.box(*bbox)], crs=4326)
+            found = gpd.read_file(path, layer=layer, engine="pyogrio", bbox=mask)
+        if not isinstance(found, gpd.GeoDataFrame):
+            raise MapError(f"{path.name} has no geometry: export it again with its geometry.")
+        check_crs(path.name, found.crs, found.total_bounds)
+    found = _tags(found.to_crs(4326))
+    return found if bbox is None else found.cx[bbox[0] : bbox[2], bbox[1] : bbox[3]]
+
+
+def join(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
+    """Tables below each other, with the columns of all."""
+    if len(frames) < 2:
+        return frames[0] if frames else nothing()
+    return pd.concat(frames, ignore_index=True)
+
+
+def check_crs(name: str, crs, bounds) -> None:
+    """Raise MapError unless a file says what its coordinates mean and they lie on the earth.
+
+    crs     as geopandas or pyogrio give it; None if the file has none
+    bounds  of its data, in that CRS; None if not known
+    """
+    if crs is None:
+        raise MapError(
+            f"{name} has no coordinate reference system: set it, e.g. with ogr2ogr -a_srs EPSG:4326 in a new file."
+        )
+    if bounds is None or not np.isfinite(bounds).all():  # not known, or without features
+        return
+    to_degrees = pyproj.Transformer.from_crs(crs, 4326, always_xy=True)
+    west, south, east, north = to_degrees.transform_bounds(*bounds)
+    # What cannot be projected becomes infinite; a hair beyond the edge is rounding.
+    if not (max(abs(west), abs(east)) <= 180.001 and max(abs(south), abs(north)) <= 90.001):
+        raise MapError(
+            f"{name} has coordinates off the earth, so its coordinate reference system is a wrong one: set the right "
+            "one, e.g. with ogr2ogr -a_srs."
+        )
+
+
+def parquet(path: Path) -> gpd.GeoDataFrame:
+    """A GeoParquet file as it is. Raises MapError if it is none."""
+    try:
+        return gpd.read_parquet(path)
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        if "geo metadata" in str(error):
+            raise MapError(
+                f"{path.name} is a table without a geometry column: export it as GeoParquet, with its geometry."
+            ) from error
+        raise MapError(f"{path} is not a readable GeoParquet file: export or download it again.") from error
+
+
+def _tags(found: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Only geometry and OSM keys, as text, with None where the file has an empty text; nothing without a place."""
+    found = found.rename(columns={alias: key for alias, key in ALIASES.items() if key not in found})
+    found = found[[*(key for key in KEYS if key in found), found.geometry.name]]
+    if found.geometry.name != "geometry":
+        found = found.rename_geometry("geometry")
+    for key in found.columns.drop("geometry"):
+        values = found[key]
+        if pd.api.types.is_bool_dtype(values):
+            found[key] = values.map({True: "yes", False: "no"}).astype(object)
+        elif values.dtype == object or isinstance(values.dtype, pd.StringDtype):
+            found[key] = values.where(values != "", None)
+    return found
+
+
+def _check_size(path: Path) -> None:
+    size = path.stat().st_size / 1e6
+    if path.suffix.lower() in (".geojson", ".json") and size > GEOJSON_LIMIT:
+        better = path.with_suffix(".fgb").name
+        raise MapError(
+            f"{path.name} has {size:,.0f} MB, more than the {GEOJSON_LIMIT} MB of GeoJSON that can be read at once: "
+            f"convert it with ogr2ogr {better} {path.name}, or cut out your region."
+        )
+
+
+@contextmanager
+def _one_sentence(path: Path):
+    """Turns what GDAL raises about a file into a MapError."""
+    try:
+        yield
+    except (DataSourceError, DataLayerError, OSError, ValueError, RuntimeError) as error:
+        raise MapError(f"{path.name} is damaged or no map: export or download it again.") from error
