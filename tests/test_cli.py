@@ -11,7 +11,7 @@ import pandas as pd
 import pyrosm
 import pytest
 
-from zoomdiff.cli import main
+from zoomdiff.cli import download_bar, main
 from zoomdiff.context.uec import UEC
 from zoomdiff.data.splits import read_splits
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4
@@ -148,6 +148,7 @@ SEA = "7.450,43.715,7.460,43.720"  # off Monaco
         (["--scenario", "pyproject.toml"], "scenario is not JSON"),
         (["--map", "nowhere.osm.pbf"], "nowhere.osm.pbf"),
         (["--map", "Helsinkki"], "Helsinkki"),
+        (["--map", "osm"], "give the region"),
         (["--steps", "quick"], "Steps must be"),
         (["--steps", "0"], "Steps must be"),
         (["--seed", "-1"], "seed"),
@@ -228,3 +229,12 @@ def test_a_region_in_the_sea_runs_and_is_silent(shared_data, tmp_path):
     assert run.returncode == 0, run.stderr
     assert "no streets, buildings or places" in run.stdout
     assert gpd.read_file(tmp_path / "bs.geojson").shape[0] > 0
+
+
+def test_a_download_shows_what_it_does_and_how_far_it_is(capsys):
+    on_progress = download_bar()
+    for share in (0.0, 0.5, 1.0):
+        on_progress("Downloading the extract", share)
+    on_progress("Cutting the region out", None)
+    shown = capsys.readouterr().err
+    assert "Downloading the extract" in shown and "100 %" in shown and "Cutting the region out" in shown
