@@ -39,7 +39,7 @@ def plot_uec(uec: UEC, title: str) -> Figure:
     height, width = _size(uec)
     w, h = PANEL * min(1, width / height), PANEL * min(1, height / width)
     w, h = max(w, SHORTEST), max(h, SHORTEST)
-    figure = Figure(figsize=(3 * w + 0.6, 2 * h + 3.4), dpi=DPI, layout="constrained", facecolor="white")
+    figure = Figure(figsize=(3 * w + 0.6, 2 * h + 3.4), dpi=DPI, layout="compressed", facecolor="white")
     figure.get_layout_engine().set(rect=(0.008, 0.008, 0.984, 0.984))
     lon, lat = np.reshape(uec.region.bounds, (2, 2)).mean(0)
     side = uec.region.hierarchy.finest.side
@@ -107,7 +107,7 @@ def _structure(axes: Axes, uec: UEC) -> None:
     houses = _image(axes, uec, cover, _fade(HOUSE, 0.95), Normalize(0, 80))
     _image(axes, uec, main.astype(float), _fade(MAIN_ROAD))
     _image(axes, uec, side * uec.structure[STRUCTURE.index("rail")], _fade(RAIL), Normalize(0, RAIL_FULL))
-    bars = {"location": "bottom", "shrink": 0.8, "aspect": 40, "pad": 0.01, "extend": "max"}
+    bars = {"location": "bottom", "shrink": 0.8, "aspect": 40, "pad": 0.01, "panchor": False, "extend": "max"}
     axes.figure.colorbar(streets, ax=axes, label="road, m per cell (without paths)", **bars)
     axes.figure.colorbar(houses, ax=axes, label="ground under buildings, % of the cell", **bars)
 
@@ -142,7 +142,7 @@ def _people(night: Axes, noon: Axes, uec: UEC) -> None:
         people = uec.population[hour]
         _map(axes, uec, f"People, Wednesday {words}: {people[inside].sum():,.0f}")
         drawn = _image(axes, uec, np.maximum(people, top / 1e6), _ramp(), norm)
-    bar = {"location": "bottom", "shrink": 0.5, "aspect": 50, "pad": 0.01, "extend": "both"}
+    bar = {"location": "bottom", "shrink": 0.5, "aspect": 50, "pad": 0.01, "panchor": False, "extend": "both"}
     night.figure.colorbar(drawn, ax=[night, noon], label="people per cell", format="{x:g}", **bar)
 
 

@@ -11,7 +11,7 @@ from scipy.ndimage import uniform_filter
 from zoomdiff.context.classes import AOI_CLASSES, AOI_INDEX, POI_AOI, POI_CATEGORIES, ROAD_CLASSES
 from zoomdiff.context.layers import MapLayers, outside
 from zoomdiff.context.population import BY_MAP, WEEKS, around_residents, estimate, poi_floor
-from zoomdiff.context.raster import cells_of, count, coverage, length
+from zoomdiff.context.raster import Pieces, burn, cells_of, count, coverage, cut, length
 from zoomdiff.context.residents import read_residents
 from zoomdiff.errors import MapError, OptionError
 from zoomdiff.levels import HOURS_PER_WEEK
@@ -98,9 +98,10 @@ def build_uec(
     side = region.hierarchy.finest.side
     cell_m2 = side**2
 
-    footprint = coverage(buildings.geometry, region)
+    outlines = cut(buildings.geometry, region)
+    footprint = burn(outlines, region, np.ones(len(buildings)))
     cover = np.minimum(footprint, 1.0)
-    typed_floor = _floor_by_type(buildings, footprint, region)  # (classes, H, W) m2
+    typed_floor = _floor_by_type(buildings, outlines, footprint, region)  # (classes, H, W) m2
     land = _land_shares(areas, region)  # (classes, H, W)
     poi = np.stack([count(pois.geometry[pois.category == name], region) for name in POI_CATEGORIES])
     streets = np.stack([length(roads.geometry[roads.road == name], region) for name in ROAD_CLASSES])
@@ -182,13 +183,12 @@ def guess_buildings(buildings: gpd.GeoDataFrame, cover: np.ndarray, region: Regi
     return np.where(hall, "industrial", aoi), np.where(np.isnan(storeys), guess, storeys)
 
 
-def _floor_by_type(buildings: gpd.GeoDataFrame, footprint: np.ndarray, region: Region) -> np.ndarray:
+def _floor_by_type(buildings: gpd.GeoDataFrame, outlines: Pieces, footprint: np.ndarray, region: Region) -> np.ndarray:
     """(len(AOI_CLASSES), H, W) m2 of floor by the buildings' own type; "unknown" where they have none."""
     aoi, storeys = guess_buildings(buildings, np.minimum(footprint, 1.0), region)
     floor = np.zeros((len(AOI_CLASSES), *region.shape))
     for name in set(aoi):
-        own = aoi == name
-        floor[AOI_INDEX[name]] = coverage(buildings.geometry[own], region, weight=storeys[own])
+        floor[AOI_INDEX[name]] = burn(outlines, region, np.where(aoi == name, storeys, 0.0))
     # Where the map has a building twice, its floor must not count twice.
     return floor * region.hierarchy.finest.side**2 / np.maximum(footprint, 1.0)
 
