@@ -17,13 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import torch
-
+from benchmarks.speed import cpu_name
 from zoomdiff.context import build_uec
 from zoomdiff.context.netcdf import read_netcdf, write_netcdf
 from zoomdiff.context.plot import write_plot
 from zoomdiff.data.maps import find_map
-from zoomdiff.device import name_of
 from zoomdiff.region import Region, parse_bbox
 
 T = TypeVar("T")
@@ -55,8 +53,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    print(f"{name_of(torch.device('cpu'))}, {cores} of {os.cpu_count()} cores allowed, load {os.getloadavg()[0]:.1f}")
-    print(f"Python {platform.python_version()}; {'libraries imported':24} memory so far {peak_gb():.2f} GB")
+    load, version = os.getloadavg()[0], platform.python_version()
+    print(f"{cpu_name()}, {cores} of {os.cpu_count()} cores allowed, load {load:.1f}, Python {version}")
+    print(f"libraries imported: {peak_gb():.2f} GB")
 
     layers, reading = phase("read_map", lambda: find_map(options.map, options.bbox), options.runs)
     region = Region.from_bbox(options.bbox or layers.extent)
