@@ -160,16 +160,17 @@ def test_a_cropped_file_of_whole_blocks_is_refused_too(uec, tmp_path):
         read_netcdf(tmp_path / "cropped.nc")
 
 
-def test_nothing_is_left_of_a_failed_writing(uec, tmp_path, monkeypatch):
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), RuntimeError("NetCDF: HDF error")])
+def test_nothing_is_left_of_a_failed_writing(failure, uec, tmp_path, monkeypatch):
     path = tmp_path / "uec.nc"
     path.write_bytes(b"what was there before")
 
     def full(self, target, **options):
         target.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
+        raise failure
 
     monkeypatch.setattr(xr.Dataset, "to_netcdf", full)
-    with pytest.raises(MapError, match=r"cannot be written to .*No space left"):
+    with pytest.raises(MapError, match=r"cannot be written to .*(No space left|HDF error)"):
         write_netcdf(uec, path)
     assert path.read_bytes() == b"what was there before" and [p.name for p in tmp_path.iterdir()] == ["uec.nc"]
     monkeypatch.undo()

@@ -118,8 +118,9 @@ def write_netcdf(uec: UEC, path: str | Path) -> Path:
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
-    except OSError as error:
-        raise MapError(f"The context cannot be written to {path}: {error.strerror}.") from error
+    except (OSError, RuntimeError) as error:  # netCDF4 raises RuntimeError where HDF5 fails, as on a full disk
+        reason = getattr(error, "strerror", None) or error
+        raise MapError(f"The context cannot be written to {path}: {reason}.") from error
     return path
 
 

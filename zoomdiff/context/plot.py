@@ -39,7 +39,7 @@ def plot_uec(uec: UEC, title: str) -> Figure:
     height, width = _size(uec)
     w, h = PANEL * min(1, width / height), PANEL * min(1, height / width)
     w, h = max(w, SHORTEST), max(h, SHORTEST)
-    figure = Figure(figsize=(3 * w + 0.6, 2 * h + 3.4), dpi=DPI, layout="compressed", facecolor="white")
+    figure = Figure(figsize=(3 * w + 0.6, 2 * h + 3.4), dpi=DPI, layout="constrained", facecolor="white")
     figure.get_layout_engine().set(rect=(0.008, 0.008, 0.984, 0.984))
     lon, lat = np.reshape(uec.region.bounds, (2, 2)).mean(0)
     side = uec.region.hierarchy.finest.side
