@@ -11,32 +11,12 @@ from PIL import ImageColor
 import maps
 from colours import PEOPLE, Scale, class_legend, scale_legend
 from zoomdiff.context import UEC, MapLayers
-from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES, ROAD_CLASSES
+from zoomdiff.context.classes import AOI_CLASSES, AOI_COLOURS, POI_CATEGORIES, POI_COLOURS, ROAD_CLASSES
 from zoomdiff.context.uec import STRUCTURE
 
 OPACITY = 0.75
 HOUSE, ROAD = "#a8623c", "#2f6f9f"
 ROAD_FULL = 8.0  # metres of road per metre of cell side at which the road colour is full
-USE_COLOURS = {
-    "residential": "#e3b34d",
-    "commercial": "#d1495b",
-    "office": "#5e6fb8",
-    "industrial": "#7d6b8a",
-    "education": "#3f9c9c",
-    "health": "#e58fb0",
-    "transport": "#6e7278",
-    "green": "#7fb069",
-    "water": "#6fb1dc",
-    "farmland": "#cfc48a",
-    "mixed": "#a4703f",
-}
-PLACE_COLOURS = dict(
-    zip(
-        POI_CATEGORIES,
-        ["#d1495b", "#e08e2b", "#5e6fb8", "#3f9c9c", "#e58fb0", "#6e7278", "#8f5bb0", "#2f7d4f", "#a4703f", "#c2a700"],
-        strict=True,
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -69,7 +49,7 @@ def _house_and_road_legend(uec: UEC) -> str:
 
 def _use(layers: MapLayers, uec: UEC, hours: range) -> pdk.Layer:
     palette = np.zeros((256, 4), np.uint8)
-    for name, colour in USE_COLOURS.items():
+    for name, colour in AOI_COLOURS.items():
         palette[AOI_CLASSES.index(name)] = *ImageColor.getrgb(colour), 255
     return maps.raster_layer("use", _inside(uec.aoi, uec), palette, uec.region, OPACITY)
 
@@ -77,7 +57,7 @@ def _use(layers: MapLayers, uec: UEC, hours: range) -> pdk.Layer:
 def _use_legend(uec: UEC) -> str:
     there = [AOI_CLASSES[i] for i in np.unique(uec.aoi[uec.region.mask()])]
     return class_legend(
-        "Main use, per 50 m square", [(name, USE_COLOURS[name]) for name in there if name in USE_COLOURS]
+        "Main use, per 50 m square", [(name, AOI_COLOURS[name]) for name in there if name in AOI_COLOURS]
     )
 
 
@@ -87,13 +67,13 @@ def _places(layers: MapLayers, uec: UEC, hours: range) -> pdk.Layer:
     lonlat = np.stack([pois.geometry.x, pois.geometry.y], -1)
     blocks = shapely.union_all(shapely.polygons(maps.cell_rings(uec.region, 0)))
     inside = shapely.contains_xy(blocks, lonlat)
-    colours = [list(ImageColor.getrgb(PLACE_COLOURS[name])) for name in pois.category[inside]]
+    colours = [list(ImageColor.getrgb(POI_COLOURS[name])) for name in pois.category[inside]]
     return maps.point_layer("places", lonlat[inside], colours)
 
 
 def _places_legend(uec: UEC) -> str:
     there = [name for name, counts in zip(POI_CATEGORIES, uec.poi, strict=True) if counts.any()]
-    return class_legend("Places that people visit", [(name, PLACE_COLOURS[name]) for name in there])
+    return class_legend("Places that people visit", [(name, POI_COLOURS[name]) for name in there])
 
 
 def _people(layers: MapLayers, uec: UEC, hours: range) -> pdk.Layer:

@@ -1,5 +1,6 @@
 """The command line as a user meets it: a process, its output, its exit code, its files."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,10 +11,16 @@ import numpy as np
 import pandas as pd
 import pyrosm
 import pytest
+import rasterio
+from rasterio.transform import from_origin
 
+from zoomdiff.checkpoint import new_network, save_model
 from zoomdiff.cli import download_bar, main
+from zoomdiff.context.netcdf import read_netcdf
 from zoomdiff.context.uec import UEC
 from zoomdiff.data.splits import read_splits
+from zoomdiff.diffusion.drdm import DRDM
+from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4
 from zoomdiff.pyramid import TrafficPyramid
 
@@ -199,6 +206,65 @@ def test_a_scenario_edits_the_context_before_generation(tmp_path, monkeypatch, c
     more = changed.population[hours].sum((1, 2)) - today.population[hours].sum((1, 2))
     np.testing.assert_allclose(more[1:3] - more[[0, 3]], 12_000, rtol=0.1)  # the mall has its visitors, too
     assert "event with 12,000 visitors" in changed.sources[-1] and len(changed.sources) == len(today.sources) + 1
+
+
+def people(path: Path, epsg: int, west: float, north: float, cells: int) -> Path:
+    """A raster of 100 m pixels with 30 people each."""
+    profile = {"driver": "GTiff", "count": 1, "height": cells, "width": cells, "dtype": "float32"}
+    with rasterio.open(path, "w", crs=f"EPSG:{epsg}", transform=from_origin(west, north, 100, 100), **profile) as file:
+        file.write(np.full((1, cells, cells), 30, np.float32))
+    return path
+
+
+def test_context_writes_a_file_and_a_picture(tmp_path, monkeypatch, capsys):
+    raster = people(tmp_path / "people.tif", 32635, 384_000, 6_675_000, 60)
+    out, plot = tmp_path / "new" / "uec.nc", tmp_path / "uec.png"
+    command = ["context", "--bbox", "24.938,60.166,24.950,60.176", "--population", str(raster), "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["zoomdiff", *command, "--plot", str(plot), "--title", "Mine"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    text = capsys.readouterr().out
+    assert left.value.code == 0 and "ODbL" in text and "people.tif" in text and str(out) in text and str(plot) in text
+    uec = read_netcdf(out)
+    night = uec.population[3::24].mean(0)[uec.region.mask()].sum(dtype=float)
+    assert night == pytest.approx(30 * uec.region.km2 * 100, rel=1e-3)
+    assert plot.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_generate_takes_residents_and_population(tmp_path, monkeypatch, capsys):
+    raster = people(tmp_path / "people.tif", 32635, 384_000, 6_675_000, 60)
+    network = new_network(channels=16, blocks=1)  # untrained: what it makes of the people does not matter here
+    stats = tuple(LevelStats(1.5, 1.0, -1.5, 5.0, spread) for spread in (1.0, 0.4, 0.4, 0.4))
+    save_model(DRDM(network, ResidualPrior(S4T4, 2e5, stats)), tmp_path / "w.safetensors", training="none")
+    place = ["--bbox", "24.938,60.166,24.942,60.168", "--steps", "1", "--weights", str(tmp_path / "w.safetensors")]
+    told = {
+        "an estimate": [],
+        "Scaled to 10 residents": ["--residents", "10"],
+        "residents of people.tif": ["--population", str(raster)],
+    }
+    for words, options in told.items():
+        monkeypatch.setattr(sys, "argv", ["zoomdiff", "generate", *place, *options, "--out", str(tmp_path / "out")])
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 0, capsys.readouterr().err
+        file = json.loads((tmp_path / "out" / "bs.geojson").read_bytes())
+        assert any(words in source for source in file["provenance"]["sources"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--population", "nowhere.tif"], "no population raster nowhere.tif"),
+        (["--residents=-5"], "number of residents"),
+        (["--plot", "uec.jpg"], "must be a PNG"),
+        (["--bbox", "10.0,50.0,10.01,50.01"], "outside the map"),
+        (["--bbox", "24.5,60.0,28.1,62.3"], "limit is 1,000"),
+    ],
+)
+def test_bad_context_gets_one_sentence_and_no_file(arguments, words, tmp_path, monkeypatch, capsys):
+    code, message = failing(["context", "--out", str(tmp_path / "uec.nc"), *arguments], monkeypatch, capsys)
+    assert code == 2 and message.startswith("Error: ") and words in message and message.count("\n") == 0
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("damage", ["cut", "noise", "empty"])

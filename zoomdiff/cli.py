@@ -1,4 +1,4 @@
-"""The command line: `python -m zoomdiff generate`, `refine`, `train`, `split` and `realism`."""
+"""The command line: `python -m zoomdiff generate`, `refine`, `context`, `train`, `split` and `realism`."""
 
 import time
 from collections.abc import Callable
@@ -13,27 +13,40 @@ import zoomdiff
 from zoomdiff.errors import OptionError, ZoomDiffError
 
 if TYPE_CHECKING:
-    from zoomdiff.context import UEC
+    from zoomdiff.context import UEC, MapLayers
     from zoomdiff.levels import Hierarchy
     from zoomdiff.pyramid import TrafficPyramid
+    from zoomdiff.region import Region
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, no_args_is_help=True, help=zoomdiff.__doc__)
 
 BAD_INPUT = 2  # exit code
 
+# Options that several commands have.
+MAP = Annotated[
+    str,
+    typer.Option(
+        "--map",
+        help="helsinki (comes with ZoomDiff); a file (.osm.pbf, GeoParquet, GPKG, FlatGeobuf, GeoJSON) or a folder "
+        "of layers; osm or overture, downloaded for the region; or town7, a fictional town.",
+    ),
+]
+BBOX = Annotated[str | None, typer.Option(help="Region as W,S,E,N in degrees; default: all of the map.")]
+REGION = Annotated[Path | None, typer.Option(help="Region as a GeoJSON file with a polygon.")]
+MAX_KM2 = Annotated[float, typer.Option(help="Refuse regions larger than this, in square kilometres.")]
+POPULATION = Annotated[
+    Path | None, typer.Option(help="GeoTIFF with people per pixel (GHS-POP, WorldPop); default: an estimate.")
+]
+RESIDENTS = Annotated[float | None, typer.Option(help="People who live in the region, if you know.")]
+
 
 @app.command()
 def generate(
-    map_: Annotated[
-        str,
-        typer.Option(
-            "--map",
-            help="helsinki (comes with ZoomDiff); a file (.osm.pbf, GeoParquet, GPKG, FlatGeobuf, GeoJSON) or a folder "
-            "of layers; osm or overture, downloaded for the region; or town7, a fictional town.",
-        ),
-    ] = "helsinki",
-    bbox: Annotated[str | None, typer.Option(help="Region as W,S,E,N in degrees; default: all of the map.")] = None,
-    region: Annotated[Path | None, typer.Option(help="Region as a GeoJSON file with a polygon.")] = None,
+    map_: MAP = "helsinki",
+    bbox: BBOX = None,
+    region: REGION = None,
+    population: POPULATION = None,
+    residents: RESIDENTS = None,
     scenario: Annotated[
         Path | None, typer.Option(help="What if: a GeoJSON file of edits of the map, see docs/scenarios.md.")
     ] = None,
@@ -41,7 +54,7 @@ def generate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same traffic.")] = 0,
     preset: Annotated[str, typer.Option(help="Whose habits the people have: china or europe.")] = "europe",
     out: Annotated[Path, typer.Option(help="Folder for the four GeoJSON files.")] = Path("out"),
-    max_km2: Annotated[float, typer.Option(help="Refuse regions larger than this, in square kilometres.")] = 150.0,
+    max_km2: MAX_KM2 = 150.0,
     weights: Annotated[Path | None, typer.Option(help="Weights of your own; default: the shipped ones.")] = None,
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
     compile_: Annotated[
@@ -53,22 +66,12 @@ def generate(
     from zoomdiff.checkpoint import SHIPPED, load_model
     from zoomdiff.context import build_uec
     from zoomdiff.context.scenario import Scenario, apply, read_scenario
-    from zoomdiff.data.maps import find_map
     from zoomdiff.device import compile_network
     from zoomdiff.generate import generate as run
-    from zoomdiff.region import Region, parse_bbox
 
-    frame = None
-    if bbox and region:
-        raise OptionError("Give the region either as --bbox or as --region, not both.")
-    if bbox:
-        frame = Region.from_bbox(parse_bbox(bbox), max_km2=max_km2)
-    elif region:
-        frame = Region.from_geojson(region, max_km2=max_km2)
     edits = read_scenario(scenario) if scenario else Scenario()
-    layers = find_map(map_, frame.bounds if frame else None, download_bar())
-    frame = frame or Region.from_bbox(layers.extent, max_km2=max_km2)
-    uec = apply(build_uec(layers, frame), edits)
+    layers, frame = _place(map_, bbox, region, max_km2)
+    uec = apply(build_uec(layers, frame, population=population, residents=residents), edits)
     model = load_model(weights or SHIPPED, device)
     if compile_:
         compile_network(model.network, model.device)
@@ -107,6 +110,49 @@ def refine(
     bars = stage_bars(known.region.hierarchy)
     pyramid = run(model, uec, known.volumes, known.level, steps=steps, seed=seed, preset=preset, on_step=bars)
     _write(pyramid, out, uec, f"{known.region.km2:.2f} km2 of {layers.name} ({layers.licence}), refined", started)
+
+
+@app.command()
+def context(
+    map_: MAP = "helsinki",
+    bbox: BBOX = None,
+    region: REGION = None,
+    population: POPULATION = None,
+    residents: RESIDENTS = None,
+    out: Annotated[Path, typer.Option(help="NetCDF file to write.")] = Path("uec.nc"),
+    plot: Annotated[Path | None, typer.Option(help="PNG file for a picture of it.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the picture; default: the map's name.")] = None,
+    max_km2: MAX_KM2 = 1000.0,
+) -> None:
+    """Write what the model is told about a region: houses, roads, use of the ground, places, people per hour."""
+    from zoomdiff.context import build_uec
+    from zoomdiff.context.netcdf import write_netcdf
+
+    layers, frame = _place(map_, bbox, region, max_km2)
+    uec = build_uec(layers, frame, population=population, residents=residents)
+    for words in (*(f"Note: {note}" for note in uec.notes), *uec.sources):
+        typer.echo(words)
+    if plot:
+        from zoomdiff.context.plot import write_plot
+
+        typer.echo(f"{write_plot(uec, plot, title or f'Urban context of {layers.name}')}: picture")
+    typer.echo(f"{write_netcdf(uec, out)}: {uec!r}")
+
+
+def _place(map_: str, bbox: str | None, region: Path | None, max_km2: float) -> tuple["MapLayers", "Region"]:
+    """The map, and the region on it that the options ask for."""
+    from zoomdiff.data.maps import find_map
+    from zoomdiff.region import Region, parse_bbox
+
+    frame = None
+    if bbox and region:
+        raise OptionError("Give the region either as --bbox or as --region, not both.")
+    if bbox:
+        frame = Region.from_bbox(parse_bbox(bbox), max_km2=max_km2)
+    elif region:
+        frame = Region.from_geojson(region, max_km2=max_km2)
+    layers = find_map(map_, frame.bounds if frame else None, download_bar())
+    return layers, frame or Region.from_bbox(layers.extent, max_km2=max_km2)
 
 
 def _write(pyramid: "TrafficPyramid", out: Path, uec: "UEC", what: str, started: float) -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from surroundings import OVERLAYS, PLACE_COLOURS, USE_COLOURS
+from surroundings import OVERLAYS
 from zoomdiff.context import build_uec
-from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
+from zoomdiff.context.classes import AOI_CLASSES, AOI_COLOURS, POI_CATEGORIES, POI_COLOURS
 
 WEEK = range(168)
 
@@ -25,8 +25,8 @@ def rgba(layer) -> np.ndarray:
 
 
 def test_every_class_has_a_colour_of_its_own():
-    assert set(USE_COLOURS) == set(AOI_CLASSES) - {"unknown"} and len(set(USE_COLOURS.values())) == len(USE_COLOURS)
-    assert set(PLACE_COLOURS) == set(POI_CATEGORIES) and len(set(PLACE_COLOURS.values())) == len(PLACE_COLOURS)
+    assert set(AOI_COLOURS) == set(AOI_CLASSES) - {"unknown"} and len(set(AOI_COLOURS.values())) == len(AOI_COLOURS)
+    assert set(POI_COLOURS) == set(POI_CATEGORIES) and len(set(POI_COLOURS.values())) == len(POI_COLOURS)
 
 
 @pytest.mark.parametrize("name", ["structure", "aoi", "population"])
@@ -40,7 +40,7 @@ def test_use_is_drawn_in_its_colour(layers, uec):
     seen = rgba(OVERLAYS["aoi"].draw(layers, uec, WEEK))
     water = uec.aoi == AOI_CLASSES.index("water")
     assert water.any()
-    assert (seen[water] == [*ImageColor.getrgb(USE_COLOURS["water"]), 255]).all()
+    assert (seen[water] == [*ImageColor.getrgb(AOI_COLOURS["water"]), 255]).all()
 
 
 def test_only_places_in_the_region_are_drawn(layers, uec):

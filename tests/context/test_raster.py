@@ -7,6 +7,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zoomdiff.context import read_map
 from zoomdiff.context.raster import cells_of, count, coverage, length, share
 from zoomdiff.region import Region
 
@@ -15,21 +16,22 @@ WEST, SOUTH, EAST, NORTH = REGION.utm_bounds
 CELL = REGION.hierarchy.finest.side
 
 
-def cells() -> np.ndarray:
+def cells(region: Region = REGION) -> np.ndarray:
     """(H * W,) the raster's squares, row by row from the north-west."""
-    height, width = REGION.shape
+    height, width = region.shape
+    west, north = region.origin
     row, col = np.divmod(np.arange(height * width), width)
-    return shapely.box(WEST + col * CELL, NORTH - (row + 1) * CELL, WEST + (col + 1) * CELL, NORTH - row * CELL)
+    return shapely.box(west + col * CELL, north - (row + 1) * CELL, west + (col + 1) * CELL, north - row * CELL)
 
 
-def oracle(geoms, measure, weight=None) -> np.ndarray:
+def oracle(geoms, measure, weight=None, region: Region = REGION) -> np.ndarray:
     """Sum over geometries of measure(geometry within the cell), by STRtree and intersection."""
-    squares = cells()
+    squares = cells(region)
     geoms = shapely.make_valid(np.asarray(geoms, dtype=object))
     weight = np.ones(len(geoms)) if weight is None else weight
     which, square = shapely.STRtree(squares).query(geoms, predicate="intersects")
     values = measure(shapely.intersection(geoms[which], squares[square])) * weight[which]
-    return np.bincount(square, values, len(squares)).reshape(REGION.shape)
+    return np.bincount(square, values, len(squares)).reshape(region.shape)
 
 
 def utm(geoms) -> gpd.GeoSeries:
@@ -98,6 +100,19 @@ def test_length_is_exact(lines):
     # A line's own crossings must not merge, so the oracle goes segment by segment.
     segments = [shapely.LineString(pair) for line in lines for pair in zip(line.coords, line.coords[1:], strict=False)]
     np.testing.assert_allclose(length(utm(lines), REGION), oracle(segments, shapely.length), atol=1e-6)
+
+
+def test_the_centre_of_florence_is_exact(shared_data):
+    folder = shared_data / "maps" / "firenze"
+    if not folder.exists():
+        pytest.skip(f"{folder} is not here")
+    region = Region.from_bbox((11.24, 43.76, 11.27, 43.78))
+    layers = read_map(folder, bbox=region.bounds)
+    buildings = layers.buildings.to_crs(region.crs).geometry
+    storeys = layers.buildings.storeys.fillna(2.5).to_numpy()
+    expected = oracle(buildings.array, shapely.area, storeys, region) / CELL**2
+    assert len(buildings) > 5000 and expected.max() > 2
+    np.testing.assert_allclose(coverage(buildings, region, storeys), expected, atol=1e-6)
 
 
 def test_whole_cells_a_hole_and_overlaps():

@@ -22,6 +22,19 @@ AOI_CLASSES = (
     "mixed",
 )
 AOI_INDEX = {name: i for i, name in enumerate(AOI_CLASSES)}
+AOI_COLOURS = {  # on maps; "unknown" stays blank
+    "residential": "#e3b34d",
+    "commercial": "#d1495b",
+    "office": "#5e6fb8",
+    "industrial": "#7d6b8a",
+    "education": "#3f9c9c",
+    "health": "#e58fb0",
+    "transport": "#6e7278",
+    "green": "#7fb069",
+    "water": "#6fb1dc",
+    "farmland": "#cfc48a",
+    "mixed": "#a4703f",
+}
 
 POI_CATEGORIES = (
     "food",
@@ -35,6 +48,18 @@ POI_CATEGORIES = (
     "public service",
     "finance",
 )
+POI_COLOURS = {
+    "food": "#d1495b",
+    "shop": "#e08e2b",
+    "office": "#5e6fb8",
+    "education": "#3f9c9c",
+    "health": "#e58fb0",
+    "transport": "#6e7278",
+    "leisure": "#8f5bb0",
+    "tourism": "#2f7d4f",
+    "public service": "#a4703f",
+    "finance": "#c2a700",
+}
 
 # What kind of place a point of interest makes of its surroundings.
 POI_AOI = {

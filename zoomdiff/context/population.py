@@ -1,4 +1,4 @@
-"""People present per cell and hour: an ESTIMATE from floor area and places, not a count.
+"""People present per cell and hour: an ESTIMATE from floor area and places, not a count, unless residents are known.
 
 Each use of floor holds so many people per 100 m2 at its busiest hour (the table below, round numbers of ours: about
 75 m2 of gross floor per resident, walls, stairs and empty homes included; 33 per office worker). Places and
@@ -14,10 +14,8 @@ import numpy as np
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES, ROAD_CLASSES
 from zoomdiff.levels import HOURS_PER_WEEK
 
-SOURCE = (
-    "Population: an estimate from floor area by use, points of interest and streets; weekly presence curves after "
-    "Bergroth et al. 2022 (doi 10.1038/s41597-021-01113-4, CC BY 4.0)."
-)
+BY_MAP = "an estimate from floor area by use, points of interest and streets"
+WEEKS = "weekly presence curves after Bergroth et al. 2022 (doi 10.1038/s41597-021-01113-4, CC BY 4.0)"
 
 # Use of floor -> (people per 100 m2 of gross floor at the busiest hour, group whose week they follow).
 PEOPLE_PER_100M2 = {
@@ -72,6 +70,7 @@ PRESENCE = {
 }
 WORKDAY, SATURDAY, SUNDAY = range(3)
 WEEK = (WORKDAY,) * 5 + (SATURDAY, SUNDAY)  # Monday 00:00 local time is hour 0
+NIGHTS = slice(3, None, 24)  # the hours at which people count as residents: 3 at night of each day
 
 
 def presence(group: str) -> np.ndarray:
@@ -84,7 +83,13 @@ def presence(group: str) -> np.ndarray:
 
 
 def estimate(
-    floor: np.ndarray, streets: np.ndarray, green: np.ndarray, cell_m2: float, *, residents: float | None = None
+    floor: np.ndarray,
+    streets: np.ndarray,
+    green: np.ndarray,
+    cell_m2: float,
+    *,
+    residents: float | None = None,
+    mask: np.ndarray | None = None,
 ) -> np.ndarray:
     """People present per hour of the week: (168, H, W) float32, an estimate.
 
@@ -93,22 +98,68 @@ def estimate(
     green      (H, W) share of the cell that is green
     cell_m2    area of a cell
     residents  if given, everything is scaled so that as many people are there at 3 at night, on average over the week
+    mask       (H, W) bool: the cells that `residents` counts; default: all
     """
+    busiest = _busiest(floor, streets, green, cell_m2)
+    curves = np.stack([presence(group) for group in busiest]).astype(np.float32)  # (groups, 168)
+    places = np.stack(list(busiest.values())).astype(np.float32)  # (groups, H, W)
+    people = np.einsum("gt,ghw->thw", curves, places, optimize=True)  # (168, H, W)
+    if residents is not None:
+        at_night = (people[NIGHTS] if mask is None else people[NIGHTS, mask]).mean(0).sum(dtype=float)
+        if at_night > 0:
+            people *= np.float32(residents / at_night)
+    return people
+
+
+def around_residents(
+    residents: np.ndarray,
+    floor: np.ndarray,
+    streets: np.ndarray,
+    green: np.ndarray,
+    cell_m2: float,
+    *,
+    mask: np.ndarray | None = None,
+) -> np.ndarray:
+    """People present per hour of the week where it is known who lives where: (168, H, W) float32.
+
+    residents  (H, W) people at night
+    others     as for `estimate`
+
+    The residents follow the week of homes. On top of them each place has by day the visitors whom `estimate` sees come
+    to it: what its other groups hold beyond their liveliest night. Two things are kept, exactly:
+
+    * a cell's people at 3 at night, averaged over the seven nights, are its residents;
+    * the total over `mask` in each hour is the residents' total times what `estimate` has in that hour relative to its
+      night. (All cells of an hour are scaled alike for it; the homes' own week if `estimate` has nobody.)
+    """
+    busiest = _busiest(floor, streets, green, cell_m2)
+    inside = np.ones(green.shape, bool) if mask is None else mask
+    curves = {group: presence(group) for group in busiest}
+    totals = {group: places[inside].sum() for group, places in busiest.items()}
+    modelled = sum(totals[group] * curve for group, curve in curves.items())  # (168,)
+    known, at_night = residents[inside].sum(), modelled[NIGHTS].mean()
+    home = curves["home"] / curves["home"][NIGHTS].mean()
+    wanted = known * (modelled / at_night if at_night > 0 else home)
+
+    places, weeks = [residents], [home]
+    for group in [name for name in busiest if name != "home"] if at_night > 0 else []:
+        places.append(busiest[group] * known / at_night)
+        weeks.append(np.maximum(curves[group] - curves[group][NIGHTS].max(), 0))
+    weeks = np.stack(weeks)  # (groups, 168)
+    present = np.array([place[inside].sum() for place in places]) @ weeks
+    weeks *= np.divide(wanted, present, out=np.ones_like(present), where=present > 0)
+    return np.einsum("gt,ghw->thw", weeks.astype(np.float32), np.stack(places).astype(np.float32), optimize=True)
+
+
+def _busiest(floor: np.ndarray, streets: np.ndarray, green: np.ndarray, cell_m2: float) -> dict[str, np.ndarray]:
+    """People (H, W) whom each group of PRESENCE has in its busiest hour."""
     busiest = {group: np.zeros(green.shape) for group in PRESENCE}
     for use, (people, group) in PEOPLE_PER_100M2.items():
         busiest[group] += floor[AOI_CLASSES.index(use)] / 100 * people
     for road, metres in zip(ROAD_CLASSES, streets, strict=True):
         busiest["leisure"] += metres / 1000 * PEOPLE_PER_KM[road]
     busiest["leisure"] += green * cell_m2 / 10_000 * PEOPLE_PER_HA_OF_GREEN
-
-    curves = np.stack([presence(group) for group in busiest]).astype(np.float32)  # (groups, 168)
-    places = np.stack(list(busiest.values())).astype(np.float32)  # (groups, H, W)
-    people = np.einsum("gt,ghw->thw", curves, places, optimize=True)  # (168, H, W)
-    if residents is not None:
-        at_night = people[3::24].sum((1, 2)).mean()
-        if at_night > 0:
-            people *= np.float32(residents / at_night)
-    return people
+    return busiest
 
 
 def poi_floor(poi: np.ndarray) -> np.ndarray:

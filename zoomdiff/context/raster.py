@@ -10,6 +10,8 @@ sum along the row). Outer rings add, holes subtract, and what remains is the are
 all edges.
 """
 
+from typing import NamedTuple
+
 import geopandas as gpd
 import numpy as np
 import shapely
@@ -19,25 +21,40 @@ from zoomdiff.region import Region
 POLYGON = 3  # shapely's type id
 
 
+class Pieces(NamedTuple):
+    """Polygons' edges, cut so that each piece lies in one cell: burn them as often as there are weights.
+
+    cell      (n,) index into an (H, W + 1) raster
+    height    (n,) cells that the piece runs south, negative where what is east of it is not inside
+    west      (n,) share of the cell that lies west of the piece
+    polygon   (n,) which of the geometries it is from
+    """
+
+    cell: np.ndarray
+    height: np.ndarray
+    west: np.ndarray
+    polygon: np.ndarray
+
+
 def coverage(geoms: gpd.GeoSeries, region: Region, weight: np.ndarray | None = None) -> np.ndarray:
     """Area of the polygons in each cell, as a share of the cell: (H, W).
 
     Overlapping polygons add up, so a sum can exceed 1: use `share` where a share is meant. `weight` (one number per
     geometry, e.g. storeys) multiplies each polygon's area. Lines and points have no area and add nothing.
     """
+    return burn(cut(geoms, region), region, np.ones(len(geoms)) if weight is None else weight)
+
+
+def cut(geoms: gpd.GeoSeries, region: Region) -> Pieces:
+    """The polygons' edges inside the frame, cut at the cells' sides: the slow part of `coverage`."""
     height, width = region.shape
-    if weight is None:
-        weight = np.ones(len(geoms))
     polygons, source = _polygons_in_frame(geoms, region)
     rings, ring_polygon = shapely.get_rings(polygons, return_index=True)
-    if not len(rings):
-        return np.zeros(region.shape)
 
     # get_rings lists a polygon's outer ring first. Files differ in which way round rings go, so the sign is made from
     # what the ring is (outer or hole) and how it runs.
-    outer = np.r_[True, ring_polygon[1:] != ring_polygon[:-1]]
+    outer = np.r_[True, ring_polygon[1:] != ring_polygon[:-1]][: len(rings)]
     sign = np.where(shapely.is_ccw(rings) == outer, 1.0, -1.0)
-    ring_weight = sign * np.asarray(weight, float)[source[ring_polygon]]
 
     start, end, ring = _edges(rings, region)
     slanted = start[:, 1] != end[:, 1]  # edges along a row enclose nothing to their east
@@ -46,12 +63,20 @@ def coverage(geoms: gpd.GeoSeries, region: Region, weight: np.ndarray | None = N
     middle = (start + end) / 2
     col = np.clip(np.floor(middle[:, 0]).astype(np.int64), 0, width - 1)
     row = np.clip(np.floor(middle[:, 1]).astype(np.int64), 0, height - 1)
-    # The strip east of the piece: its own cell gets the part right of the piece, every further cell the whole height.
-    strip = (end[:, 1] - start[:, 1]) * ring_weight[ring]
-    inside = middle[:, 0] - col
     cell = row * (width + 1) + col  # one spare column takes what would fall east of the frame
+    return Pieces(cell, (end[:, 1] - start[:, 1]) * sign[ring], middle[:, 0] - col, source[ring_polygon[ring]])
+
+
+def burn(pieces: Pieces, region: Region, weight: np.ndarray) -> np.ndarray:
+    """Area in each cell, as a share of the cell, of the polygons that were cut, each times its weight: (H, W)."""
+    height, width = region.shape
+    weight = np.asarray(weight, float)[pieces.polygon]
+    used = weight != 0
+    cell, west = pieces.cell[used], pieces.west[used]
+    # The strip east of the piece: its own cell gets the part right of the piece, every further cell the whole height.
+    strip = pieces.height[used] * weight[used]
     size = height * (width + 1)
-    steps = np.bincount(cell, strip * (1 - inside), size) + np.bincount(cell + 1, strip * inside, size)[:size]
+    steps = np.bincount(cell, strip * (1 - west), size) + np.bincount(cell + 1, strip * west, size)[:size]
     area = np.cumsum(steps.reshape(height, width + 1), axis=1)[:, :width]
     return np.maximum(area, 0.0)  # rounding leaves -1e-16 in empty cells
 
@@ -69,7 +94,7 @@ def length(geoms: gpd.GeoSeries, region: Region) -> np.ndarray:
     A line along a cell's north or west edge belongs to that cell.
     """
     # Not clipped by shapely, which would merge runs that lie on each other: pieces outside are dropped at the end.
-    lines = shapely.get_parts(shapely.get_parts(_projected(geoms, region)))
+    lines, _ = _parts(_projected(geoms, region))
     lines = lines[np.isin(shapely.get_type_id(lines), (1, 2))]  # LineString, LinearRing
     start, end, _ = _edges(lines, region)
     start, end, _ = _cut_at_grid(start, end, np.zeros(len(start), np.int64))
@@ -100,10 +125,11 @@ def _projected(geoms: gpd.GeoSeries, region: Region) -> np.ndarray:
 
 def _clip(geoms: np.ndarray, region: Region) -> np.ndarray:
     """Cut geometries at the frame; only those that cross it are touched, as cutting is the slow part."""
-    frame = shapely.box(*region.utm_bounds)
-    crossing = ~shapely.covered_by(geoms, frame) & ~shapely.is_missing(geoms)
+    west, south, east, north = region.utm_bounds
+    own = shapely.bounds(geoms)  # not a number where a geometry is missing or empty
+    crossing = ~((own[:, :2] >= (west, south)) & (own[:, 2:] <= (east, north))).all(1) & ~shapely.is_missing(geoms)
     geoms = geoms.copy()
-    geoms[crossing] = shapely.intersection(geoms[crossing], frame)
+    geoms[crossing] = shapely.intersection(geoms[crossing], shapely.box(west, south, east, north))
     return geoms
 
 
@@ -112,11 +138,24 @@ def _polygons_in_frame(geoms: gpd.GeoSeries, region: Region) -> tuple[np.ndarray
     geoms = _projected(geoms, region)
     broken = ~shapely.is_valid(geoms) & ~shapely.is_missing(geoms)
     geoms[broken] = shapely.make_valid(geoms[broken])
-    # Two levels of parts: make_valid and intersection can return a collection that holds a multipolygon.
-    parts, source = shapely.get_parts(_clip(geoms, region), return_index=True)
-    parts, inner = shapely.get_parts(parts, return_index=True)
+    parts, source = _parts(_clip(geoms, region))
     polygon = shapely.get_type_id(parts) == POLYGON
-    return parts[polygon], source[inner[polygon]]
+    return parts[polygon], source[polygon]
+
+
+def _parts(geoms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points, lines and polygons that the geometries consist of, and for each the index of what it is part of.
+
+    Repeated, as make_valid and intersection can return a collection that holds a multipolygon. Only what consists of
+    parts is taken apart, as this copies geometries.
+    """
+    source = np.arange(len(geoms))
+    while (whole := (shapely.get_type_id(geoms) <= POLYGON) & ~shapely.is_missing(geoms)).sum() < len(geoms):
+        parts, part_of = shapely.get_parts(geoms[~whole], return_index=True)
+        index = np.concatenate([np.flatnonzero(whole), np.flatnonzero(~whole)[part_of]])
+        order = np.argsort(index, kind="stable")  # parts stand where the whole stood
+        geoms, source = np.concatenate([geoms[whole], parts])[order], source[index[order]]
+    return geoms, source
 
 
 def _to_cells(xy: np.ndarray, region: Region) -> np.ndarray:

@@ -1,17 +1,19 @@
 """The urban environment context (UEC): what the network is told about a region's ground, 50 m cell by cell."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import shapely
 from scipy.ndimage import uniform_filter
 
-from zoomdiff.context import population
 from zoomdiff.context.classes import AOI_CLASSES, AOI_INDEX, POI_AOI, POI_CATEGORIES, ROAD_CLASSES
 from zoomdiff.context.layers import MapLayers, outside
-from zoomdiff.context.raster import cells_of, count, coverage, length
-from zoomdiff.errors import MapError
+from zoomdiff.context.population import BY_MAP, WEEKS, around_residents, estimate, poi_floor
+from zoomdiff.context.raster import Pieces, burn, cells_of, count, coverage, cut, length
+from zoomdiff.context.residents import read_residents
+from zoomdiff.errors import MapError, OptionError
 from zoomdiff.levels import HOURS_PER_WEEK
 from zoomdiff.region import Region
 
@@ -23,6 +25,7 @@ NEIGHBOURHOOD = 5  # cells: storeys follow how densely the 250 m around are buil
 OUTBUILDING_M2 = 40  # smaller footprints are sheds and garages: one storey
 HALL_M2 = 2000  # a larger outline in the open is a factory, a mall or a sports hall
 OPEN_COVER = 0.4  # around halls; above it large outlines are whole city blocks
+MOST_RESIDENTS = 1e9
 LITTLE_FLOOR = 0.02  # floor area ratio below which a cell counts as not built up
 MAIN_USE = 0.6  # share of its floor from which a use gives a cell its class
 
@@ -72,12 +75,20 @@ class UEC:
         )
 
 
-def build_uec(layers: MapLayers, region: Region) -> UEC:
-    """Burn a map's layers to the region's finest raster and estimate who is there.
+def build_uec(
+    layers: MapLayers, region: Region, *, population: str | Path | None = None, residents: float | None = None
+) -> UEC:
+    """Burn a map's layers to the region's finest raster and find or estimate who is there.
+
+    population  raster file with people per pixel (GHS-POP, WorldPop, ...; any CRS): who lives where, see
+                `residents.read_residents` and `population.around_residents`. None: an estimate from the map
+    residents   people who live in the region; everybody's number is scaled to it. None: as the raster or map has it
 
     Works where the map has no feature (open sea, wilderness): zeros. Raises MapError if the region's frame lies
-    outside what the map covers.
+    outside what the map covers, or the raster cannot be used; OptionError if `residents` is not a possible number.
     """
+    if residents is not None and not 0 < residents <= MOST_RESIDENTS:
+        raise OptionError(f"The number of residents is {residents:g}: give how many people live in the region.")
     if not shapely.box(*region.bounds).intersects(shapely.box(*layers.extent)):
         raise MapError(outside(layers.extent))
     west, south, east, north = region.bounds
@@ -88,9 +99,10 @@ def build_uec(layers: MapLayers, region: Region) -> UEC:
     side = region.hierarchy.finest.side
     cell_m2 = side**2
 
-    footprint = coverage(buildings.geometry, region)
+    outlines = cut(buildings.geometry, region)
+    footprint = burn(outlines, region, np.ones(len(buildings)))
     cover = np.minimum(footprint, 1.0)
-    typed_floor = _floor_by_type(buildings, footprint, region)  # (classes, H, W) m2
+    typed_floor = _floor_by_type(buildings, outlines, footprint, region)  # (classes, H, W) m2
     land = _land_shares(areas, region)  # (classes, H, W)
     poi = np.stack([count(pois.geometry[pois.category == name], region) for name in POI_CATEGORIES])
     streets = np.stack([length(roads.geometry[roads.road == name], region) for name in ROAD_CLASSES])
@@ -103,15 +115,41 @@ def build_uec(layers: MapLayers, region: Region) -> UEC:
     walkable = floor_ratio + open_ground
     indoor = np.divide(floor_ratio, walkable, out=np.zeros(region.shape), where=walkable > 0.01)  # else all water
 
+    people, method, notes = _people(floor, streets, land[AOI_INDEX["green"]], region, population, residents)
     return UEC(
         region=region,
         structure=np.stack([cover, floor_ratio, indoor, *(streets / side), rail / side]).astype(np.float32),
         aoi=_aoi(land, ground, floor, floor_ratio),
         poi=poi.astype(np.float32),
-        population=population.estimate(floor, streets, land[AOI_INDEX["green"]], cell_m2),
-        sources=(f"Map: {layers.source}; {layers.licence}.", population.SOURCE),
-        notes=_notes(layers, region, empty=not (cover.any() or streets.any() or poi.any())),
+        population=people,
+        sources=(f"Map: {layers.source}; {layers.licence}.", method),
+        notes=(*_notes(layers, region, empty=not (cover.any() or streets.any() or poi.any())), *notes),
     )
+
+
+def _people(
+    floor: np.ndarray,
+    streets: np.ndarray,
+    green: np.ndarray,
+    region: Region,
+    raster: str | Path | None,
+    residents: float | None,
+) -> tuple[np.ndarray, str, tuple[str, ...]]:
+    """(168, H, W) float32 people, the sentence that says how, and notes for the user. Arguments as `build_uec`."""
+    cell_m2, mask = region.hierarchy.finest.side**2, region.mask()
+    scaled = "" if residents is None else f" Scaled to {residents:,.0f} residents, as given."
+    if raster is None:
+        people = estimate(floor, streets, green, cell_m2, residents=residents, mask=mask)
+        notes = () if residents is None or people.any() else ("The map has nothing to house the residents in.",)
+        return people, f"Population: {BY_MAP}; {WEEKS}.{scaled}", notes
+    found = read_residents(raster, region, floor[AOI_INDEX["residential"]])
+    at_night = found.people
+    if residents is not None and at_night[mask].any():
+        at_night = at_night * residents / at_night[mask].sum()
+    people = around_residents(at_night, floor, streets, green, cell_m2, mask=mask)
+    how = "within its pixels by residential floor area; their visitors are an estimate from the map"
+    method = f"Population: residents of {Path(raster).name} ({found.licence}), {how}; {WEEKS}.{scaled}"
+    return people, method, found.notes
 
 
 def _notes(layers: MapLayers, region: Region, *, empty: bool) -> tuple[str, ...]:
@@ -146,13 +184,12 @@ def guess_buildings(buildings: gpd.GeoDataFrame, cover: np.ndarray, region: Regi
     return np.where(hall, "industrial", aoi), np.where(np.isnan(storeys), guess, storeys)
 
 
-def _floor_by_type(buildings: gpd.GeoDataFrame, footprint: np.ndarray, region: Region) -> np.ndarray:
+def _floor_by_type(buildings: gpd.GeoDataFrame, outlines: Pieces, footprint: np.ndarray, region: Region) -> np.ndarray:
     """(len(AOI_CLASSES), H, W) m2 of floor by the buildings' own type; "unknown" where they have none."""
     aoi, storeys = guess_buildings(buildings, np.minimum(footprint, 1.0), region)
     floor = np.zeros((len(AOI_CLASSES), *region.shape))
     for name in set(aoi):
-        own = aoi == name
-        floor[AOI_INDEX[name]] = coverage(buildings.geometry[own], region, weight=storeys[own])
+        floor[AOI_INDEX[name]] = burn(outlines, region, np.where(aoi == name, storeys, 0.0))
     # Where the map has a building twice, its floor must not count twice.
     return floor * region.hierarchy.finest.side**2 / np.maximum(footprint, 1.0)
 
@@ -185,7 +222,7 @@ def _floor_by_use(typed: np.ndarray, poi: np.ndarray, ground: np.ndarray) -> np.
     """
     floor = typed.copy()
     floor[AOI_INDEX["unknown"]] = 0
-    places = population.poi_floor(poi)
+    places = poi_floor(poi)
     for category, m2 in zip(POI_CATEGORIES, places, strict=True):
         floor[AOI_INDEX[POI_AOI[category]]] += m2
     rest = np.maximum(typed[AOI_INDEX["unknown"]] - places.sum(0), 0)

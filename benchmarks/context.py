@@ -1,0 +1,72 @@
+"""How long does it take to make a context, and how much memory? Per phase: reading the map, building, the file.
+
+    python -m benchmarks.context --map firenze [--bbox W,S,E,N] [--population raster.tif] [--runs 3]
+
+Seconds are the fastest run's, as other work on the machine only adds to them; memory is the process' peak so far, the
+imported libraries included.
+"""
+
+import argparse
+import os
+import platform
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from benchmarks.speed import cpu_name
+from zoomdiff.context import build_uec
+from zoomdiff.context.netcdf import read_netcdf, write_netcdf
+from zoomdiff.context.plot import write_plot
+from zoomdiff.data.maps import find_map
+from zoomdiff.region import Region, parse_bbox
+
+T = TypeVar("T")
+
+
+def peak_gb() -> float:
+    """Most memory that this process has had, in GB."""
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, kilobytes on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+def phase(words: str, run: Callable[[], T], runs: int) -> tuple[T, float]:
+    """Run, print and return the result and the fastest run's seconds."""
+    seconds = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        result = run()
+        seconds.append(time.perf_counter() - started)
+    every = ", ".join(f"{s:.2f}" for s in seconds)
+    print(f"{words:24} {min(seconds):6.2f} s ({every}); memory so far {peak_gb():.2f} GB", flush=True)
+    return result, min(seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--map", default="firenze")
+    parser.add_argument("--bbox", type=parse_bbox)
+    parser.add_argument("--population", type=Path)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load, version = os.getloadavg()[0], platform.python_version()
+    print(f"{cpu_name()}, {cores} of {os.cpu_count()} cores allowed, load {load:.1f}, Python {version}")
+    print(f"libraries imported: {peak_gb():.2f} GB")
+
+    layers, reading = phase("read_map", lambda: find_map(options.map, options.bbox), options.runs)
+    region = Region.from_bbox(options.bbox or layers.extent)
+    uec, building = phase("build_uec", lambda: build_uec(layers, region, population=options.population), options.runs)
+    print(f"{'map to context':24} {reading + building:6.2f} s; {layers!r}; {uec!r}")
+    with tempfile.TemporaryDirectory() as folder:
+        path, _ = phase("write_netcdf", lambda: write_netcdf(uec, Path(folder) / "uec.nc"), 1)
+        print(f"{'':24} {path.stat().st_size / 1e6:.1f} MB")
+        phase("read_netcdf", lambda: read_netcdf(path), 1)
+        phase("write_plot", lambda: write_plot(uec, Path(folder) / "uec.png", layers.name), 1)
+
+
+if __name__ == "__main__":
+    main()

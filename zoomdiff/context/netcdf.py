@@ -1,0 +1,177 @@
+"""The urban context as a file for others: NetCDF with CF 1.11 metadata, which xarray, GDAL, QGIS and Panoply open."""
+
+import json
+import os
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import shapely
+import xarray as xr
+
+from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
+from zoomdiff.context.uec import STRUCTURE, UEC
+from zoomdiff.errors import MapError
+from zoomdiff.levels import Hierarchy, Level
+from zoomdiff.pyramid import WEEK_START
+from zoomdiff.region import Region
+
+CRS_NAME = "spatial_ref"  # the name that GDAL and rioxarray look for
+PACK = {"zlib": True, "complevel": 4, "shuffle": True}
+EPOCH = f"hours since {WEEK_START:%Y-%m-%d %H:%M:%S}"
+
+
+def to_dataset(uec: UEC) -> xr.Dataset:
+    """The context as a Dataset: structure (channel, y, x), aoi (y, x), poi (category, y, x), population (time, y, x).
+
+    `x` and `y` are the cells' centres in metres of the UTM zone, y from north to south; `time` is local time of a
+    nominal week; `inside` (y, x) tells which cells belong to the region; the sources with their licences, the notes and
+    the date of making are attributes. What `read_netcdf` needs besides stands in the attributes of `inside`.
+    """
+    region = uec.region
+    centres = region.utm_centres()
+    west, _, _, north = region.utm_bounds
+    side = region.hierarchy.finest.side
+    crs = region.crs.to_cf() | {"GeoTransform": f"{west} {side} 0 {north} 0 {-side}"}
+    axes = {
+        name: (name, values, {"standard_name": f"projection_{name}_coordinate", "axis": name.upper(), "units": "m"})
+        for name, values in (("x", centres[0, :, 0]), ("y", centres[:, 0, 1]))
+    }
+    where = {
+        "long_name": "cell belongs to the region",
+        "flag_values": np.array([0, 1], np.int8),
+        "flag_meanings": "outside inside",
+        "block_row": region.row,
+        "block_col": region.col,
+        "epsg": region.epsg,
+        "hierarchy": json.dumps([asdict(level) for level in region.hierarchy], ensure_ascii=False),
+    }
+    aoi = {
+        "long_name": "area of interest: main use of the cell",
+        "flag_values": np.arange(len(AOI_CLASSES), dtype=np.int8),
+        "flag_meanings": " ".join(AOI_CLASSES),
+    }
+    structure = {
+        "long_name": "houses and roads",
+        "units": "1",
+        "comment": "building_cover: share of the cell; floor_area_ratio: m2 of floor per m2; indoor_share: floor's "
+        "part of floor and open ground; roads and rail: metres of line per metre of the cell's side",
+    }
+    poi = {"long_name": "points of interest in the cell", "units": "1"}
+    people = {
+        "long_name": "people present in the cell",
+        "units": "1",
+        "comment": uec.sources[-1] if uec.sources else "",
+    }
+    time = {"standard_name": "time", "long_name": "local time of a nominal week", "axis": "T"}
+    dataset = xr.Dataset(
+        {
+            "structure": (("channel", "y", "x"), uec.structure, structure),
+            "aoi": (("y", "x"), uec.aoi, aoi),
+            "poi": (("category", "y", "x"), uec.poi, poi),
+            "population": (("time", "y", "x"), uec.population, people),
+            "inside": (("y", "x"), region.mask().astype(np.int8), where),
+            "outline": (
+                (),
+                shapely.to_geojson(region.polygon),
+                {"long_name": "region as asked for, GeoJSON"},
+            ),
+        },
+        coords=axes
+        | {
+            "time": (
+                "time",
+                np.datetime64(WEEK_START, "ns") + np.arange(len(uec.population)) * np.timedelta64(1, "h"),
+                time,
+            ),
+            "channel": ("channel", list(STRUCTURE), {"long_name": "what is measured"}),
+            "category": ("category", list(POI_CATEGORIES), {"long_name": "kind of place"}),
+            CRS_NAME: ((), 0, crs),
+        },
+        attrs={
+            "Conventions": "CF-1.11",
+            "title": f"Urban context of a region of {region.km2:.2f} km2",
+            "source": "\n".join(uec.sources),
+            "license": "The sources' licences apply: " + " ".join(uec.sources),
+            "comment": "\n".join(uec.notes),
+            "date_created": datetime.now(UTC).isoformat(timespec="seconds"),
+        },
+    )
+    for name in ("structure", "aoi", "poi", "population", "inside"):
+        # In the encoding: xarray would take an attribute of that name for its own, and the CRS would be lost.
+        dataset[name].encoding = {"grid_mapping": CRS_NAME, **PACK}
+    for name in ("x", "y"):
+        dataset[name].encoding = {"_FillValue": None}  # CF: coordinates have no missing values
+    dataset["time"].encoding = {"units": EPOCH, "dtype": "int32", "_FillValue": None}
+    return dataset
+
+
+def write_netcdf(uec: UEC, path: str | Path) -> Path:
+    """Write the context to a NetCDF-4 file, whole or not at all; returns the path. Raises MapError."""
+    path = Path(path)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            to_dataset(uec).to_netcdf(part, engine="netcdf4", format="NETCDF4")
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:  # netCDF4 raises RuntimeError where HDF5 fails, as on a full disk
+        reason = getattr(error, "strerror", None) or error
+        raise MapError(f"The context cannot be written to {path}: {reason}.") from error
+    return path
+
+
+def read_netcdf(path: str | Path) -> UEC:
+    """The context that `write_netcdf` wrote, exactly. Raises MapError for any other file."""
+    path = Path(path)
+    if not path.is_file():
+        raise MapError(f"There is no context file {path}: check the path.")
+    try:
+        file = xr.load_dataset(path, engine="netcdf4", decode_cf=False)
+        region = _region(file)
+        uec = UEC(
+            region=region,
+            structure=file["structure"].sel(channel=list(STRUCTURE)).values,
+            aoi=file["aoi"].values,
+            poi=file["poi"].sel(category=list(POI_CATEGORIES)).values,
+            population=file["population"].values,
+            sources=_lines(file.attrs["source"]),
+            notes=_lines(file.attrs["comment"]),
+        )
+        centres = region.utm_centres()
+        if not (np.array_equal(file["x"], centres[0, :, 0]) and np.array_equal(file["y"], centres[:, 0, 1])):
+            raise ValueError("the raster is not where the region is")
+        if not np.array_equal(file["inside"] == 1, region.mask()):
+            raise ValueError("the region is not made of whole blocks")
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        shapely.errors.ShapelyError,
+    ) as error:
+        # A damaged file makes netCDF4 raise OSError or RuntimeError, another's file lacks what is looked up here.
+        raise MapError(f"{path.name} is not a complete context that ZoomDiff wrote: make it again.") from error
+    return uec
+
+
+def _region(file: xr.Dataset) -> Region:
+    where = file["inside"].attrs
+    hierarchy = Hierarchy(tuple(Level(**level) for level in json.loads(where["hierarchy"])))
+    return Region(
+        polygon=shapely.from_geojson(file["outline"].item()),
+        epsg=int(where["epsg"]),
+        row=int(where["block_row"]),
+        col=int(where["block_col"]),
+        blocks=file["inside"].values[:: hierarchy.block, :: hierarchy.block] == 1,
+        hierarchy=hierarchy,
+    )
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(text.split("\n")) if text else ()
