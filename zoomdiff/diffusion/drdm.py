@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.design import Design
@@ -241,7 +242,18 @@ def rrdp(
             x_k = x_k * repeat(coarser > 0, *prior.finer(k))
         if design.continuous_adding:
             x_k = aggregate(x_k, hierarchy.space_factor(k), hierarchy.time_factor(k))
+        if k == 0:
+            x_k = x_k * _lively(conditions, hierarchy.space_factor(0))
         yield k, x_k
+
+
+def _lively(conditions: Conditions, block: int) -> Tensor:
+    """(1, 1, H_0, W_0) bool: blocks with people, buildings or ways in them or beside them.
+
+    Elsewhere nothing can be; but of very many draws of an empty sea, one is not empty.
+    """
+    something = conditions.population.amax(1, keepdim=True) + conditions.structure.amax(1, keepdim=True)
+    return max_pool2d(max_pool2d(something, block), 3, stride=1, padding=1) > 0
 
 
 def gaps(volumes: list, hierarchy: Hierarchy) -> list[float]:
