@@ -128,7 +128,10 @@ def run(name: str, variant: Variant, seed: int, steps: int, runs: Path) -> dict:
 
 
 def tables(results: list[dict]) -> str:
-    """One Markdown table per group: the coarsest and the finest level, mean (and sd) over seeds, best CRPS first."""
+    """One Markdown table per group: the coarsest and the finest level, mean ± sd over seeds, best CRPS first.
+
+    MAE of one sample and CRPS in MB per cell and step; W1 of ln(1 + MB); volume relative to the simulated week.
+    """
     rows = []
     for result in results:
         group, _, name = result["name"].partition("/")
@@ -147,12 +150,16 @@ def tables(results: list[dict]) -> str:
             for figure in figures:
                 value, spread = mean[(figure, level)], sd[(figure, level)]
                 shown[f"{figure}, {level}"] = [
-                    f"{value[name]:.3g}" + (f" ± {spread[name]:.1g}" if spread[name] == spread[name] else "")
+                    _short(value[name]) + (f" ± {_short(spread[name])}" if spread[name] == spread[name] else "")
                     for name in shown.index
                 ]
         shown["seeds"] = part.groupby("variant").seeds.nunique()
         text.append(f"{group}\n\n{shown.to_markdown()}\n")
     return "\n".join(text)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def main() -> None:
