@@ -26,20 +26,20 @@ from tqdm import trange
 
 from zoomdiff import metrics
 from zoomdiff.checkpoint import SHIPPED, load_model, new_network, save_model
-from zoomdiff.config import read_config
+from zoomdiff.config import TrainConfig, read_config
 from zoomdiff.context import UEC, build_uec
 from zoomdiff.data.city import PRESETS, simulate
 from zoomdiff.data.maps import find_map
 from zoomdiff.data.patches import TrainingCity, random_patches
 from zoomdiff.device import autocast
-from zoomdiff.diffusion.drdm import DRDM, Plan, hnap_loss
+from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.diffusion.prior import ResidualPrior
 from zoomdiff.generate import POWER, SPREAD, TILE, ensemble, refine
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import S4T4, Hierarchy, aggregate
 from zoomdiff.region import Region, parse_bbox
-from zoomdiff.train import LONGEST_SIDE, gather_cities, moving_average
+from zoomdiff.train import LONGEST_SIDE, batch_loss, gather_cities, moving_average
 
 TRUTH_SEED = 900_000  # of no training city
 CPU = torch.device("cpu")
@@ -127,10 +127,8 @@ def train_retrained(cities: list[TrainingCity], steps: int, cells: int, out: Pat
     model = DRDM(network.train(), prior)
 
     def loss_of(rng: np.random.Generator) -> torch.Tensor:
-        patches = patches_of(two, 1, rng, cells)
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        with autocast(CPU):
-            return hnap_loss(model, patches.x_k, patches.coarser, patches.conditions, 1, generator)
+        side = int(rng.integers(2, LONGEST_SIDE[TWO.finest.side] + 1))
+        return batch_loss(model, two, 1, side, TrainConfig(cells=cells), CPU, rng)
 
     fit(network, loss_of, steps)
     save_model(model, out)
