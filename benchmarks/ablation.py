@@ -12,7 +12,6 @@ Rows in MAIN are run with every seed, the others with the first alone.
 
 import argparse
 import json
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -93,14 +92,16 @@ def raw_levels(model: DRDM, uec: UEC, seed: int) -> list[np.ndarray]:
     return [levels[k].astype(float) / 1e6 for k in range(len(model.hierarchy))]
 
 
-def score(model: DRDM, variant: Variant) -> dict[str, dict[str, float]]:
-    """Level -> figures, mean over the test towns."""
+def score(model: DRDM, variant: Variant) -> dict[str, float | dict[str, dict[str, float]]]:
+    """{"levels": level -> figures, "gap": between levels}, means over the test towns."""
+    gaps: list[float] = []
     rows: dict[str, list[dict[str, float]]] = {level.name: [] for level in model.hierarchy}
     for uec in test_towns(variant.config):
         week = simulate(uec, TRUTH_SEED, PRESETS["europe"]).traffic.astype(float) * uec.region.mask() / 1e6
         samples = [raw_levels(model, uec, seed) for seed in range(SAMPLES)]
         if variant.conservation:
             samples = [conserve(levels, model.hierarchy, variant.conservation) for levels in samples]
+        gaps += [metrics.cross_scale_gap(levels, model.hierarchy) for levels in samples]
         for k, truth in enumerate(model.hierarchy.pyramid(week)):
             made = np.stack([levels[k] for levels in samples])
             rows[model.hierarchy[k].name].append(
@@ -111,26 +112,26 @@ def score(model: DRDM, variant: Variant) -> dict[str, dict[str, float]]:
                     "volume": float(made.mean() / truth.mean()),
                 }
             )
-    return {name: pd.DataFrame(figures).mean().to_dict() for name, figures in rows.items()}
+    levels = {name: pd.DataFrame(figures).mean().to_dict() for name, figures in rows.items()}
+    return {"levels": levels, "gap": float(np.mean(gaps))}
 
 
 def run(name: str, variant: Variant, seed: int, steps: int, runs: Path) -> dict:
     """Train one variant and score it; variants of the same training (conservation) share it."""
     config = replace(variant.config, seed=1000 * seed, steps=steps, save_every=steps)
     group = "base" if variant.config == BASE else name.replace("/", "_").replace(" ", "")
-    folder, started = runs / f"{group}-{steps}-{seed}", time.monotonic()
+    folder = runs / f"{group}-{steps}-{seed}"
     weights = folder / "zoomdiff-s4t4.safetensors"
     if not weights.exists():
         train(folder, config, say=lambda text: None)
-    trained = time.monotonic() - started
-    levels = score(load_model(weights), variant)
-    return {"name": name, "seed": seed, "steps": steps, "seconds": round(trained, 1), "levels": levels}
+    return {"name": name, "seed": seed, "steps": steps} | score(load_model(weights), variant)
 
 
 def tables(results: list[dict]) -> str:
     """One Markdown table per group: the coarsest and the finest level, mean ± sd over seeds, best CRPS first.
 
-    MAE of one sample and CRPS in MB per cell and step; W1 of ln(1 + MB); volume relative to the simulated week.
+    MAE of one sample and CRPS in MB per cell and step; W1 of ln(1 + MB); volume relative to the simulated week; gap is
+    the largest disagreement between levels that follow each other (`metrics.cross_scale_gap`).
     """
     rows = []
     for result in results:
@@ -138,10 +139,11 @@ def tables(results: list[dict]) -> str:
         levels = list(result["levels"])
         for level in (levels[0], levels[-1]):
             figures = result["levels"][level]
-            rows.append({"group": group, "variant": name, "level": level, "seeds": result["seed"]} | figures)
+            about = {"group": group, "variant": name, "level": level, "seeds": result["seed"], "gap": result["gap"]}
+            rows.append(about | figures)
     frame, text = pd.DataFrame(rows), []
     for group, part in frame.groupby("group", sort=False):
-        figures = list(part.columns[4:])
+        figures = list(part.columns[5:])
         first, last = part.level.unique()
         cells = part.groupby(["variant", "level"])
         mean, sd = cells[figures].mean().unstack(), cells[figures].std().unstack()
@@ -153,6 +155,7 @@ def tables(results: list[dict]) -> str:
                     _short(value[name]) + (f" ± {_short(spread[name])}" if spread[name] == spread[name] else "")
                     for name in shown.index
                 ]
+        shown["gap"] = part.groupby("variant").gap.mean().map("{:.2g}".format)
         shown["seeds"] = part.groupby("variant").seeds.nunique()
         text.append(f"{group}\n\n{shown.to_markdown()}\n")
     return "\n".join(text)
@@ -175,7 +178,7 @@ def main() -> None:
     if options.weights:
         rows = {name: row for name, row in variants().items() if name.startswith("conservation/")}
         model = load_model(options.weights)
-        print(tables([{"name": name, "seed": 0, "levels": score(model, row)} for name, row in rows.items()]))
+        print(tables([{"name": name, "seed": 0} | score(model, row) for name, row in rows.items()]))
         return
     results = json.loads(options.out.read_text()) if options.out.exists() else []
     done = {(r["name"], r["seed"], r["steps"]) for r in results}

@@ -58,10 +58,10 @@ def test_the_table_is_a_mean_over_seeds():
     levels = {name: {"MAE": 1.0, "CRPS": value} for name, value in (("bs", 2.0), ("grid50", 3.0))}
     others = {name: figures | {"CRPS": figures["CRPS"] + 2} for name, figures in levels.items()}
     text = ablation.tables(
-        [{"name": "a/x", "seed": seed, "levels": each} for seed, each in enumerate((levels, others))]
+        [{"name": "a/x", "seed": seed, "levels": each, "gap": 0.25} for seed, each in enumerate((levels, others))]
     )
     row = next(line for line in text.splitlines() if line.startswith("| x"))
-    assert "3.00 ± 1.41" in row and "4.00 ± 1.41" in row and row.rstrip("| ").endswith("2")
+    assert "3.00 ± 1.41" in row and "4.00 ± 1.41" in row and "0.25" in row and row.rstrip("| ").endswith("2")
 
 
 @pytest.mark.parametrize("name", ["regression", "retrained"])
