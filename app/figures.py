@@ -1,7 +1,7 @@
 """The charts of the panels: small maps, bars, curves and heatmaps. Legible on light and dark, and without colour.
 
-Fonts and backgrounds are left to Streamlit's theme. Rasters (H, W) have row 0 in the north; cells outside the region and
-cells without anything stay transparent.
+Fonts and backgrounds are left to Streamlit's theme. Rasters (H, W) have row 0 in the north; what lies outside of the
+region stays transparent.
 """
 
 import numpy as np
@@ -241,7 +241,7 @@ def band(week: TrafficPyramid, spread: Spread, cell: tuple[int, int], title: str
     )
     middle_line = {"shape": "hv", "width": 2, "color": TRAFFIC}
     figure.add_scatter(y=stairs(middle), name="P50: the middle", line=middle_line, hovertemplate=tell, **line)
-    own = {"shape": "hv", "width": 1.6, "color": LEVEL_COLOURS[0], "dash": "dot"}
+    own = {"shape": "hv", "width": 2, "color": LEVEL_COLOURS[0], "dash": "dot"}
     figure.add_scatter(y=stairs(mine), name="the week on the map", line=own, hovertemplate=tell, **line)
     cell_word, step = charts.cell_words(level)
     figure.update_xaxes(**_weekdays())
@@ -314,6 +314,7 @@ def _finish(figure: go.Figure, title: str, *, height: int = HEIGHT, top: int = 3
         margin={"l": 4, "r": 8, "t": top, "b": 4},
         hoverlabel={"namelength": -1},
     )
+    figure.update_yaxes(automargin=True)
     return figure
 
 

@@ -5,8 +5,8 @@ The weeks are made on a thread of their own, so that the page stays usable meanw
 
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 
 import numpy as np
 import streamlit as st
@@ -41,12 +41,13 @@ class Job:
         self.share, self.words = 0.0, "Waiting for weeks that somebody else asked for …"
         self._stop = threading.Event()
         self.started: float | None = None
-        self.future: Future[Spread] = _pool().submit(self._run, model, week, uec)
+        self.future: Future[Spread] = Future()
+        # A daemon: weeks in the making do not keep a server alive that is told to stop.
+        threading.Thread(target=self._run, args=(_turn(), model, week, uec), daemon=True).start()
 
     def cancel(self) -> None:
         """Ends the job after the denoising step that it is at."""
         self._stop.set()
-        self.future.cancel()
 
     @property
     def seconds_left(self) -> float | None:
@@ -55,10 +56,22 @@ class Job:
             return None
         return (time.monotonic() - self.started) * (1 - self.share) / self.share
 
-    def _run(self, model: DRDM, week: TrafficPyramid, uec: UEC) -> Spread:
-        self.started = time.monotonic()
-        work.limit_threads()
-        return analysis.spread(self._weeks(model, week, uec), self.k, self.count)
+    def _run(self, turn: threading.Lock, model: DRDM, week: TrafficPyramid, uec: UEC) -> None:
+        try:
+            while not turn.acquire(timeout=POLL_SECONDS):
+                self._check()
+            try:
+                self.started = time.monotonic()
+                work.limit_threads()
+                self.future.set_result(analysis.spread(self._weeks(model, week, uec), self.k, self.count))
+            finally:
+                turn.release()
+        except BaseException as error:  # whatever it is, the page tells it
+            self.future.set_exception(error)
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled
 
     def _weeks(self, model: DRDM, week: TrafficPyramid, uec: UEC) -> Iterator[TrafficPyramid]:
         """The week itself and those of the next seeds, one after the other."""
@@ -68,13 +81,15 @@ class Job:
             yield analysis.again(model, week, uec, (first + made) % SEEDS, self._on_step(made))
         self.words = "Comparing the weeks …"
 
-    def _on_step(self, made: int):
+    def _on_step(self, made: int) -> Callable[[int, int, int], None]:
+        cost = [1 / S4T4.space_factor(k) ** 2 for k in range(len(S4T4))]  # of a stage: goes with the cells
+
         def on_step(k: int, step: int, steps: int) -> None:
-            if self._stop.is_set():
-                raise Cancelled
-            cell = charts.level_words(S4T4[k]).partition(" · ")[2]
+            self._check()
+            cell, _ = charts.cell_words(S4T4[k])
             self.words = f"Week {made + 1} of {self.count}: {cell}, step {step} of {steps}"
-            self.share = (made - 1 + (k + step / steps) / len(S4T4)) / (self.count - 1)
+            week = (sum(cost[:k]) + cost[k] * step / steps) / sum(cost)
+            self.share = (made - 1 + week) / (self.count - 1)
 
         return on_step
 
@@ -119,10 +134,9 @@ def _start(wanted: tuple, week: TrafficPyramid, uec: UEC) -> None:
 
 def _watch(job: Job) -> None:
     """The progress of the weeks; runs by itself now and then until they are there."""
-    if st.session_state.get("spread_job") is not job:
-        return
-    if job.future.done():
+    if job.future.done() and st.session_state.get("spread_job") is job:
         _collect(job)
+    if st.session_state.get("spread_job") is not job:
         st.rerun()
     bar, stop = st.columns([7, 1], vertical_alignment="bottom")
     left = job.seconds_left
@@ -136,7 +150,6 @@ def _watch(job: Job) -> None:
 def _cancel(job: Job) -> None:
     job.cancel()
     st.session_state.spread_job = None
-    st.rerun()
 
 
 def _collect(job: Job) -> None:
@@ -166,7 +179,7 @@ def _result(week: TrafficPyramid, spread: Spread, place: tuple[int, int]) -> Non
     volumes = spread.total if when == WHOLE_WEEK else spread.steps[:, when]
     label = WHOLE_WEEK if when == WHOLE_WEEK else week.time_label(k, when)
     factor, unit = figures.unit_of(float(volumes.max()))
-    cell_word, step = charts.cell_words(week.level(k))
+    cell_word, _ = charts.cell_words(week.level(k))
     title = f"Traffic of {spread.weeks} weeks, {label}"
     maps = figures.quantile_maps(
         week.region, spread, volumes / np.float32(factor), cell, title, f"{unit} per {cell_word}"
@@ -186,6 +199,6 @@ def _duration(seconds: float) -> str:
 
 
 @st.cache_resource(show_spinner=False)
-def _pool() -> ThreadPoolExecutor:
-    """One thread for all users: two jobs at once would each take twice as long."""
-    return ThreadPoolExecutor(1, thread_name_prefix="weeks")
+def _turn() -> threading.Lock:
+    """Held by the job that runs: two at once would each take twice as long."""
+    return threading.Lock()

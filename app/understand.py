@@ -25,6 +25,7 @@ RHYTHMS, VOLUMES = "Ups and downs", "Volumes as they are"
 HERE = "the chosen place"
 PLAIN = {"displayModeBar": False}
 CITIES = ("Beijing", "Nanjing", "Nanchang", "Jinan", "Milan")
+ALIGNED = {name: st.column_config.TextColumn(alignment="right") for name in ("this week", *CITIES)}
 REAL_WORDS = {  # the realism table's statistics, for people
     "sd of ln(mean) over cells": "inequality of places (sd of ln of the mean)",
     "Gini": "inequality of places (Gini, 0 to 1)",
@@ -89,11 +90,16 @@ def the_place(uec: UEC) -> None:
     top = float(np.quantile(there[there > 0], 0.995)) if (there > 0).any() else 1.0
     night, noon, week = st.columns([1, 1, 2])
     for column, hour, words in ((night, NIGHT, "at 3:00"), (noon, NOON, "at 12:00")):
-        title = f"About {people[hour]:,.0f} people on Wednesday {words}"
+        title = f"About {_rounded(people[hour]):,.0f} people on Wednesday {words}"
         unit = "people per 50 m square"
         drawn = figures.layer_map(region, uec.population[hour], title, unit, figures.PEOPLE, top)
         column.plotly_chart(drawn, key=f"people_{hour}", config=PLAIN)
     week.plotly_chart(figures.people_curve(people, "People present, hour by hour"), key="people", config=PLAIN)
+
+
+def _rounded(people: float) -> float:
+    """Two digits: more would pretend to know."""
+    return float(f"{people:.2g}")
 
 
 def _buildings(uec: UEC) -> tuple:
@@ -110,7 +116,7 @@ def _buildings(uec: UEC) -> tuple:
 
 def _roads(uec: UEC) -> tuple:
     metres = analysis.road_metres(uec)
-    by_class = dict(zip(ROAD_CLASSES, (metres.sum((1, 2)) / 1000).tolist(), strict=True))
+    by_class = {name: km for name, km in zip(ROAD_CLASSES, metres.sum((1, 2)) / 1000, strict=True) if km}
     total = f"Roads and paths: {sum(by_class.values()):,.0f} km"
     return (
         figures.layer_map(uec.region, metres.sum(0), total, "m per 50 m square", figures.ROAD),
@@ -158,7 +164,7 @@ def levels_alike(key: str, week: TrafficPyramid, uec: UEC) -> None:
     figure = figures.rv_heatmap(tables, f"RV-coefficient of hourly traffic: {how.lower()}")
     st.plotly_chart(figure, key="rv", config=PLAIN, alt="Heatmap of the RV-coefficient between levels by use")
     st.caption(
-        "A cell has the use that most of its 50 m squares have. A field is empty where no cell of that size has the use."
+        "A cell has the use that most of its 50 m squares have. A field is empty where no cell of a size has it."
     )
 
 
@@ -186,11 +192,14 @@ def rhythm(week: TrafficPyramid, uec: UEC, cell: tuple[int, int]) -> None:
         part = analysis.decompose(series)
         means.append(series.mean())
         parts.append(part)
-        words.append(f"{part.explained:.0%} at a {charts.cell_words(level)[0]}")
-    st.markdown(f"Trend and daily pattern together explain of the ups and downs: {', '.join(words)}.")
+        words.append(f"{100 * part.explained:.0f} % at a {charts.cell_words(level)[0]}")
+    st.markdown(f"**How regular is it?** Trend and daily pattern explain of the ups and downs: {', '.join(words)}.")
     title = f"Hourly traffic of {where if where not in uses else 'cells of main use ' + figures.use_words(where)}"
     st.plotly_chart(figures.decomposition(parts, means, title), key="decomposition", config=PLAIN)
-    st.caption("Trend: the mean of the 24 hours around. Daily pattern: what is the same every day. Rest: all else.")
+    st.caption(
+        "Trend: the mean of the 24 hours around; in the first and last 12 hours of the week it goes on in a straight "
+        "line. Daily pattern: what is the same every day. Rest: all else."
+    )
 
 
 def _series(week: TrafficPyramid, uec: UEC, k: int, cell: tuple[int, int], where: str) -> np.ndarray | None:
@@ -218,12 +227,12 @@ def real_cities(key: str, week: TrafficPyramid, uec: UEC) -> None:
         f"**{inside} of {len(shown)}** statistics of this week lie between those of five real cities. "
         "Compared are base stations in towns, hour by hour."
     )
-    left, right = st.columns([6, 5])
-    with left:
-        figure = figures.realism_spans(shown, CITIES, "This week beside real cities")
-        st.plotly_chart(figure, key="spans", config=PLAIN, alt="Each statistic beside its range in real cities")
-    with right:
-        st.dataframe(_for_people(shown), height=110 + 24 * len(shown), hide_index=True, alt="The same as a table")
+    figure = figures.realism_spans(shown, CITIES, "This week beside real cities")
+    st.plotly_chart(figure, key="spans", config=PLAIN, alt="Each statistic beside its range in real cities")
+    st.dataframe(_for_people(shown), height="content", column_config=ALIGNED, alt="The same as a table")
+    st.caption(
+        "Real cities: from open measurements. The numbers have no unit; the busiest hour is an hour of the day."
+    )
 
 
 @st.cache_data(max_entries=8, show_spinner="Comparing with real cities …")
@@ -233,7 +242,7 @@ def _beside(key: str, _week: TrafficPyramid, _uec: UEC) -> pd.DataFrame:
 
 def _for_people(table: pd.DataFrame) -> pd.DataFrame:
     verdict = np.select([table["week inside"], table["week"] < table["from"]], ["within", "below"], default="above")
-    return pd.DataFrame(
-        {"statistic": table.index, "this week": table["week"].round(2), "real cities": verdict}
-        | {city: table[city].round(2) for city in CITIES}
-    )
+    numbers = pd.DataFrame({"this week": table["week"]} | {city: table[city] for city in CITIES}, table.index)
+    words = numbers.map(lambda value: "–" if np.isnan(value) else f"{value:.2f}")
+    words.insert(1, "beside the cities", verdict)
+    return words.rename_axis("statistic")

@@ -141,7 +141,7 @@ def check_room(region: Region, k: int, weeks: int) -> None:
     needed = 4 * weeks * HOURS_PER_WEEK // region.hierarchy[k].hours * region.mask(k).size
     if needed > MOST_KEPT:
         raise OptionError(
-            f"{weeks} weeks of {region.mask(k).sum():,} cells of {region.hierarchy[k].side:g} m do not fit into memory: "
+            f"{weeks} weeks of {region.mask(k).sum():,} cells of {region.hierarchy[k].side:g} m take too much memory: "
             "take fewer weeks, a coarser zoom or a smaller region."
         )
 
@@ -172,7 +172,7 @@ def again(
     seed: int,
     on_step: Callable[[int, int, int], None] | None = None,
 ) -> TrafficPyramid:
-    """Another week of the same place, made as `week` was (its steps, its habits, its measurements) with another seed."""
+    """Another week of the same place, made as `week` was (steps, habits, measurements) from another seed."""
     about = week.provenance
     steps = about.get("steps", "fast")
     how = {"steps": Plan(**steps) if isinstance(steps, dict) else steps, "preset": about.get("preset", "europe")}
