@@ -110,7 +110,7 @@ def people_curve(people: np.ndarray, title: str) -> go.Figure:
         )
     )
     figure.update_xaxes(**_weekdays())
-    figure.update_yaxes(title={"text": "people present", "standoff": 4}, rangemode="tozero")
+    figure.update_yaxes(title={"text": "people present", "standoff": 14}, rangemode="tozero")
     return _finish(figure, title)
 
 
@@ -118,11 +118,12 @@ def rv_heatmap(tables: dict[str, np.ndarray], title: str) -> go.Figure:
     """RV-coefficients (levels, levels) by use: a row per use, a column per pair of levels."""
     pairs = [(i, j) for gap in (1, 2, 3) for i in range(len(S4T4)) if (j := i + gap) < len(S4T4)]
     cells = [f"{level.side:.0f} m" for level in S4T4]
-    z = np.array([[table[pair] for pair in pairs] for table in tables.values()])
-    names = [use_words(name) for name in tables]
+    rows = {use_words(name): [table[pair] for pair in pairs] for name, table in tables.items()}
+    rows = {name: row for name, row in rows.items() if not np.isnan(row).all()}  # uses of too few squares
+    names = list(rows)
     figure = go.Figure(
         go.Heatmap(
-            z=z,
+            z=np.array(list(rows.values())),
             x=[f"{cells[i]} – {cells[j]}" for i, j in pairs],
             y=names,
             zmin=0,
@@ -164,7 +165,7 @@ def decomposition(parts: list[Decomposition], means: list[float], title: str) ->
                 col=1,
             )
     for row, name in enumerate(rows, 1):
-        figure.update_yaxes(title={"text": f"{name},<br>% of mean hour", "standoff": 4}, row=row, col=1)
+        figure.update_yaxes(title={"text": f"{name},<br>% of mean hour", "standoff": 12}, row=row, col=1)
     figure.update_xaxes(**_weekdays() | {"title": None})
     figure.update_xaxes(title=_weekdays()["title"], row=3, col=1)
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"})
@@ -245,7 +246,7 @@ def band(week: TrafficPyramid, spread: Spread, cell: tuple[int, int], title: str
     figure.add_scatter(y=stairs(mine), name="the week on the map", line=own, hovertemplate=tell, **line)
     cell_word, step = charts.cell_words(level)
     figure.update_xaxes(**_weekdays())
-    figure.update_yaxes(title={"text": f"{unit} per {cell_word} and {step}", "standoff": 4}, rangemode="tozero")
+    figure.update_yaxes(title={"text": f"{unit} per {cell_word} and {step}", "standoff": 12}, rangemode="tozero")
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"})
     return _finish(figure, title, height=300)
 

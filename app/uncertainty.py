@@ -174,6 +174,7 @@ def _result(week: TrafficPyramid, spread: Spread, place: tuple[int, int]) -> Non
         steps,
         format_func=lambda step: step if step == WHOLE_WEEK else week.time_label(k, step),
         key=f"spread_when_{k}",
+        width=340,
         persist_state="page",
     )
     volumes = spread.total if when == WHOLE_WEEK else spread.steps[:, when]

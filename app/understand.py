@@ -181,6 +181,7 @@ def rhythm(week: TrafficPyramid, uec: UEC, cell: tuple[int, int]) -> None:
         [HERE, analysis.WHOLE, *uses],
         format_func=lambda name: f"cells of main use: {figures.use_words(name)}" if name in uses else name,
         key="rhythm_of",
+        width=340,
         persist_state="page",
     )
     words, means, parts = [], [], []
@@ -230,9 +231,7 @@ def real_cities(key: str, week: TrafficPyramid, uec: UEC) -> None:
     figure = figures.realism_spans(shown, CITIES, "This week beside real cities")
     st.plotly_chart(figure, key="spans", config=PLAIN, alt="Each statistic beside its range in real cities")
     st.dataframe(_for_people(shown), height="content", column_config=ALIGNED, alt="The same as a table")
-    st.caption(
-        "Real cities: from open measurements. The numbers have no unit; the busiest hour is an hour of the day."
-    )
+    st.caption("Real cities: from open measurements. The numbers have no unit; the busiest hour is an hour of the day.")
 
 
 @st.cache_data(max_entries=8, show_spinner="Comparing with real cities …")
