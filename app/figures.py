@@ -24,6 +24,7 @@ TRAFFIC, MARK = "#c2476a", "#12a5c4"
 # Coarse to fine; each has a contrast of 3 or more to white and to the dark background.
 LEVEL_COLOURS = ("#7c8896", "#cf6f2e", "#c2476a", "#7d62c9")
 LEVEL_DASHES = ("dot", "dashdot", "dash", "solid")
+ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 11}}  # a legend
 FADE = 0.6  # exponent of the opacity: little is seen, too
 
 
@@ -35,7 +36,9 @@ def use_colour(name: str) -> str:
     return AOI_COLOURS.get(name, NO_USE)
 
 
-def layer_map(region: Region, values: np.ndarray, title: str, unit: str, colour: str, top: float | None = None):
+def layer_map(
+    region: Region, values: np.ndarray, title: str, unit: str, colour: str, top: float | None = None
+) -> go.Figure:
     """A map (H, W) of one quantity, from nothing to a full colour at `top`, by default its robust maximum."""
     shown = _nothing_is_clear(region, values)
     positive = values[values > 0]
@@ -90,7 +93,7 @@ def bars(values: dict[str, float], title: str, unit: str, colours: list[str] | s
     )
     most = max(values.values(), default=1)
     figure.update_layout(bargap=0.25)
-    figure.update_xaxes(title={"text": unit, "standoff": 4}, range=[0, 1.3 * most], nticks=4)
+    figure.update_xaxes(title={"text": unit, "standoff": 8}, range=[0, 1.3 * most], nticks=4)
     figure.update_yaxes(autorange="reversed", showgrid=False, tickfont={"size": 11})
     return _finish(figure, title)
 
@@ -145,7 +148,7 @@ def rv_heatmap(tables: dict[str, np.ndarray], title: str) -> go.Figure:
     return _finish(figure, title, height=110 + 30 * len(names))
 
 
-def decomposition(parts: list[Decomposition], means: list[float], title: str) -> go.Figure:
+def decomposition(parts: list[Decomposition], means: list[float]) -> go.Figure:
     """Trend, daily pattern and rest of hourly traffic, one curve per level, each in % of its own mean hour."""
     rows = ("trend", "daily pattern", "rest")
     figure = make_subplots(3, 1, shared_xaxes=True, vertical_spacing=0.045)
@@ -168,14 +171,13 @@ def decomposition(parts: list[Decomposition], means: list[float], title: str) ->
         figure.update_yaxes(title={"text": f"{name},<br>% of mean hour", "standoff": 12}, row=row, col=1)
     figure.update_xaxes(**_weekdays() | {"title": None})
     figure.update_xaxes(title=_weekdays()["title"], row=3, col=1)
-    figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"})
-    return _finish(figure, title, height=520)
+    figure.update_layout(legend=ABOVE)
+    return _finish(figure, height=500)
 
 
-def quantile_maps(region: Region, spread: Spread, values: np.ndarray, cell: tuple[int, int], title: str, unit: str):
+def quantile_maps(region: Region, spread: Spread, values: np.ndarray, cell: tuple[int, int], unit: str) -> go.Figure:
     """P10, P50 and P90 (3, H_k, W_k) side by side on one colour scale, the chosen cell of level k framed."""
-    names = ("P10: nine weeks in ten carry more", "P50: the week in the middle", "P90: nine weeks in ten carry less")
-    figure = make_subplots(1, 3, subplot_titles=names, horizontal_spacing=0.03)
+    figure = make_subplots(1, 3, subplot_titles=("P10 (low)", "P50 (middle)", "P90 (high)"), horizontal_spacing=0.03)
     positive = values[values > 0]
     top = float(np.quantile(positive, ROBUST_QUANTILE)) if positive.size else 1.0
     place = _kilometres(region, values.shape[1:])
@@ -201,19 +203,17 @@ def quantile_maps(region: Region, spread: Spread, values: np.ndarray, cell: tupl
             row=1,
             col=column,
         )
-    figure.update_layout(
-        coloraxis={"colorscale": "matter", "cmin": 0, "cmax": top, "colorbar": _bar(unit)}, title={"y": 0.98}
-    )
+    figure.update_layout(coloraxis={"colorscale": "matter", "cmin": 0, "cmax": top, "colorbar": _bar(unit)})
     for column in (1, 2, 3):
         anchor = "x" if column == 1 else f"x{column}"
         figure.update_yaxes(scaleanchor=anchor, constrain="domain", showgrid=False, zeroline=False, row=1, col=column)
         figure.update_xaxes(title={"text": "km", "standoff": 4}, constrain="domain", showgrid=False, zeroline=False)
     figure.update_yaxes(title={"text": "km", "standoff": 4}, row=1, col=1)
     figure.update_annotations(font={"size": 12})
-    return _finish(figure, title, height=360, top=64)
+    return _finish(figure, height=330, top=28)
 
 
-def band(week: TrafficPyramid, spread: Spread, cell: tuple[int, int], title: str) -> go.Figure:
+def band(week: TrafficPyramid, spread: Spread, cell: tuple[int, int]) -> go.Figure:
     """P10 to P90 over time of one cell of level k, with P50 and the week that is shown."""
     k, level = spread.k, week.level(spread.k)
     mine = week.volumes[k][:, *cell]
@@ -247,11 +247,11 @@ def band(week: TrafficPyramid, spread: Spread, cell: tuple[int, int], title: str
     cell_word, step = charts.cell_words(level)
     figure.update_xaxes(**_weekdays())
     figure.update_yaxes(title={"text": f"{unit} per {cell_word} and {step}", "standoff": 12}, rangemode="tozero")
-    figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"})
-    return _finish(figure, title, height=300)
+    figure.update_layout(legend=ABOVE)
+    return _finish(figure, height=290)
 
 
-def realism_spans(table: pd.DataFrame, cities: tuple[str, ...], title: str) -> go.Figure:
+def realism_spans(table: pd.DataFrame, cities: tuple[str, ...]) -> go.Figure:
     """Each statistic's span over real cities drawn to one length, with the cities and the week on it."""
     span = table["to"] - table["from"]
     span = span.where(span > 0, 1)
@@ -292,15 +292,15 @@ def realism_spans(table: pd.DataFrame, cities: tuple[str, ...], title: str) -> g
         hovertemplate="%{y}: %{customdata:.2f}",
     )
     figure.update_xaxes(
-        title={"text": "place between the lowest and the highest real city", "standoff": 6},
+        title={"text": "from the lowest to the highest city", "standoff": 6},
         tickvals=[-0.5, 0, 1, 1.5],
         ticktext=["below", "lowest", "highest", "above"],
         range=[-0.6, 1.6],
         zeroline=False,
     )
     figure.update_yaxes(autorange="reversed", title={"text": "statistic", "standoff": 6}, showgrid=False)
-    figure.update_layout(legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 1, "xanchor": "right"})
-    return _finish(figure, title, height=110 + 24 * len(rows))
+    figure.update_layout(legend=ABOVE)
+    return _finish(figure, height=90 + 24 * len(rows))
 
 
 def unit_of(highest: float) -> tuple[float, str]:
@@ -308,11 +308,14 @@ def unit_of(highest: float) -> tuple[float, str]:
     return next((pair for pair in charts.UNITS if highest >= pair[0]), charts.UNITS[-1])
 
 
-def _finish(figure: go.Figure, title: str, *, height: int = HEIGHT, top: int = 34) -> go.Figure:
+def _finish(figure: go.Figure, title: str = "", *, height: int = HEIGHT, top: int | None = None) -> go.Figure:
+    """A title goes into the figure where it is short; the page writes longer ones above, as those have to wrap."""
+    if title:
+        look = {"font": {"size": 14}, "x": 0, "xanchor": "left", "y": 0.98, "yanchor": "top"}
+        figure.update_layout(title={"text": title, **look})
     figure.update_layout(
-        title={"text": title, "font": {"size": 14}, "x": 0, "xanchor": "left", "y": 0.98, "yanchor": "top"},
         height=height,
-        margin={"l": 4, "r": 8, "t": top, "b": 4},
+        margin={"l": 4, "r": 8, "t": top or (34 if title else 4), "b": 4},
         hoverlabel={"namelength": -1},
     )
     figure.update_yaxes(automargin=True)

@@ -181,18 +181,20 @@ def _result(week: TrafficPyramid, spread: Spread, place: tuple[int, int]) -> Non
     label = WHOLE_WEEK if when == WHOLE_WEEK else week.time_label(k, when)
     factor, unit = figures.unit_of(float(volumes.max()))
     cell_word, _ = charts.cell_words(week.level(k))
-    title = f"Traffic of {spread.weeks} weeks, {label}"
-    maps = figures.quantile_maps(
-        week.region, spread, volumes / np.float32(factor), cell, title, f"{unit} per {cell_word}"
-    )
+    st.markdown(f"**Traffic of {spread.weeks} weeks, {label}**")
+    maps = figures.quantile_maps(week.region, spread, volumes / np.float32(factor), cell, f"{unit} per {cell_word}")
     st.plotly_chart(maps, key="spread_maps", config={"displayModeBar": False}, alt="Maps of P10, P50 and P90")
+    st.caption(f"P10: nine weeks in ten carry more in this {cell_word}. P90: nine weeks in ten carry less.")
     own = spread.total[:, *cell]
     words = ", ".join(
         f"{name} {human_bytes(float(value))}" for name, value in zip(("P10", "P50", "P90"), own, strict=True)
     )
-    title = f"The chosen {cell_word} over the week ({words} in the whole week)"
-    band = figures.band(week, spread, cell, title)
+    st.markdown(f"**The chosen {cell_word} over the week** ({words} in the whole week)")
+    band = figures.band(week, spread, cell)
     st.plotly_chart(band, key="spread_band", config={"displayModeBar": False}, alt="P10 to P90 of the chosen cell")
+    st.caption(
+        "The busiest of this week often lies above its band, as it was chosen for that: other weeks peak elsewhere."
+    )
 
 
 def _duration(seconds: float) -> str:

@@ -84,7 +84,7 @@ def the_place(uec: UEC) -> None:
     for row, (left, right) in enumerate(((_buildings, _roads), (_use, _places))):
         drawn = [*left(uec), *right(uec)]
         for i, (column, figure) in enumerate(zip(st.columns(4), drawn, strict=True)):
-            column.plotly_chart(figure, key=f"place_{row}_{i}", config=PLAIN)
+            column.plotly_chart(figure, key=f"place_{row}_{i}", config=PLAIN, alt=figure.layout.title.text)
     people = analysis.people_by_hour(uec)
     there = uec.population[:, inside]
     top = float(np.quantile(there[there > 0], 0.995)) if (there > 0).any() else 1.0
@@ -93,8 +93,9 @@ def the_place(uec: UEC) -> None:
         title = f"About {_rounded(people[hour]):,.0f} people on Wednesday {words}"
         unit = "people per 50 m square"
         drawn = figures.layer_map(region, uec.population[hour], title, unit, figures.PEOPLE, top)
-        column.plotly_chart(drawn, key=f"people_{hour}", config=PLAIN)
-    week.plotly_chart(figures.people_curve(people, "People present, hour by hour"), key="people", config=PLAIN)
+        column.plotly_chart(drawn, key=f"people_{hour}", config=PLAIN, alt=title)
+    title = "People present, hour by hour"
+    week.plotly_chart(figures.people_curve(people, title), key="people", config=PLAIN, alt=title)
 
 
 def _rounded(people: float) -> float:
@@ -195,8 +196,11 @@ def rhythm(week: TrafficPyramid, uec: UEC, cell: tuple[int, int]) -> None:
         parts.append(part)
         words.append(f"{100 * part.explained:.0f} % at a {charts.cell_words(level)[0]}")
     st.markdown(f"**How regular is it?** Trend and daily pattern explain of the ups and downs: {', '.join(words)}.")
-    title = f"Hourly traffic of {where if where not in uses else 'cells of main use ' + figures.use_words(where)}"
-    st.plotly_chart(figures.decomposition(parts, means, title), key="decomposition", config=PLAIN)
+    meant = f"cells of main use: {figures.use_words(where)}" if where in uses else where
+    st.markdown(f"**Hourly traffic of {meant}**")
+    st.plotly_chart(
+        figures.decomposition(parts, means), key="decomposition", config=PLAIN, alt="Trend, daily pattern and rest"
+    )
     st.caption(
         "Trend: the mean of the 24 hours around; in the first and last 12 hours of the week it goes on in a straight "
         "line. Daily pattern: what is the same every day. Rest: all else."
@@ -228,7 +232,7 @@ def real_cities(key: str, week: TrafficPyramid, uec: UEC) -> None:
         f"**{inside} of {len(shown)}** statistics of this week lie between those of five real cities. "
         "Compared are base stations in towns, hour by hour."
     )
-    figure = figures.realism_spans(shown, CITIES, "This week beside real cities")
+    figure = figures.realism_spans(shown, CITIES)
     st.plotly_chart(figure, key="spans", config=PLAIN, alt="Each statistic beside its range in real cities")
     st.dataframe(_for_people(shown), height="content", column_config=ALIGNED, alt="The same as a table")
     st.caption("Real cities: from open measurements. The numbers have no unit; the busiest hour is an hour of the day.")
