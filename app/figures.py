@@ -206,8 +206,10 @@ def quantile_maps(region: Region, spread: Spread, values: np.ndarray, cell: tupl
     figure.update_layout(coloraxis={"colorscale": "matter", "cmin": 0, "cmax": top, "colorbar": _bar(unit)})
     for column in (1, 2, 3):
         anchor = "x" if column == 1 else f"x{column}"
-        figure.update_yaxes(scaleanchor=anchor, constrain="domain", showgrid=False, zeroline=False, row=1, col=column)
-        figure.update_xaxes(title={"text": "km", "standoff": 4}, constrain="domain", showgrid=False, zeroline=False)
+        figure.update_yaxes(scaleanchor=anchor, showticklabels=column == 1, row=1, col=column)
+    flat = {"showgrid": False, "zeroline": False, "constrain": "domain", "nticks": 5}
+    figure.update_xaxes(title={"text": "km", "standoff": 4}, **flat)
+    figure.update_yaxes(constraintoward="top", **flat)
     figure.update_yaxes(title={"text": "km", "standoff": 4}, row=1, col=1)
     figure.update_annotations(font={"size": 12})
     return _finish(figure, height=330, top=28)

@@ -107,7 +107,7 @@ def panel(key: str, week: TrafficPyramid, uec: UEC, k: int, cell: tuple[int, int
     cell_word, _ = charts.cell_words(week.level(k))
     st.markdown(
         "**How sure is this week?** The same place could have had another week. The model makes several, which differ "
-        f"in chance only, and shows between which volumes most of them lie, per {cell_word}."
+        f"by chance only, and shows between which volumes most of them lie, per {cell_word}."
     )
     count, button = st.columns([2, 5], vertical_alignment="bottom")
     weeks = count.segmented_control(

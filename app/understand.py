@@ -235,7 +235,7 @@ def real_cities(key: str, week: TrafficPyramid, uec: UEC) -> None:
     figure = figures.realism_spans(shown, CITIES)
     st.plotly_chart(figure, key="spans", config=PLAIN, alt="Each statistic beside its range in real cities")
     st.dataframe(_for_people(shown), height="content", column_config=ALIGNED, alt="The same as a table")
-    st.caption("Real cities: from open measurements. The numbers have no unit; the busiest hour is an hour of the day.")
+    st.caption("Real cities: from open measurements. All numbers but the busiest hour have no unit.")
 
 
 @st.cache_data(max_entries=8, show_spinner="Comparing with real cities …")
@@ -247,5 +247,7 @@ def _for_people(table: pd.DataFrame) -> pd.DataFrame:
     verdict = np.select([table["week inside"], table["week"] < table["from"]], ["within", "below"], default="above")
     numbers = pd.DataFrame({"this week": table["week"]} | {city: table[city] for city in CITIES}, table.index)
     words = numbers.map(lambda value: "–" if np.isnan(value) else f"{value:.2f}")
+    hour = REAL_WORDS["workday peak, hour"]
+    words.loc[hour] = numbers.loc[hour].map("{:.0f}:00".format)
     words.insert(1, "beside the cities", verdict)
     return words.rename_axis("statistic")

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
@@ -19,6 +20,7 @@ from zoomdiff import analysis
 from zoomdiff.checkpoint import new_network
 from zoomdiff.context import build_uec
 from zoomdiff.context.classes import AOI_CLASSES, AOI_COLOURS
+from zoomdiff.data import realism_table
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import OptionError
@@ -149,6 +151,30 @@ def test_a_small_region_gets_one_sentence_beside_real_cities(told, uec):
     page = open_panel(understand.REAL, told, uec)
     (info,) = page.info
     assert "at least 30 of them" in info.value and not drawn(page)
+
+
+def test_a_town_is_shown_beside_real_cities(told, uec, monkeypatch):
+    """With a table of its own: regions that are large enough are slow to make."""
+    rows = {name: 0.5 for name in understand.REAL_WORDS} | {"a statistic that is not shown": 1.0}
+    table = pd.DataFrame({"week": rows, "week inside": True, "from": 0.4, "to": 0.6})
+    table[list(understand.CITIES)] = 0.5
+    table.loc["Gini", ["week", "week inside", "Jinan"]] = 0.3, False, np.nan
+    table.loc["workday peak, hour", ["week", "Milan"]] = 21.0, 18.0
+    monkeypatch.setattr(analysis, "beside_real_cities", lambda *_: table)
+    page = open_panel(understand.REAL, replace(told, provenance={"seed": 7}), uec)
+    assert "**15 of 16** statistics" in words(page)
+    shown = page.dataframe[0].value
+    gini = shown.loc["inequality of places (Gini, 0 to 1)"]
+    assert (gini["this week"], gini["beside the cities"], gini["Jinan"]) == ("0.30", "below", "–")
+    assert shown.loc["busiest hour of a workday", ["this week", "Milan"]].tolist() == ["21:00", "18:00"]
+    (spans,) = drawn(page)
+    star = next(trace for trace in spans["data"] if trace.get("name") == "this week")
+    assert len(star["y"]) == 16 and "a statistic that is not shown" not in star["y"]
+
+
+def test_the_realism_table_has_all_cities_and_statistics_that_are_shown():
+    assert understand.CITIES == realism_table.CITIES
+    assert set(understand.REAL_WORDS) == {row.name for row in realism_table.ROWS if row.group}
 
 
 def test_weeks_have_keys_of_their_own(told, uec):
