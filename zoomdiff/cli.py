@@ -88,6 +88,8 @@ def refine(
         Path, typer.Argument(help="bs.geojson, cell.geojson or grid100.geojson as `generate` writes them.")
     ],
     map_: Annotated[str, typer.Option("--map", help="Map of the place, as for generate.")] = "helsinki",
+    population: POPULATION = None,
+    residents: RESIDENTS = None,
     steps: Annotated[str, typer.Option(help="fast, full, or a number of steps per level.")] = "fast",
     seed: Annotated[int, typer.Option(help="The same seed gives the same detail.")] = 0,
     preset: Annotated[str, typer.Option(help="Whose habits the people have: china or europe.")] = "europe",
@@ -104,7 +106,7 @@ def refine(
 
     known = read_geojson(file)
     layers = find_map(map_, known.region.bounds, download_bar())
-    uec = build_uec(layers, known.region)
+    uec = build_uec(layers, known.region, population=population, residents=residents)
     model = load_model(weights or SHIPPED, device)
     started = time.monotonic()
     bars = stage_bars(known.region.hierarchy)

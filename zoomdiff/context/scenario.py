@@ -68,6 +68,24 @@ def read_scenario(source: str | bytes | Path) -> Scenario:
     return Scenario(tuple(_read_edit(number, feature) for number, feature in enumerate(features, 1)))
 
 
+def to_geojson(scenario: Scenario) -> bytes:
+    """The file that `read_scenario` reads back as the same scenario."""
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"edit": edit.kind} | {name: value for name, value in vars(edit).items() if name != "ground"},
+            "geometry": shapely.geometry.mapping(edit.ground),
+        }
+        for edit in scenario.edits
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features}, indent=1).encode()
+
+
+def touched(region: Region, scenario: Scenario) -> np.ndarray:
+    """(H, W) share of each finest cell that lies in the outline of any edit, 0 outside the region's blocks."""
+    return _share([_in_zone(edit, region) for edit in scenario.edits], region)
+
+
 def apply(uec: UEC, scenario: Scenario) -> UEC:
     """The context after the edits; cells that no edit touches keep every bit.
 
