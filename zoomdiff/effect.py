@@ -1,4 +1,4 @@
-"""What a scenario does: two weeks of one seed, with and without it, compared inside its outlines, around and farther."""
+"""What a scenario does: two weeks of one seed, with and without it, compared inside its outlines and around them."""
 
 import numpy as np
 import pandas as pd
