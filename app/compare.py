@@ -1,6 +1,7 @@
 """Two weeks side by side: curves, a map of the difference, and words for both."""
 
 import html
+import math
 import re
 from collections.abc import Iterable, Mapping
 
@@ -18,9 +19,10 @@ from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK
 from zoomdiff.pyramid import WEEKDAYS, human_bytes
 from zoomdiff.region import Region
 
-# (colour, dash) by place in the list: told apart without colours, too.
-LINES = (("#8c98a6", "solid"), ("#c2476a", "solid"), ("#e0925c", "dot"))
-OUTLINE = [20, 18, 26]
+# (colour, dash, width) by place in the list: told apart without colours, too.
+LINES = (("#8c98a6", "solid", 4), ("#c2476a", "solid", 1.8), ("#e0925c", "dot", 1.8))
+OUTLINE, PENDING = [20, 18, 26], [138, 42, 86]
+FITTED = 495  # pixels high that `maps.fit` fits a region into
 MOST_OF_IT = 0.9  # of all that changes lies below the top of a difference's colours
 
 
@@ -69,20 +71,27 @@ def difference_legend(title: str, top: float, opacity: float) -> str:
     )
 
 
-def outlines_layer(grounds: Iterable[BaseGeometry]) -> pdk.Layer:
-    """The outlines of polygons, and lines, in degrees."""
+def deck(layers: list[pdk.Layer], region: Region, height: int) -> pdk.Deck:
+    """The deck over `region` for a chart of `height` pixels, lower than that of the page's large map."""
+    deck = maps.deck(layers, region)
+    deck.initial_view_state.zoom += math.log2(height / FITTED)
+    return deck
+
+
+def outlines_layer(grounds: Iterable[BaseGeometry], *, pending: bool = False) -> pdk.Layer:
+    """The outlines of polygons, and lines, in degrees; `pending` ones are those not yet added."""
     paths = []
     for part in shapely.get_parts(np.array(list(grounds), object)):
         rings = [part.exterior, *part.interiors] if part.geom_type == "Polygon" else [part]
         paths += [{"p": np.round(shapely.get_coordinates(ring), 6).tolist()} for ring in rings]
     return pdk.Layer(
         "PathLayer",
-        id="changes",
+        id="pending" if pending else "changes",
         data=paths,
         get_path="p",
-        get_color=OUTLINE,
+        get_color=PENDING if pending else OUTLINE,
         width_units='"pixels"',
-        get_width=2.2,
+        get_width=1.4 if pending else 2.4,
         pickable=False,
     )
 
@@ -93,7 +102,7 @@ def curves(series: Mapping[str, np.ndarray]) -> go.Figure:
     highest = max(float(rate.max()) for rate in rates.values())
     factor, unit = next((pair for pair in charts.UNITS if highest >= pair[0]), charts.UNITS[-1])
     figure = go.Figure()
-    for (name, rate), (colour, dash) in zip(rates.items(), LINES, strict=False):
+    for (name, rate), (colour, dash, width) in zip(rates.items(), LINES, strict=False):
         hours = HOURS_PER_WEEK // len(rate)
         starts = hours * np.arange(len(rate) + 1)
         when = [f"{WEEKDAYS[int(h) // HOURS_PER_DAY % 7]} {int(h) % HOURS_PER_DAY:02d}:00" for h in starts]
@@ -103,7 +112,7 @@ def curves(series: Mapping[str, np.ndarray]) -> go.Figure:
             customdata=when,
             name=name,
             mode="lines",
-            line={"shape": "hv", "color": colour, "dash": dash, "width": 2},
+            line={"shape": "hv", "color": colour, "dash": dash, "width": width},
             hovertemplate=f"%{{customdata}}<br>%{{y:.3g}} {unit} per hour",
         )
     midnights = np.arange(0, HOURS_PER_WEEK + 1, HOURS_PER_DAY)

@@ -46,8 +46,9 @@ COLUMNS = """
 | `lon`, `lat` | where it stands, degrees (WGS84); or leave them out and give a table of sites `site, lon, lat` |
 | `bytes` | what it carried in the step, not negative |
 
-One row per time and base station, in any order, at least seven whole days. GeoJSON: a point or polygon per feature, with the
-same properties, or the files that ZoomDiff writes. Parquet: the same columns. Other usual names of columns are known, too.
+One row per time and base station, in any order, at least seven whole days. GeoJSON: a point or polygon per feature
+with the same properties, or the files that ZoomDiff writes. Parquet: the same columns. Other usual names of columns
+are known, too.
 """
 
 
@@ -93,7 +94,7 @@ def _given(place: Place) -> tuple[KnownTraffic | None, str]:
     sites = st.file_uploader(
         "Table of sites, if the traffic has no places", KINDS, key="refine_sites", max_upload_size=UPLOAD_MB
     )
-    with st.expander("What the files hold, and a template", icon=":material/help:"):
+    with st.expander("What the file holds, and a template", icon=":material/help:"):
         st.markdown(COLUMNS)
         st.download_button(
             "Template (CSV)",
@@ -193,7 +194,9 @@ def _before(region: Region, known: KnownTraffic | None, below: list[pdk.Layer]) 
         scale = Scale.of(given)
         st.html(_legend(scale))
         layers = [*below, *_traffic(given, region, scale, known)]
-    st.pydeck_chart(maps.deck(layers, region), height=MAP_HEIGHT, alt="Map of the given traffic", key="refine_map")
+    st.pydeck_chart(
+        compare.deck(layers, region, MAP_HEIGHT), height=MAP_HEIGHT, alt="Map of the given traffic", key="refine_map"
+    )
 
 
 def _result(done: Refined, below: list[pdk.Layer]) -> None:
@@ -207,7 +210,9 @@ def _result(done: Refined, below: list[pdk.Layer]) -> None:
     ):
         column.markdown(f"**{words}**")
         layers = [*below, *_traffic(values, week.region, scale, known)]
-        column.pydeck_chart(maps.deck(layers, week.region), height=MAP_HEIGHT, alt=words, key=f"refine_{words}")
+        column.pydeck_chart(
+            compare.deck(layers, week.region, MAP_HEIGHT), height=MAP_HEIGHT, alt=words, key=f"refine_{words}"
+        )
     _sums(known, week)
 
     busiest = int(known.traffic.sum(0).argmax())
@@ -224,7 +229,7 @@ def _result(done: Refined, below: list[pdk.Layer]) -> None:
     st.plotly_chart(compare.curves(weeks), key="refine_curve", config={"displayModeBar": False})
     st.caption(
         "The refined squares of a base station sum up to what was given in every step. The model's own hours are what "
-        f"it makes of the given traffic at {S4T4[S4T4.index(known.level)].side:.0f} m alone, before it is held to yours."
+        f"it makes of the given traffic at {week.level(S4T4.index(known.level)).side:.0f} m, before it is held to yours."
     )
     st.download_button(
         "Refined traffic, 50 m and 1 h (GeoJSON)",

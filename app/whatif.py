@@ -1,4 +1,4 @@
-"""What if there were a mall, a match, a park, a closed road? The week again with the same noise, and what it changes."""
+"""What if there were a mall, a match, a park? The week again with the same noise, and what the change does."""
 
 import hashlib
 import json
@@ -64,7 +64,7 @@ def panel(
     edits: list[Edit] = st.session_state.setdefault("whatif_edits", [])
     left, right = st.columns([4, 7], gap="medium")
     with left:
-        _new_change(week.region, edits, cell or charts.busiest_cell(week.volumes[-1]), drawn)
+        pending = _new_change(week.region, edits, cell or charts.busiest_cell(week.volumes[-1]), drawn)
         _list_of(edits)
         scenario = Scenario(tuple(edits))
         _run_button(week, place, scenario)
@@ -77,11 +77,13 @@ def panel(
         if done and done[0] == _key(week, scenario):
             _result(week, done[1], scenario, k, below)
         else:
-            _outlines(week.region, edits, below)
+            _outlines(week.region, edits, pending, below)
 
 
-def _new_change(region: Region, edits: list[Edit], cell: tuple[int, int], drawn: BaseGeometry | None) -> None:
-    """The form of one change."""
+def _new_change(
+    region: Region, edits: list[Edit], cell: tuple[int, int], drawn: BaseGeometry | None
+) -> BaseGeometry | None:
+    """The form of one change; returns where it would be."""
     kind = KINDS[
         st.selectbox("What changes", list(KINDS), format_func=lambda name: KINDS[name].words, key="whatif_kind")
     ]
@@ -109,6 +111,7 @@ def _new_change(region: Region, edits: list[Edit], cell: tuple[int, int], drawn:
     )
     if problem:
         st.error(compare.plain(problem), icon=":material/error:")
+    return edit.ground if edit and not problem else None
 
 
 def _square(region: Region, cell: tuple[int, int], kind: Kind) -> shapely.Polygon:
@@ -118,8 +121,8 @@ def _square(region: Region, cell: tuple[int, int], kind: Kind) -> shapely.Polygo
     if state.get("whatif_cell") != chosen:
         state.whatif_cell = chosen
         state.whatif_lon, state.whatif_lat = region.centres()[cell].round(5).tolist()
-    side = st.number_input("Side of the square, m", 10, 5000, kind.side, 10, key=f"whatif_side_{kind.words}")
-    left, right = st.columns(2)
+    wide, left, right = st.columns(3)
+    side = wide.number_input("Side, m", 10, 5000, kind.side, 10, key=f"whatif_side_{kind.words}")
     lat = left.number_input("Latitude, °", -80.0, 80.0, step=0.0005, format="%.5f", key="whatif_lat")
     lon = right.number_input(
         "Longitude, °",
@@ -214,12 +217,20 @@ def _run_button(week: TrafficPyramid, place: Place, scenario: Scenario) -> None:
     )
 
 
-def _outlines(region: Region, edits: list[Edit], below: list[pdk.Layer]) -> None:
-    """Where the changes are, while there is no result."""
-    layers = [*below, maps.blocks_layer(region), compare.outlines_layer(edit.ground for edit in edits)]
-    st.pydeck_chart(maps.deck(layers, region), height=MAP_HEIGHT, alt="Map of the changes", key="whatif_where_map")
-    words = "Press **Generate the changed week**." if edits else "Add a change to see what it does to the week."
-    st.info(words, icon=":material/info:")
+def _outlines(region: Region, edits: list[Edit], pending: BaseGeometry | None, below: list[pdk.Layer]) -> None:
+    """Where the changes are, and where the next one would be, while there is no result."""
+    layers = [
+        *below,
+        maps.blocks_layer(region),
+        compare.outlines_layer([] if pending is None else [pending], pending=True),
+        compare.outlines_layer(edit.ground for edit in edits),
+    ]
+    st.pydeck_chart(
+        compare.deck(layers, region, MAP_HEIGHT), height=MAP_HEIGHT, alt="Map of the changes", key="whatif_where_map"
+    )
+    st.caption("Black: the changes. Red: the place of the next one, before it is added.")
+    if not edits:
+        st.info("Add a change to see what it does to the week.", icon=":material/info:")
 
 
 def _result(before: TrafficPyramid, after: TrafficPyramid, scenario: Scenario, k: int, below: list[pdk.Layer]) -> None:
@@ -243,7 +254,7 @@ def _result(before: TrafficPyramid, after: TrafficPyramid, scenario: Scenario, k
         maps.blocks_layer(region),
         compare.outlines_layer(edit.ground for edit in scenario.edits),
     ]
-    st.pydeck_chart(maps.deck(layers, region), height=MAP_HEIGHT, alt=title, key="whatif_map")
+    st.pydeck_chart(compare.deck(layers, region, MAP_HEIGHT), height=MAP_HEIGHT, alt=title, key="whatif_map")
     _totals(before, after, zones)
     where = st.segmented_control(
         "Week of the squares", list(PLACES), format_func=PLACES.get, default="inside", required=True, key="whatif_curve"

@@ -141,9 +141,9 @@ def _points(measured: MeasuredTraffic, region: Region) -> tuple[np.ndarray, floa
     if not len(here):
         raise DataError(_nowhere(measured, region))
     squares = row[here].astype(int) * width + col[here].astype(int)
-    # Each serves its own square at least: it stands in the middle of it for that.
-    distinct, owner = np.unique(squares, return_inverse=True)
-    zones = assign(region, region.centres().reshape(-1, 2)[distinct])
+    distinct, first, owner = np.unique(squares, return_index=True, return_inverse=True)
+    zones = assign(region, measured.lonlat[here[first]])
+    zones.ravel()[distinct] = np.arange(len(distinct))  # each serves its own square at least
     return here, 1.0, owner, np.where(region.mask(), zones, NONE)
 
 
