@@ -229,7 +229,7 @@ def _result(done: Refined, below: list[pdk.Layer]) -> None:
     st.plotly_chart(compare.curves(weeks), key="refine_curve", config={"displayModeBar": False})
     st.caption(
         "The refined squares of a base station sum up to what was given in every step. The model's own hours are what "
-        f"it makes of the given traffic at {week.level(S4T4.index(known.level)).side:.0f} m, before it is held to yours."
+        f"it makes of the given traffic at {week.level(S4T4.index(known.level)).side:.0f} m, before it is held."
     )
     st.download_button(
         "Refined traffic, 50 m and 1 h (GeoJSON)",

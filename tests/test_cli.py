@@ -86,6 +86,16 @@ def test_refine_keeps_the_totals_of_the_file(helsinki, tmp_path, monkeypatch, ca
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["--population", "nowhere.tif"], "nowhere.tif"), (["--residents=-5"], "number of residents")],
+)
+def test_refine_looks_at_the_people_that_it_is_given(helsinki, options, words, tmp_path, monkeypatch, capsys):
+    command = ["refine", str(helsinki[0] / "bs.geojson"), "--out", str(tmp_path / "out"), *options]
+    code, message = failing(command, monkeypatch, capsys)
+    assert code == 2 and words in message and not list(tmp_path.iterdir())
+
+
 def test_realism_prints_a_table_beside_real_cities(helsinki, monkeypatch, capsys):
     out, _ = helsinki
     monkeypatch.setattr(sys, "argv", ["zoomdiff", "realism", str(out / "grid50.geojson"), "--city", "helsinki"])

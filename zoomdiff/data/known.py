@@ -141,8 +141,9 @@ def _points(measured: MeasuredTraffic, region: Region) -> tuple[np.ndarray, floa
     if not len(here):
         raise DataError(_nowhere(measured, region))
     squares = row[here].astype(int) * width + col[here].astype(int)
-    distinct, first, owner = np.unique(squares, return_index=True, return_inverse=True)
-    zones = assign(region, measured.lonlat[here[first]])
+    owner, distinct = pd.factorize(squares)
+    first = pd.Series(here).groupby(owner).first().to_numpy()
+    zones = assign(region, measured.lonlat[first])
     zones.ravel()[distinct] = np.arange(len(distinct))  # each serves its own square at least
     return here, 1.0, owner, np.where(region.mask(), zones, NONE)
 
