@@ -118,12 +118,14 @@ def _square(region: Region, cell: tuple[int, int], kind: Kind) -> shapely.Polygo
     """A square of a chosen side around a chosen place; the place follows the clicked cell."""
     state = st.session_state
     chosen = (work.region_key(region), cell)
-    if state.get("whatif_cell") != chosen:
+    if state.get("whatif_cell") != chosen or "whatif_lat" not in state:
         state.whatif_cell = chosen
         state.whatif_lon, state.whatif_lat = region.centres()[cell].round(5).tolist()
     wide, left, right = st.columns(3)
     side = wide.number_input("Side, m", 10, 5000, kind.side, 10, key=f"whatif_side_{kind.words}")
-    lat = left.number_input("Latitude, °", -80.0, 80.0, step=0.0005, format="%.5f", key="whatif_lat")
+    lat = left.number_input(
+        "Latitude, °", -80.0, 80.0, step=0.0005, format="%.5f", key="whatif_lat", persist_state="page"
+    )
     lon = right.number_input(
         "Longitude, °",
         -180.0,
@@ -131,6 +133,7 @@ def _square(region: Region, cell: tuple[int, int], kind: Kind) -> shapely.Polygo
         step=0.0005,
         format="%.5f",
         key="whatif_lon",
+        persist_state="page",
         help="The middle of the square: at first the cell that you clicked, or the busiest one.",
     )
     x, y = to_utm(region.epsg).transform(lon, lat)
