@@ -84,8 +84,9 @@ def watch(name: str, on_done: Callable[[object], None]) -> None:
 
     An error of the library is kept for `problem`. Then the page is drawn anew.
     """
-    job = st.session_state.get(f"{name}_job")
-    if job is None:
+    job, here = st.session_state.get(f"{name}_job"), st.empty()
+    if job is None:  # cancelled; what is gone is gone at once, the rest of the page follows
+        here.empty()
         st.rerun()
     if job.look():
         del st.session_state[f"{name}_job"]
@@ -96,7 +97,7 @@ def watch(name: str, on_done: Callable[[object], None]) -> None:
         except ZoomDiffError as error:
             st.session_state[f"{name}_problem"] = str(error)
         st.rerun()
-    bar, stop = st.columns([6, 1], vertical_alignment="bottom")
+    bar, stop = here.container().columns([6, 1], vertical_alignment="bottom")
     bar.progress(job.share, job.words)
     stop.button("Cancel", on_click=cancel, args=(name,), key=f"{name}_cancel", width="stretch")
 

@@ -89,7 +89,10 @@ def panel(place: Place, below: list[pdk.Layer], *, seed: int, steps: str | int, 
 def _given(place: Place) -> tuple[KnownTraffic | None, str]:
     """The form of the upload; what was read, fitted to the region, and what tells it from other uploads."""
     traffic = st.file_uploader(
-        "Measured traffic of base stations or cells", KINDS, key="refine_traffic", max_upload_size=UPLOAD_MB
+        f"Measured traffic of base stations or cells, up to {UPLOAD_MB} MB",
+        KINDS,
+        key="refine_traffic",
+        max_upload_size=UPLOAD_MB,
     )
     sites = st.file_uploader(
         "Table of sites, if the traffic has no places", KINDS, key="refine_sites", max_upload_size=UPLOAD_MB

@@ -33,7 +33,7 @@ OPACITY = 0.9
 MOST_EDITS = 100
 UPLOAD_MB = 5
 SQUARE, DRAWN, FILE = "Square around a place", "Drawn on the map", "GeoJSON file"
-WEEK, STEP = "Whole week", "Step with the largest change"
+WEEK, STEP = "Whole week", "Largest step"
 PLACES = dict(zip(ZONES, ("inside the outline", f"up to {AROUND:.0f} m around", "elsewhere"), strict=True))
 
 
@@ -243,14 +243,15 @@ def _result(before: TrafficPyramid, after: TrafficPyramid, scenario: Scenario, k
     inside = zones == ZONES.index("inside")
     for note in after.provenance["notes"][len(before.provenance["notes"]) :]:
         st.warning(compare.plain(note), icon=":material/info:")
-    shown = st.segmented_control("Difference of", [WEEK, STEP], default=WEEK, required=True, key="whatif_shown")
+    choice, legend = st.columns([2, 3], vertical_alignment="center")
+    shown = choice.segmented_control("Difference of", [WEEK, STEP], default=WEEK, required=True, key="whatif_shown")
     by_step = after.volumes[k] - before.volumes[k]
     step = int(np.abs(by_step).sum((1, 2)).argmax())
     difference, when = (by_step.sum(0), "in the week") if shown == WEEK else (by_step[step], before.time_label(k, step))
     top = compare.difference_top(difference)
     square, _ = charts.cell_words(before.level(k))
     title = f"Traffic with the changes minus traffic without, per {square}, {when}"
-    st.html(compare.difference_legend(title, top, OPACITY))
+    legend.html(compare.difference_legend(title, top, OPACITY))
     layers = [
         *below,
         compare.difference_layer(difference, region, k, top, OPACITY),
@@ -259,6 +260,7 @@ def _result(before: TrafficPyramid, after: TrafficPyramid, scenario: Scenario, k
     ]
     st.pydeck_chart(compare.deck(layers, region, MAP_HEIGHT), height=MAP_HEIGHT, alt=title, key="whatif_map")
     _totals(before, after, zones)
+    _hours_of_events(before, after, scenario, inside)
     where = st.segmented_control(
         "Week of the squares", list(PLACES), format_func=PLACES.get, default="inside", required=True, key="whatif_curve"
     )
@@ -286,6 +288,18 @@ def _totals(before: TrafficPyramid, after: TrafficPyramid, zones: np.ndarray) ->
             "Share of all that changes": [f"{share:.0%}" for share in table.share],
         }
     )
+
+
+def _hours_of_events(before: TrafficPyramid, after: TrafficPyramid, scenario: Scenario, inside: np.ndarray) -> None:
+    """How much of the rise falls into the hours of the events: the model has hardly seen any, and blurs them."""
+    hours = [edit.hours for edit in scenario.edits if isinstance(edit, Event)]
+    rise = curve(after, inside) - curve(before, inside)
+    if hours and rise.sum() > 0:
+        share = rise[np.unique(np.concatenate(hours))].sum() / rise.sum()
+        st.caption(
+            f"{share:.0%} of the rise inside the outline falls into the hours of the event. The model knows no "
+            "crowds of a few hours and spreads them over the day: trust the rise of the day more than that of an hour."
+        )
 
 
 def describe(edit: Edit) -> str:

@@ -204,7 +204,7 @@ def test_the_changed_week_has_the_same_seed_and_its_totals_are_told(open_page, m
     (table,) = page.table
     assert table.value["Where"].tolist() == ["inside the outline", "up to 400 m around", "elsewhere"]
     assert any("no change" in html.body for html in page.html)
-    page.segmented_control(key="whatif_shown").set_value("Step with the largest change").run()
+    page.segmented_control(key="whatif_shown").set_value("Largest step").run()
     assert any("minus traffic without, per 50 m square, S" in html.body for html in page.html)
     page.segmented_control(key="whatif_curve").set_value("around").run()
     assert not page.exception
