@@ -16,7 +16,7 @@ from zoomdiff.errors import ZoomDiffError
 from zoomdiff.levels import S4T4
 
 EVERY = 0.3  # seconds between two looks
-ABANDONED = 60.0  # seconds without a look: the browser is gone
+ABANDONED = 300.0  # seconds without a look: the browser is gone (one in the background looks once a minute)
 WORKER = ThreadPoolExecutor(1, thread_name_prefix="zoomdiff")
 COST = [1 / S4T4.space_factor(k) ** 2 for k in range(len(S4T4))]  # per stage: goes with the cells
 

@@ -37,7 +37,6 @@ FILLS = {
     "Count as 0": 0.0,
     "Draw a straight line over the gap": "interpolate",
 }
-TEMPLATE_STATIONS = 20
 COLUMNS = """
 | column | what it holds |
 |---|---|
@@ -279,7 +278,7 @@ def spread_evenly(known: KnownTraffic) -> np.ndarray:
 def template(uec: UEC) -> str:
     """A CSV that can be uploaded as it is: base stations of the region, with hours made up from the people there."""
     region = uec.region
-    at = np.argwhere(region.blocks)[:TEMPLATE_STATIONS]
+    at = np.argwhere(region.blocks)
     lonlat = region.centres(0)[tuple(at.T)].round(6)
     side = region.hierarchy.block
     times = pd.date_range(WEEK_START, periods=HOURS_PER_WEEK, freq="h").strftime("%Y-%m-%d %H:%M")

@@ -183,6 +183,19 @@ def test_cells_of_one_mast_are_summed():
     assert known.traffic.sum() == pytest.approx(some.traffic.sum())
 
 
+def test_a_name_for_many_cells_stays_short():
+    known = fit(measured(metres([610] * 9, [210] * 9), ids=np.array(list("abcdefghi"))), UEC_)
+    assert known.ids.tolist() == ["a + b + c + 6 more"]
+
+
+def test_a_region_far_from_its_only_base_station_is_told():
+    wide = Region.of_blocks(32632, 13_300, 1_700, np.ones((1, 20), bool))
+    nothing = {"structure": len(STRUCTURE), "poi": len(POI_CATEGORIES), "population": HOURS_PER_WEEK}
+    layers = {name: np.zeros((n, *wide.shape), np.float32) for name, n in nothing.items()}
+    known = fit(measured(metres([10], [10])), UEC(wide, aoi=np.zeros(wide.shape, np.int8), sources=(), **layers))
+    assert any("75% of the region are more than 2 km from any" in note for note in known.notes)
+
+
 INSIDE = metres([600], [200])
 GAP = np.full((168, 1), 5.0)
 GAP[7] = np.nan

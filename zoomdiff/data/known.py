@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import shapely
+from scipy.spatial import cKDTree
 
 from zoomdiff.context.uec import UEC
 from zoomdiff.data.measured import MeasuredTraffic
@@ -22,6 +23,8 @@ from zoomdiff.region import Region, to_lonlat, to_utm
 
 MOST_BYTES = 1e18  # in one step of one cell: all of the world's mobile traffic of a day is less
 NONE = -1  # serves no cell
+NAMED = 3  # cells at one place whose names are told
+FAR = 2000.0  # metres from the nearest base station at which a region is hardly theirs
 WHOLE = 0.999  # share of a polygon in the region from which it is wholly there: files round degrees
 
 
@@ -91,6 +94,8 @@ def fit(measured: MeasuredTraffic, uec: UEC) -> KnownTraffic:
         notes.append(f"{len(here):,} of {total:,} {words} are in the region; the others are left out.")
     if n < len(here):
         notes.append(f"{len(here):,} {words} share {n:,} places of 50 m and are summed there.")
+    if measured.polygons is None and (far := _far(region, lonlat)) >= 0.05:
+        notes.append(f"{far:.0%} of the region are more than {FAR / 1000:g} km from any of them: choose a smaller one.")
     bare = region.mask() & (zones == NONE)
     if bare.any():
         notes.append(
@@ -187,7 +192,20 @@ def _of_owner(measured: MeasuredTraffic, here: np.ndarray, owner: np.ndarray, n:
     names = np.arange(len(measured.lonlat)).astype(str) if measured.ids is None else measured.ids
     table = pd.DataFrame(measured.lonlat[here], columns=["lon", "lat"]).assign(name=names[here], owner=owner)
     groups = table.groupby("owner")
-    return groups.name.agg(" + ".join).reindex(range(n)).to_numpy(str), groups[["lon", "lat"]].mean().to_numpy()
+    return groups.name.agg(_joined).reindex(range(n)).to_numpy(str), groups[["lon", "lat"]].mean().to_numpy()
+
+
+def _far(region: Region, lonlat: np.ndarray) -> float:
+    """Share of the region that is FAR from all places (n, 2)."""
+    at = np.stack(to_utm(region.epsg).transform(*lonlat.T), -1)
+    metres, _ = cKDTree(at).query(region.utm_centres()[region.mask()])
+    return float((metres > FAR).mean())
+
+
+def _joined(names: pd.Series) -> str:
+    few = names.iloc[:NAMED]
+    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
+    return " + ".join([*few, *more])
 
 
 def _week(measured: MeasuredTraffic, here: np.ndarray) -> tuple[np.ndarray, int, str]:
