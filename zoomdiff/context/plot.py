@@ -1,7 +1,6 @@
 """A picture of an urban context: houses and roads, use of the ground, places, people by night and at noon."""
 
 import io
-import os
 import textwrap
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from PIL import Image
 from zoomdiff.context.classes import AOI_CLASSES, AOI_COLOURS, AOI_INDEX, POI_CATEGORIES, POI_COLOURS, ROAD_CLASSES
 from zoomdiff.context.uec import STRUCTURE, UEC
 from zoomdiff.errors import OptionError
+from zoomdiff.files import whole_file
 
 PAPER, INK, WATER, RAIL = "#f6f4f0", "#2b2b33", "#a9cfe8", "#1c1030"
 HOUSE, ROAD, MAIN_ROAD, SHADE = "#9c4221", "#5c7f99", "#e0a100", "#b9b2a6"
@@ -67,16 +67,8 @@ def write_plot(uec: UEC, path: str | Path, title: str) -> Path:
     drawn = io.BytesIO()
     plot_uec(uec, title).savefig(drawn, format="png")
     picture = Image.open(drawn).convert("RGB")
-    part = path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            picture.save(part, format="PNG", optimize=True)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise OptionError(f"The picture cannot be written to {path}: {error.strerror}.") from error
+    with whole_file(path, "The picture") as part:
+        picture.save(part, format="PNG", optimize=True)
     return path
 
 
