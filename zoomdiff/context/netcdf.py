@@ -117,19 +117,20 @@ def coordinates(region: Region, k: int = -1) -> dict[str, xr.Variable]:
     return axes | {"time": time, CRS_NAME: xr.Variable((), 0, crs)}
 
 
-def write_dataset(dataset: xr.Dataset, path: str | Path, what: str) -> Path:
-    """Write a NetCDF-4 file, whole or not at all; returns the path. Raises OptionError, which calls the file `what`."""
-    with whole_file(path, what) as part, HDF5:
-        try:
-            dataset.to_netcdf(part, engine="netcdf4", format="NETCDF4")
-        except RuntimeError as error:  # netCDF4 raises it where HDF5 fails, as on a full disk
-            raise OSError(str(error)) from error
-    return Path(path)
+def save(dataset: xr.Dataset, path: Path) -> None:
+    """Write a NetCDF-4 file. Raises OSError."""
+    try:
+        with HDF5:
+            dataset.to_netcdf(path, engine="netcdf4", format="NETCDF4")
+    except RuntimeError as error:  # netCDF4 raises it where HDF5 fails, as on a full disk
+        raise OSError(str(error)) from error
 
 
 def write_netcdf(uec: UEC, path: str | Path) -> Path:
     """Write the context to a NetCDF-4 file, whole or not at all; returns the path. Raises OptionError."""
-    return write_dataset(to_dataset(uec), path, "The context")
+    with whole_file(path, "The context") as part:
+        save(to_dataset(uec), part)
+    return Path(path)
 
 
 def read_netcdf(path: str | Path) -> UEC:
