@@ -33,7 +33,9 @@ def write_csv(pyramid: TrafficPyramid, k: int, path: Path, hours: range = WEEK) 
 
     with (
         pa.output_stream(str(path), compression="gzip" if packed else None) as stream,
-        CSVWriter(stream, table(0).schema, write_options=WriteOptions(quoting_style="none", quoting_header="none")) as writer,
+        CSVWriter(
+            stream, table(0).schema, write_options=WriteOptions(quoting_style="none", quoting_header="none")
+        ) as writer,
     ):
         for t in steps:
             writer.write(table(t))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,8 @@ import shapely
 
 import zoomdiff
 from zoomdiff.context.uec import UEC
-from zoomdiff.diffusion.drdm import Plan
-from zoomdiff.errors import OptionError
+from zoomdiff.diffusion.drdm import DRDM, Plan
+from zoomdiff.errors import CheckpointError, OptionError
 from zoomdiff.levels import Hierarchy, Level
 from zoomdiff.pyramid import TrafficPyramid
 from zoomdiff.region import Region
@@ -50,13 +50,30 @@ class Recipe:
     context_sha256: str
     week_sha256: str
 
+    def inputs_with(self, *, map: str | None, population: Path | None) -> Inputs:
+        """The inputs, where files have moved. Raises OptionError if nobody tells the map."""
+        inputs = replace(
+            self.inputs,
+            map=map or self.inputs.map,
+            population=str(population) if population else self.inputs.population,
+        )
+        if inputs.map is None:
+            raise OptionError("The file to reproduce does not tell which map was used: give it as --map.")
+        return inputs
+
+    def check_weights(self, model: DRDM) -> None:
+        """Raises CheckpointError unless they are those of the file."""
+        if model.sha256 != self.weights_sha256:
+            raise CheckpointError(
+                f"The week was made by ZoomDiff {self.version} with other weights (SHA-256 "
+                f"{str(self.weights_sha256)[:12]}...): give those as --weights."
+            )
+
     def compare(self, pyramid: TrafficPyramid, uec: UEC) -> str:
         """A sentence: whether the week that was made again is the same, and if not, what may be the reason."""
         if week_sha256(pyramid) == self.week_sha256:
             return "The week is the same as that of the file, byte for byte."
-        if pyramid.provenance.get("weights_sha256") != self.weights_sha256:
-            reason = "these are other weights: give those of then as --weights"
-        elif context_sha256(uec) != self.context_sha256:
+        if context_sha256(uec) != self.context_sha256:
             reason = "the map or the population tells something else than then: give the files of then"
         elif self.version != zoomdiff.__version__:
             reason = f"it was made by ZoomDiff {self.version}, and this is {zoomdiff.__version__}"
