@@ -10,7 +10,7 @@ from zoomdiff.export.cells import WEEK
 from zoomdiff.export.formats import FORMATS, Job, to_bytes
 from zoomdiff.export.reproduce import Inputs
 from zoomdiff.levels import HOURS_PER_DAY
-from zoomdiff.pyramid import TrafficPyramid, human_bytes
+from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid, human_bytes
 
 LARGEST = 500e6  # bytes of one download: it is made in memory, and other users need some, too
 
@@ -67,15 +67,28 @@ def panel(
 
 def _window(week: TrafficPyramid, k: int, name: str, day: int) -> range:
     """The hours of the week to write, chosen by steps of level k; at first a day, or of a table the whole week."""
-    level = week.level(k)
-    first, last = 0, len(week.volumes[k]) - 1
+    hours, per_day, steps = week.level(k).hours, week.level(k).steps_per_day, len(week.volumes[k])
+    first, last = 0, steps - 1
     if name == "geojson-long":
-        first, last = day * level.steps_per_day, (day + 1) * level.steps_per_day - 1
-    first, last = st.select_slider(
-        "From and to (both included)",
-        range(len(week.volumes[k])),
-        (first, last),
-        format_func=partial(week.time_label, k),
-        key=f"download_window_{name}_{k}_{first}",
+        first, last = day * per_day, (day + 1) * per_day - 1
+    left, right = st.columns(2)
+    key = f"{name}_{k}_{first}"
+    first = left.selectbox(
+        "From", range(steps), first, format_func=lambda t: _clock(t * hours), key=f"download_from_{key}"
     )
-    return range(first * level.hours, (last + 1) * level.hours)
+    last = right.selectbox(
+        "To",
+        range(first, steps),
+        max(last - first, 0),
+        format_func=lambda t: _clock((t + 1) * hours, end=True),
+        key=f"download_to_{key}_{first}",
+    )
+    return range(first * hours, (last + 1) * hours)
+
+
+def _clock(hour: int, *, end: bool = False) -> str:
+    """An hour of the week for people: 'Tue 08:00'; a day begins at 'Tue 00:00', and its end is 'Tue 24:00'."""
+    day, of_day = divmod(hour, HOURS_PER_DAY)
+    if end and of_day == 0:
+        day, of_day = day - 1, HOURS_PER_DAY
+    return f"{WEEKDAYS[day]} {of_day:02d}:00"

@@ -1,5 +1,7 @@
-"""CSV, long: a row per cell and step, with units in the header."""
+"""CSV, long: a row per cell and step; `data.measurements` reads it, too."""
 
+import gzip
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from zoomdiff.region import Region
 
 DEGREE_DECIMALS = 7  # about 1 cm
 GZIP_ABOVE = 250_000  # rows, about 20 MB
+GZIP_LEVEL = 4
 
 
 def is_packed(region: Region, k: int, steps: int) -> bool:
@@ -23,19 +26,18 @@ def write_csv(pyramid: TrafficPyramid, k: int, path: Path, hours: range = WEEK) 
     """Level k in the hours of the week `hours`; through gzip where it `is_packed`."""
     cells, traffic = cells_of(pyramid.region, k), whole_bytes(pyramid, k)
     lon, lat = cells.lonlat.round(DEGREE_DECIMALS).T
-    place = {"row": cells.row, "col": cells.col, "h3": cells.h3, "lon_degrees": lon, "lat_degrees": lat}
+    place = {"row": cells.row, "col": cells.col, "h3": cells.h3, "lon": lon, "lat": lat}
     steps, times = steps_in(pyramid, k, hours), pyramid.times(k)
-    packed = is_packed(pyramid.region, k, len(steps))
 
     def table(t: int) -> pa.Table:
         start = np.full(len(lon), times[t].isoformat())
-        return pa.table({"time_local": start, **place, "traffic_bytes": traffic[t]})
+        return pa.table({"time": start, **place, "traffic_bytes": traffic[t]})
 
-    with (
-        pa.output_stream(str(path), compression="gzip" if packed else None) as stream,
-        CSVWriter(
-            stream, table(0).schema, write_options=WriteOptions(quoting_style="none", quoting_header="none")
-        ) as writer,
-    ):
+    with ExitStack() as stack:
+        file = stack.enter_context(path.open("wb"))
+        if is_packed(pyramid.region, k, len(steps)):  # without name and time, so that the same week has the same bytes
+            file = stack.enter_context(gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0))
+        plain = WriteOptions(quoting_style="none", quoting_header="none")
+        writer = stack.enter_context(CSVWriter(file, table(0).schema, write_options=plain))
         for t in steps:
             writer.write(table(t))

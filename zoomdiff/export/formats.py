@@ -129,7 +129,7 @@ FORMATS = {
         ".csv",
         "text/csv",
         lambda job, path: write_csv(job.week, job.k, path, job.hours),
-        lambda job: job.cells * job.chosen * (18 if is_packed(job.week.region, job.k, job.chosen) else 85),
+        lambda job: job.cells * job.chosen * (19 if is_packed(job.week.region, job.k, job.chosen) else 85),
         long=True,
     ),
     "png": Format(

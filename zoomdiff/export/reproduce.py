@@ -156,7 +156,9 @@ def _region(file: dict) -> Region:
     epsg, row, col = (int(file[name]) for name in ("epsg", "row", "col"))
     hierarchy = Hierarchy(tuple(Level(**level) for level in file["levels"]))
     region = Region(shapely.from_geojson(json.dumps(file["polygon"])), epsg, row, col, blocks == INSIDE, hierarchy)
-    if epsg // 100 not in (326, 327) or not 1 <= epsg % 100 <= 60 or not np.isfinite(region.bounds).all():
+    west, south, east, north = region.utm_bounds
+    on_earth = -1e6 < west < east < 2e6 and -1e6 < south < north < 1.1e7
+    if epsg // 100 not in (326, 327) or not 1 <= epsg % 100 <= 60 or not on_earth:
         raise ValueError("no place on Earth")
     return region
 
