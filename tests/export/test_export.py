@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import geopandas as gpd
@@ -225,6 +226,14 @@ def test_the_same_week_has_the_same_bytes_and_its_size_is_known_beforehand(name,
         data = to_bytes(one, name)
         assert name == "uec" or to_bytes(one, name) == data
         assert 1 / 3 < FORMATS[name].size(one) / len(data) < 3
+
+
+@pytest.mark.parametrize("name", ["netcdf", "cog", "png", "parquet"])
+def test_users_who_download_at_the_same_time_get_what_each_would_get_alone(name, job):
+    one = replace(job, k=1)
+    with ThreadPoolExecutor(4) as users:
+        files = list(users.map(lambda user: to_bytes(one, name), range(8)))
+    assert set(files) == {to_bytes(one, name)}
 
 
 def test_all_files_or_none(job, tmp_path, monkeypatch):
