@@ -1,7 +1,7 @@
 """A trained model as two files: weights (safetensors) and, beside them, a JSON that a person can read."""
 
+import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import CheckpointError
+from zoomdiff.files import whole_file
 from zoomdiff.inputs import INPUTS
 from zoomdiff.levels import S4T4, Hierarchy, Level
 
@@ -37,19 +38,16 @@ def save_model(model: DRDM, path: Path, **notes) -> None:
         "inputs": INPUTS,
         **notes,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    save_file(model.network.state_dict(), part)
-    os.replace(part, path)
-    part.write_text(json.dumps(about, indent=1))
-    os.replace(part, path.with_suffix(".json"))
+    with whole_file(path, "The weights") as weights, whole_file(path.with_suffix(".json"), "The weights") as text:
+        save_file(model.network.state_dict(), weights)
+        text.write_text(json.dumps(about, indent=1))
 
 
 def load_model(path: Path = SHIPPED, device: str = "auto") -> DRDM:
     """The model of `path`, ready to sample. Raises CheckpointError if it is missing, damaged, or of another kind."""
     try:
         about = json.loads(path.with_suffix(".json").read_text())
-        weights = load_file(path)
+        weights, sha256 = load_file(path), hashlib.sha256(path.read_bytes()).hexdigest()
         if about["inputs"] != INPUTS:
             raise CheckpointError(
                 f"The weights {path.name} expect other map classes or presets: train again with this version."
@@ -64,4 +62,4 @@ def load_model(path: Path = SHIPPED, device: str = "auto") -> DRDM:
         raise CheckpointError(f"The weights {path} cannot be read: {error.strerror or 'no such file'}.") from error
     except (ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"The weights {path.name} or their JSON are damaged: restore both files.") from error
-    return DRDM(network.to(pick_device(device)).eval(), prior)
+    return DRDM(network.to(pick_device(device)).eval(), prior, sha256)

@@ -1,7 +1,7 @@
 """The command line: `python -m zoomdiff generate`, `refine`, `context`, `train`, `split` and `realism`."""
 
+import json
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,17 +10,18 @@ import typer
 from tqdm import tqdm
 
 import zoomdiff
+from zoomdiff.bars import download_bar, stage_bars
 from zoomdiff.errors import OptionError, ZoomDiffError
 
 if TYPE_CHECKING:
-    from zoomdiff.context import UEC, MapLayers
-    from zoomdiff.levels import Hierarchy
-    from zoomdiff.pyramid import TrafficPyramid
+    from zoomdiff.context import MapLayers
+    from zoomdiff.export.formats import Job
     from zoomdiff.region import Region
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, no_args_is_help=True, help=zoomdiff.__doc__)
 
 BAD_INPUT = 2  # exit code
+OF_THE_FILE = ("bbox", "region", "residents", "scenario", "steps", "seed", "preset")  # what --reproduce decides
 
 # Options that several commands have.
 MAP = Annotated[
@@ -38,10 +39,15 @@ POPULATION = Annotated[
     Path | None, typer.Option(help="GeoTIFF with people per pixel (GHS-POP, WorldPop); default: an estimate.")
 ]
 RESIDENTS = Annotated[float | None, typer.Option(help="People who live in the region, if you know.")]
+STEPS = Annotated[str, typer.Option(help="fast, full, or a number of steps per level.")]
+PRESET = Annotated[str, typer.Option(help="Whose habits the people have: china or europe.")]
+WEIGHTS = Annotated[Path | None, typer.Option(help="Weights of your own; default: the shipped ones.")]
+DEVICE = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 
 
 @app.command()
 def generate(
+    ctx: typer.Context,
     map_: MAP = "helsinki",
     bbox: BBOX = None,
     region: REGION = None,
@@ -50,36 +56,71 @@ def generate(
     scenario: Annotated[
         Path | None, typer.Option(help="What if: a GeoJSON file of edits of the map, see docs/scenarios.md.")
     ] = None,
-    steps: Annotated[str, typer.Option(help="fast, full, or a number of steps per level.")] = "fast",
+    steps: STEPS = "fast",
     seed: Annotated[int, typer.Option(help="The same seed gives the same traffic.")] = 0,
-    preset: Annotated[str, typer.Option(help="Whose habits the people have: china or europe.")] = "europe",
-    out: Annotated[Path, typer.Option(help="Folder for the four GeoJSON files.")] = Path("out"),
+    preset: PRESET = "europe",
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("out"),
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="One or more of geojson, geojson-long, parquet, netcdf, cog, csv, png, uec, reproduce; docs/files.md.",
+        ),
+    ] = "geojson",
+    hours: Annotated[
+        str, typer.Option(help="Hours of the week in geojson-long and csv, such as 24-48 for Tuesday.")
+    ] = "0-168",
+    reproduce: Annotated[
+        Path | None,
+        typer.Option(help="Make the week of a reproduce.json again; --map and --population say where its files are."),
+    ] = None,
     max_km2: MAX_KM2 = 150.0,
-    weights: Annotated[Path | None, typer.Option(help="Weights of your own; default: the shipped ones.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+    weights: WEIGHTS = None,
+    device: DEVICE = "auto",
     compile_: Annotated[
         bool, typer.Option("--compile", help="Compile the network: a minute first, then twice as fast.")
     ] = False,
 ) -> None:
-    """Generate one week of traffic of a region and write it as GeoJSON, one file per level."""
+    """Generate one week of traffic of a region and write it, by default as GeoJSON, one file per level."""
     # Imported here, so that --help and usage errors come at once.
     from zoomdiff.checkpoint import SHIPPED, load_model
     from zoomdiff.context import build_uec
     from zoomdiff.context.scenario import Scenario, apply, read_scenario
+    from zoomdiff.data.maps import find_map
     from zoomdiff.device import compile_network
+    from zoomdiff.export.formats import Job, parse_formats, parse_hours
+    from zoomdiff.export.reproduce import Inputs, read_reproduce
     from zoomdiff.generate import generate as run
 
-    edits = read_scenario(scenario) if scenario else Scenario()
-    layers, frame = _place(map_, bbox, region, max_km2)
-    uec = apply(build_uec(layers, frame, population=population, residents=residents), edits)
+    names, window = parse_formats(formats), parse_hours(hours)
+    if reproduce:
+        for name in set(OF_THE_FILE) & set(_given(ctx)):
+            raise OptionError(f"--{name} comes from the file of --reproduce: leave it out.")
+        recipe = read_reproduce(reproduce)
+        inputs = recipe.inputs_with(map=map_ if "map_" in _given(ctx) else None, population=population)
+        settings, frame = recipe.settings, recipe.region
+        edits = read_scenario(json.dumps(inputs.scenario)) if inputs.scenario else Scenario()
+        layers = find_map(inputs.map, None if inputs.whole_map else frame.bounds, download_bar())
+    else:
+        edits = read_scenario(scenario) if scenario else Scenario()
+        drawn = json.loads(scenario.read_bytes()) if scenario else None
+        inputs = Inputs(map_, not (bbox or region), population and str(population), residents, drawn)
+        settings = {"steps": steps, "seed": seed, "preset": preset}
+        layers, frame = _place(map_, bbox, region, max_km2)
+    uec = apply(build_uec(layers, frame, population=inputs.population, residents=inputs.residents), edits)
     model = load_model(weights or SHIPPED, device)
+    if reproduce:
+        recipe.check_weights(model)
     if compile_:
         compile_network(model.network, model.device)
 
     started = time.monotonic()
-    pyramid = run(model, uec, steps=steps, seed=seed, preset=preset, on_step=stage_bars(frame.hierarchy))
-    changed = f" with {scenario.name}" if scenario else ""
-    _write(pyramid, out, uec, f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}){changed}, generated", started)
+    pyramid = run(model, uec, **settings, on_step=stage_bars(frame.hierarchy))
+    changed = f" with {scenario.name if scenario else 'its scenario'}" if edits.edits else ""
+    job = Job(pyramid, uec, hours=window, inputs=inputs)
+    _write(job, names, out, f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}){changed}, generated", started)
+    if reproduce:
+        typer.echo(recipe.compare(pyramid, uec))
 
 
 @app.command()
@@ -100,12 +141,12 @@ def refine(
     fill: Annotated[str | None, typer.Option(help="Missing values: interpolate, or a number such as 0.")] = None,
     population: POPULATION = None,
     residents: RESIDENTS = None,
-    steps: Annotated[str, typer.Option(help="fast, full, or a number of steps per level.")] = "fast",
+    steps: STEPS = "fast",
     seed: Annotated[int, typer.Option(help="The same seed gives the same detail.")] = 0,
-    preset: Annotated[str, typer.Option(help="Whose habits the people have: china or europe.")] = "europe",
+    preset: PRESET = "europe",
     out: Annotated[Path, typer.Option(help="Folder for the four GeoJSON files.")] = Path("refined"),
-    weights: Annotated[Path | None, typer.Option(help="Weights of your own; default: the shipped ones.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+    weights: WEIGHTS = None,
+    device: DEVICE = "auto",
 ) -> None:
     """Refine known or measured traffic to all finer levels, without training; what is known stays as it is."""
     from zoomdiff.checkpoint import SHIPPED, load_model
@@ -114,6 +155,7 @@ def refine(
     from zoomdiff.data.maps import find_map
     from zoomdiff.data.measurements import read_measurements
     from zoomdiff.export import read_geojson
+    from zoomdiff.export.formats import Job
     from zoomdiff.generate import refine as run
 
     if bbox or region:
@@ -131,8 +173,8 @@ def refine(
     model = load_model(weights or SHIPPED, device)
     started, bars = time.monotonic(), stage_bars(frame.hierarchy)
     pyramid = run(model, uec, known.volumes, known.level, steps=steps, seed=seed, preset=preset, on_step=bars)
-    pyramid = hold(pyramid, known) if bbox or region else pyramid
-    _write(pyramid, out, uec, f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}), refined", started)
+    job = Job(hold(pyramid, known) if bbox or region else pyramid, uec)
+    _write(job, ("geojson",), out, f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}), refined", started)
 
 
 @app.command()
@@ -178,16 +220,26 @@ def _place(map_: str, bbox: str | None, region: Path | None, max_km2: float) -> 
     return layers, frame or Region.from_bbox(layers.extent, max_km2=max_km2)
 
 
-def _write(pyramid: "TrafficPyramid", out: Path, uec: "UEC", what: str, started: float) -> None:
-    """Write the files and say what is in them."""
-    from zoomdiff.export import write_geojson
+def _given(ctx: typer.Context) -> list[str]:
+    """The parameters that stand on the command line."""
+    return [name for name in ctx.params if ctx.get_parameter_source(name).name == "COMMANDLINE"]
+
+
+def _write(job: "Job", names: tuple[str, ...], out: Path, what: str, started: float) -> None:
+    """Write the files of the formats `names` and say what is in them."""
+    from zoomdiff.export.formats import write_files
     from zoomdiff.pyramid import human_bytes
 
-    paths = write_geojson(pyramid, out)
-    for note in uec.notes:
+    pyramid, paths = job.week, write_files(job, out, names)
+    for note in job.uec.notes:
         typer.echo(f"Note: {note}")
     typer.echo(f"{what} in {time.monotonic() - started:.1f} s")
-    for k, path in enumerate(paths):
+    told = {None}
+    for path, k in paths.items():
+        if k in told:
+            typer.echo(f"{path}: a file of {human_bytes(path.stat().st_size)}")
+            continue
+        told.add(k)
         steps_k, rows, cols = pyramid.volumes[k].shape
         typer.echo(
             f"{path}: {steps_k} steps x {rows} x {cols} cells, {human_bytes(pyramid.total(k))} in the week, "
@@ -223,7 +275,7 @@ def train(
         str | None,
         typer.Option(help="TOML file with any of these and more, or one of assets/configs by name: shipped, quick."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+    device: DEVICE = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out; same options.")] = False,
 ) -> None:
     """Train the model on the reference city, simulated on real and procedural maps."""
@@ -333,43 +385,6 @@ def realism(
     for name in samples:
         good, of, missed = rows_inside(table, name)
         typer.echo(f"{name}: {good} of {of} rows inside" + (f"; outside: {', '.join(missed)}" if missed else ""))
-
-
-def stage_bars(hierarchy: "Hierarchy") -> Callable[[int, int, int], None]:
-    """An `on_step` for `generate` that shows a progress bar per stage."""
-    bar = None
-
-    def on_step(k: int, step: int, steps: int) -> None:
-        nonlocal bar
-        if step == 1:
-            words = f"Stage {k + 1} of {len(hierarchy)}: {hierarchy[k].title}"
-            bar = tqdm(total=steps, desc=f"{words:42}", bar_format="{desc} {bar} step {n_fmt} of {total_fmt} {elapsed}")
-        bar.update()
-        if step == steps:
-            bar.close()
-
-    return on_step
-
-
-def download_bar() -> Callable[[str, float | None], None]:
-    """An `on_progress` for `find_map`: a bar for each thing that is done to get a map, where one is downloaded."""
-    bar, doing = None, None
-
-    def on_progress(what: str, share: float | None) -> None:
-        nonlocal bar, doing
-        if what != doing:
-            if bar is not None:
-                bar.close()
-            bar, doing = (
-                tqdm(total=100, desc=f"{what:42}", bar_format="{desc} {bar} {percentage:3.0f} % {elapsed}"),
-                what,
-            )
-        if share is not None:
-            bar.update(100 * share - bar.n)
-        if share == 1:
-            bar.close()
-
-    return on_progress
 
 
 def main() -> None:

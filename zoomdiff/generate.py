@@ -65,7 +65,7 @@ def ensemble(
         finest = conserve([levels[0].astype(np.float64), *levels[1:]], model.hierarchy, "top_down")[-1]
         # Whole bytes: their sums are exact in float64, so the levels agree to the last byte.
         volumes = model.hierarchy.pyramid(np.round(finest))
-        about = _provenance(uec, seed, steps, preset, gaps(levels, model.hierarchy))
+        about = _provenance(model, uec, seed, steps, preset, plan, gaps(levels, model.hierarchy))
         pyramids.append(TrafficPyramid(uec.region, tuple(volumes), about))
     return pyramids
 
@@ -112,7 +112,7 @@ def refine(
     raw = _run(model, uec, [seed], plan, preset, given=(k, volumes), on_step=on_step, on_level=on_level)
     levels = [volumes, *(x[0].astype(np.float64) for x in raw)]
     finer = Hierarchy(hierarchy.levels[k:])
-    about = _provenance(uec, seed, steps, preset, gaps(levels, finer)) | {"refined_from": level}
+    about = _provenance(model, uec, seed, steps, preset, plan, gaps(levels, finer)) | {"refined_from": level}
     coarser = [aggregate(volumes, *hierarchy.between(i, k)) for i in range(k)]
     return TrafficPyramid(region, (*coarser, *conserve(levels, finer, "top_down")), about)
 
@@ -166,12 +166,16 @@ def _run(
     return raw
 
 
-def _provenance(uec: UEC, seed: int, steps: str | int | Plan, preset: str, gap: list[float]) -> dict:
+def _provenance(
+    model: DRDM, uec: UEC, seed: int, steps: str | int | Plan, preset: str, plan: Plan, gap: list[float]
+) -> dict:
     return {
         "zoomdiff": zoomdiff.__version__,
+        "weights_sha256": model.sha256,
         "seed": seed,
         "steps": asdict(steps) if isinstance(steps, Plan) else steps,
         "preset": preset,
+        "guidance": plan.guidance,
         "gap_before_conservation": [round(g, 4) for g in gap],
         "sources": list(uec.sources),
         "notes": list(uec.notes),

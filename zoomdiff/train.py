@@ -24,6 +24,7 @@ from zoomdiff.diffusion.design import setting
 from zoomdiff.diffusion.drdm import DRDM, hnap_loss
 from zoomdiff.errors import OptionError
 from zoomdiff.export import read_geojson
+from zoomdiff.files import whole_file
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 
@@ -219,6 +220,6 @@ def train(
                 "seconds": seconds,
                 "log": log,
             }
-            torch.save(state, state_file.with_suffix(".part"))
-            state_file.with_suffix(".part").replace(state_file)
+            with whole_file(state_file, "The state of the run") as part:
+                torch.save(state, part)
     return out / SHIPPED.name

@@ -15,7 +15,7 @@ from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
 from zoomdiff.context.netcdf import read_netcdf, to_dataset, write_netcdf
 from zoomdiff.context.uec import STRUCTURE
-from zoomdiff.errors import MapError
+from zoomdiff.errors import MapError, OptionError
 from zoomdiff.levels import S4T4, Hierarchy
 from zoomdiff.region import Region
 
@@ -170,10 +170,10 @@ def test_nothing_is_left_of_a_failed_writing(failure, uec, tmp_path, monkeypatch
         raise failure
 
     monkeypatch.setattr(xr.Dataset, "to_netcdf", full)
-    with pytest.raises(MapError, match=r"cannot be written to .*(No space left|HDF error)"):
+    with pytest.raises(OptionError, match=r"cannot be written to .*(No space left|HDF error)"):
         write_netcdf(uec, path)
     assert path.read_bytes() == b"what was there before" and [p.name for p in tmp_path.iterdir()] == ["uec.nc"]
     monkeypatch.undo()
     (tmp_path / "file").write_text("")
-    with pytest.raises(MapError, match="cannot be written"):
+    with pytest.raises(OptionError, match="cannot be written"):
         write_netcdf(replace(uec, notes=()), tmp_path / "file" / "uec.nc")

@@ -1,7 +1,7 @@
 """The urban context as a file for others: NetCDF with CF 1.11 metadata, which xarray, GDAL, QGIS and Panoply open."""
 
 import json
-import os
+import threading
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +13,14 @@ import xarray as xr
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
 from zoomdiff.context.uec import STRUCTURE, UEC
 from zoomdiff.errors import MapError
-from zoomdiff.levels import Hierarchy, Level
+from zoomdiff.files import whole_file
+from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, Level
 from zoomdiff.pyramid import WEEK_START
 from zoomdiff.region import Region
 
 CRS_NAME = "spatial_ref"  # the name that GDAL and rioxarray look for
 PACK = {"zlib": True, "complevel": 4, "shuffle": True}
+HDF5 = threading.Lock()  # its library must not be used by several threads at once
 EPOCH = f"hours since {WEEK_START:%Y-%m-%d %H:%M:%S}"
 
 
@@ -30,14 +32,6 @@ def to_dataset(uec: UEC) -> xr.Dataset:
     the date of making are attributes. What `read_netcdf` needs besides stands in the attributes of `inside`.
     """
     region = uec.region
-    centres = region.utm_centres()
-    west, _, _, north = region.utm_bounds
-    side = region.hierarchy.finest.side
-    crs = region.crs.to_cf() | {"GeoTransform": f"{west} {side} 0 {north} 0 {-side}"}
-    axes = {
-        name: (name, values, {"standard_name": f"projection_{name}_coordinate", "axis": name.upper(), "units": "m"})
-        for name, values in (("x", centres[0, :, 0]), ("y", centres[:, 0, 1]))
-    }
     where = {
         "long_name": "cell belongs to the region",
         "flag_values": np.array([0, 1], np.int8),
@@ -64,7 +58,6 @@ def to_dataset(uec: UEC) -> xr.Dataset:
         "units": "1",
         "comment": uec.sources[-1] if uec.sources else "",
     }
-    time = {"standard_name": "time", "long_name": "local time of a nominal week", "axis": "T"}
     dataset = xr.Dataset(
         {
             "structure": (("channel", "y", "x"), uec.structure, structure),
@@ -78,16 +71,10 @@ def to_dataset(uec: UEC) -> xr.Dataset:
                 {"long_name": "region as asked for, GeoJSON"},
             ),
         },
-        coords=axes
+        coords=coordinates(region)
         | {
-            "time": (
-                "time",
-                np.datetime64(WEEK_START, "ns") + np.arange(len(uec.population)) * np.timedelta64(1, "h"),
-                time,
-            ),
             "channel": ("channel", list(STRUCTURE), {"long_name": "what is measured"}),
             "category": ("category", list(POI_CATEGORIES), {"long_name": "kind of place"}),
-            CRS_NAME: ((), 0, crs),
         },
         attrs={
             "Conventions": "CF-1.11",
@@ -101,27 +88,49 @@ def to_dataset(uec: UEC) -> xr.Dataset:
     for name in ("structure", "aoi", "poi", "population", "inside"):
         # In the encoding: xarray would take an attribute of that name for its own, and the CRS would be lost.
         dataset[name].encoding = {"grid_mapping": CRS_NAME, **PACK}
-    for name in ("x", "y"):
-        dataset[name].encoding = {"_FillValue": None}  # CF: coordinates have no missing values
-    dataset["time"].encoding = {"units": EPOCH, "dtype": "int32", "_FillValue": None}
     return dataset
 
 
-def write_netcdf(uec: UEC, path: str | Path) -> Path:
-    """Write the context to a NetCDF-4 file, whole or not at all; returns the path. Raises MapError."""
-    path = Path(path)
-    part = path.with_name(f"{path.name}.part")
+def coordinates(region: Region, k: int = -1) -> dict[str, xr.Variable]:
+    """The CF coordinates of a region's frame at level k: x, y, time, and the CRS as a grid mapping."""
+    level = region.hierarchy[k]
+    centres = region.utm_centres(k)
+    west, _, _, north = region.utm_bounds
+    crs = region.crs.to_cf() | {"GeoTransform": f"{west} {level.side} 0 {north} 0 {-level.side}"}
+    hours = np.arange(0, HOURS_PER_WEEK, level.hours).astype("timedelta64[h]")
+    bare = {"_FillValue": None}  # CF: coordinates have no missing values
+    axes = {
+        name: xr.Variable(
+            name,
+            values,
+            {"standard_name": f"projection_{name}_coordinate", "axis": name.upper(), "units": "m"},
+            bare,
+        )
+        for name, values in (("x", centres[0, :, 0]), ("y", centres[:, 0, 1]))
+    }
+    time = xr.Variable(
+        "time",
+        np.datetime64(WEEK_START, "ns") + hours,
+        {"standard_name": "time", "long_name": "local time of a nominal week", "axis": "T"},
+        bare | {"units": EPOCH, "dtype": "int32"},
+    )
+    return axes | {"time": time, CRS_NAME: xr.Variable((), 0, crs)}
+
+
+def save(dataset: xr.Dataset, path: Path) -> None:
+    """Write a NetCDF-4 file. Raises OSError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            to_dataset(uec).to_netcdf(part, engine="netcdf4", format="NETCDF4")
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except (OSError, RuntimeError) as error:  # netCDF4 raises RuntimeError where HDF5 fails, as on a full disk
-        reason = getattr(error, "strerror", None) or error
-        raise MapError(f"The context cannot be written to {path}: {reason}.") from error
-    return path
+        with HDF5:
+            dataset.to_netcdf(path, engine="netcdf4", format="NETCDF4")
+    except RuntimeError as error:  # netCDF4 raises it where HDF5 fails, as on a full disk
+        raise OSError(str(error)) from error
+
+
+def write_netcdf(uec: UEC, path: str | Path) -> Path:
+    """Write the context to a NetCDF-4 file, whole or not at all; returns the path. Raises OptionError."""
+    with whole_file(path, "The context") as part:
+        save(to_dataset(uec), part)
+    return Path(path)
 
 
 def read_netcdf(path: str | Path) -> UEC:
@@ -130,7 +139,8 @@ def read_netcdf(path: str | Path) -> UEC:
     if not path.is_file():
         raise MapError(f"There is no context file {path}: check the path.")
     try:
-        file = xr.load_dataset(path, engine="netcdf4", decode_cf=False)
+        with HDF5:
+            file = xr.load_dataset(path, engine="netcdf4", decode_cf=False)
         region = _region(file)
         uec = UEC(
             region=region,

@@ -1,14 +1,14 @@
 """A picture of an urban context: houses and roads, use of the ground, places, people by night and at noon."""
 
 import io
-import os
 import textwrap
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, ListedColormap, LogNorm, Normalize, to_rgba
+from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap, LogNorm, Normalize, to_rgba
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -18,8 +18,10 @@ from PIL import Image
 from zoomdiff.context.classes import AOI_CLASSES, AOI_COLOURS, AOI_INDEX, POI_CATEGORIES, POI_COLOURS, ROAD_CLASSES
 from zoomdiff.context.uec import STRUCTURE, UEC
 from zoomdiff.errors import OptionError
+from zoomdiff.files import whole_file
+from zoomdiff.region import Region
 
-PAPER, INK, WATER, RAIL = "#f6f4f0", "#2b2b33", "#a9cfe8", "#1c1030"
+PAPER, INK, SMALL, WATER, RAIL = "#f6f4f0", "#2b2b33", "#555555", "#a9cfe8", "#1c1030"
 HOUSE, ROAD, MAIN_ROAD, SHADE = "#9c4221", "#5c7f99", "#e0a100", "#b9b2a6"
 NIGHT, NOON = 2 * 24 + 3, 2 * 24 + 12  # a Wednesday
 ROAD_FULL, RAIL_FULL = 200.0, 150.0  # metres of line in a cell at which its colour is full
@@ -36,20 +38,15 @@ def plot_uec(uec: UEC, title: str) -> Figure:
 
     Not pyplot: the figure belongs to the caller and is drawn on whichever thread.
     """
-    height, width = _size(uec)
+    height, width = _size(uec.region)
     w, h = PANEL * min(1, width / height), PANEL * min(1, height / width)
     w, h = max(w, SHORTEST), max(h, SHORTEST)
     figure = Figure(figsize=(3 * w + 0.6, 2 * h + 3.4), dpi=DPI, layout="constrained", facecolor="white")
     figure.get_layout_engine().set(rect=(0.008, 0.008, 0.984, 0.984))
-    lon, lat = np.reshape(uec.region.bounds, (2, 2)).mean(0)
-    side = uec.region.hierarchy.finest.side
-    figure.suptitle(title, x=0.012, ha="left", fontsize=20, weight="bold", color=INK)
-    where = (
-        f"{uec.region.km2:,.3g} km² in {width:.1f} x {height:.1f} km around {abs(lat):.3f}° {'SN'[int(lat > 0)]}, "
-        f"{abs(lon):.3f}° {'WE'[int(lon > 0)]}. Cells of {side:g} x {side:g} m, EPSG:{uec.region.epsg}, north is up."
-    )
-    text = textwrap.wrap(" ".join((where, *uec.sources, *uec.notes)), int(14 * figure.get_figwidth()))
-    figure.supxlabel("\n".join(text), x=0.012, ha="left", fontsize=9, color="#555555")
+    # parse_math: names of people's files are no formulas, whatever signs they have.
+    figure.suptitle(title, x=0.012, ha="left", fontsize=20, weight="bold", color=INK, parse_math=False)
+    text = textwrap.wrap(" ".join((place_words(uec.region), *uec.sources, *uec.notes)), int(14 * figure.get_figwidth()))
+    figure.supxlabel("\n".join(text), x=0.012, ha="left", fontsize=9, color=SMALL, parse_math=False)
     (structure, aoi, words), (poi, night, noon) = figure.subplots(2, 3)
     _structure(structure, uec)
     _aoi(aoi, uec)
@@ -64,37 +61,44 @@ def write_plot(uec: UEC, path: str | Path, title: str) -> Path:
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise OptionError(f"The picture {path.name} must be a PNG: give a name that ends in .png.")
-    drawn = io.BytesIO()
-    plot_uec(uec, title).savefig(drawn, format="png")
-    picture = Image.open(drawn).convert("RGB")
-    part = path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            picture.save(part, format="PNG", optimize=True)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise OptionError(f"The picture cannot be written to {path}: {error.strerror}.") from error
+    with whole_file(path, "The picture") as part:
+        save_png(plot_uec(uec, title), part)
     return path
 
 
-def _map(axes: Axes, uec: UEC, title: str, *, ground: bool = True) -> None:
+def save_png(figure: Figure, path: Path) -> None:
+    """Write a figure as a small PNG."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    Image.open(drawn).convert("RGB").save(path, format="PNG", optimize=True)
+
+
+def place_words(region: Region, k: int = -1) -> str:
+    """Where a region is, and how large its cells are at level k."""
+    height, width = _size(region)
+    lon, lat = np.reshape(region.bounds, (2, 2)).mean(0)
+    side = region.hierarchy[k].side
+    return (
+        f"{region.km2:,.3g} km² in {width:.1f} x {height:.1f} km around {abs(lat):.3f}° {'SN'[int(lat > 0)]}, "
+        f"{abs(lon):.3f}° {'WE'[int(lon > 0)]}. Cells of {side:g} x {side:g} m, EPSG:{region.epsg}, north is up."
+    )
+
+
+def base_map(axes: Axes, uec: UEC, title: str, *, ground: bool = True) -> None:
     """An empty map of the region in kilometres, with its water and a scale bar."""
-    height, width = _size(uec)
+    height, width = _size(uec.region)
     axes.set(xlim=(0, width), ylim=(0, height), aspect="equal", anchor="N", xticks=[], yticks=[])
     axes.set_title(title, loc="left", fontsize=13, color=INK)
     axes.spines[:].set_visible(False)
-    _image(axes, uec, np.ones(uec.region.shape), ListedColormap([PAPER]))
+    draw_cells(axes, uec.region, np.ones(uec.region.shape), ListedColormap([PAPER]))
     if ground:
-        _image(axes, uec, (uec.aoi == AOI_INDEX["water"]).astype(float), _fade(WATER))
+        draw_cells(axes, uec.region, (uec.aoi == AOI_INDEX["water"]).astype(float), fade(WATER))
     bar = max([b for b in SCALE_BARS if b / 1000 <= 0.3 * width], default=SCALE_BARS[0])
     x, y = 0.03 * width, 0.03 * height
     words = f"{bar} m" if bar < 1000 else f"{bar // 1000} km"
     halo = {"path_effects": [withStroke(linewidth=5, foreground=PAPER)], "zorder": 5}
     axes.plot([x, x + bar / 1000], [y, y], color=INK, lw=3, solid_capstyle="butt", **halo)
-    axes.annotate(words, (x, y), (0, 4), textcoords="offset points", fontsize=9, color=INK, **halo)
+    axes.annotate(words, (x, y), (0, 6), textcoords="offset points", fontsize=9, color=INK, **halo)
 
 
 def _structure(axes: Axes, uec: UEC) -> None:
@@ -102,11 +106,11 @@ def _structure(axes: Axes, uec: UEC) -> None:
     cover = 100 * uec.structure[STRUCTURE.index("building_cover")]
     roads = side * uec.structure[[STRUCTURE.index(name) for name in ROAD_CLASSES if name != "path"]].sum(0)
     main = side * uec.structure[[STRUCTURE.index(name) for name in MAIN_ROADS]].sum(0) >= MAIN_ROAD_SHOWN
-    _map(axes, uec, "Houses and roads")
-    streets = _image(axes, uec, roads, _fade(ROAD, 0.8), Normalize(0, ROAD_FULL))
-    houses = _image(axes, uec, cover, _fade(HOUSE, 0.95), Normalize(0, 80))
-    _image(axes, uec, main.astype(float), _fade(MAIN_ROAD))
-    _image(axes, uec, side * uec.structure[STRUCTURE.index("rail")], _fade(RAIL), Normalize(0, RAIL_FULL))
+    base_map(axes, uec, "Houses and roads")
+    streets = draw_cells(axes, uec.region, roads, fade(ROAD, 0.8), Normalize(0, ROAD_FULL))
+    houses = draw_cells(axes, uec.region, cover, fade(HOUSE, 0.95), Normalize(0, 80))
+    draw_cells(axes, uec.region, main.astype(float), fade(MAIN_ROAD))
+    draw_cells(axes, uec.region, side * uec.structure[STRUCTURE.index("rail")], fade(RAIL), Normalize(0, RAIL_FULL))
     bars = {"location": "bottom", "shrink": 0.8, "aspect": 40, "pad": 0.01, "panchor": False, "extend": "max"}
     axes.figure.colorbar(streets, ax=axes, label="road, m per cell (without paths)", **bars)
     axes.figure.colorbar(houses, ax=axes, label="ground under buildings, % of the cell", **bars)
@@ -114,19 +118,19 @@ def _structure(axes: Axes, uec: UEC) -> None:
 
 def _aoi(axes: Axes, uec: UEC) -> None:
     colours = [to_rgba(AOI_COLOURS.get(name, PAPER)) for name in AOI_CLASSES]
-    _map(axes, uec, "Main use of the ground", ground=False)
-    _image(axes, uec, uec.aoi.astype(float), ListedColormap(colours), Normalize(-0.5, len(colours) - 0.5))
+    base_map(axes, uec, "Main use of the ground", ground=False)
+    draw_cells(axes, uec.region, uec.aoi.astype(float), ListedColormap(colours), Normalize(-0.5, len(colours) - 0.5))
 
 
 def _poi(axes: Axes, uec: UEC) -> None:
     """One dot per point of interest, somewhere in its cell."""
-    _map(axes, uec, "Points of interest")
-    _image(axes, uec, uec.structure[STRUCTURE.index("building_cover")], _fade(SHADE, 0.8))
+    base_map(axes, uec, "Points of interest")
+    draw_cells(axes, uec.region, uec.structure[STRUCTURE.index("building_cover")], fade(SHADE, 0.8))
     counts = np.rint(uec.poi * uec.region.mask()).astype(int)
     kind, row, col = (np.repeat(index, counts[counts > 0]) for index in np.nonzero(counts))
     within = np.random.default_rng(0).random((2, len(kind)))
     km = uec.region.hierarchy.finest.side / 1000
-    x, y = (col + within[0]) * km, _size(uec)[0] - (row + within[1]) * km
+    x, y = (col + within[0]) * km, _size(uec.region)[0] - (row + within[1]) * km
     order = np.random.default_rng(1).permutation(len(kind))  # so that no kind lies on top of all others
     colours = np.array([to_rgba(POI_COLOURS[name]) for name in POI_CATEGORIES])[kind[order]]
     size = np.clip(20_000 / max(len(kind), 1), 4.0, 14.0)
@@ -140,8 +144,8 @@ def _people(night: Axes, noon: Axes, uec: UEC) -> None:
     norm = LogNorm(top / 1000, top)
     for axes, hour, words in ((night, NIGHT, "3:00"), (noon, NOON, "12:00")):
         people = uec.population[hour]
-        _map(axes, uec, f"People, Wednesday {words}: {people[inside].sum():,.0f}")
-        drawn = _image(axes, uec, np.maximum(people, top / 1e6), _ramp(), norm)
+        base_map(axes, uec, f"People, Wednesday {words}: {people[inside].sum():,.0f}")
+        drawn = draw_cells(axes, uec.region, np.maximum(people, top / 1e6), _ramp(), norm)
     bar = {"location": "bottom", "shrink": 0.5, "aspect": 50, "pad": 0.01, "panchor": False, "extend": "both"}
     night.figure.colorbar(drawn, ax=[night, noon], label="people per cell", format="{x:g}", **bar)
 
@@ -178,23 +182,25 @@ def _legends(axes: Axes, uec: UEC) -> None:
         axes.add_artist(Legend(axes, handles, labels, title=title, bbox_to_anchor=place, borderaxespad=0, **look))
 
 
-def _image(axes: Axes, uec: UEC, values: np.ndarray, colours, norm: Normalize | None = None):
-    """Values (H, W) of the region's cells, nothing outside of it."""
-    height, width = _size(uec)
-    shown = np.ma.array(values, mask=~uec.region.mask())
+def draw_cells(
+    axes: Axes, region: Region, values: np.ndarray, colours: Colormap, norm: Normalize | None = None, k: int = -1
+) -> AxesImage:
+    """Values (H_k, W_k) of the region's cells at level k, nothing outside of it."""
+    height, width = _size(region)
+    shown = np.ma.array(values, mask=~region.mask(k))
     return axes.imshow(
         shown, cmap=colours, norm=norm or Normalize(0, 1), extent=(0, width, 0, height), interpolation="nearest"
     )
 
 
-def _size(uec: UEC) -> tuple[float, float]:
+def _size(region: Region) -> tuple[float, float]:
     """Kilometres (south to north, west to east) of the frame."""
-    side = uec.region.hierarchy.finest.side / 1000
-    height, width = uec.region.shape
+    side = region.hierarchy.finest.side / 1000
+    height, width = region.shape
     return height * side, width * side
 
 
-def _fade(colour: str, most: float = 1.0) -> ListedColormap:
+def fade(colour: str, most: float = 1.0) -> ListedColormap:
     """From nothing to a colour of opacity `most`, quickly at first, so that little is seen, too."""
     opacity = most * np.linspace(0, 1, SHADES) ** 0.7
     return ListedColormap([(*to_rgba(colour)[:3], alpha) for alpha in opacity])

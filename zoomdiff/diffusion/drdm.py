@@ -53,10 +53,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class DRDM:
-    """A trained model: the network and the prior it was trained with. Samplers only see `denoiser`."""
+    """A trained model: the network and the prior it was trained with. Samplers only see `denoiser`.
+
+    sha256  of the file that the weights came from; None where they came from no file
+    """
 
     network: DayTokenNetwork
     prior: ResidualPrior
+    sha256: str | None = None
 
     @property
     def hierarchy(self) -> Hierarchy:

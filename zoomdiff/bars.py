@@ -1,0 +1,46 @@
+"""Progress bars of the command line."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from zoomdiff.levels import Hierarchy
+
+
+def stage_bars(hierarchy: "Hierarchy") -> Callable[[int, int, int], None]:
+    """An `on_step` for `generate` that shows a progress bar per stage."""
+    bar = None
+
+    def on_step(k: int, step: int, steps: int) -> None:
+        nonlocal bar
+        if step == 1:
+            words = f"Stage {k + 1} of {len(hierarchy)}: {hierarchy[k].title}"
+            bar = tqdm(total=steps, desc=f"{words:42}", bar_format="{desc} {bar} step {n_fmt} of {total_fmt} {elapsed}")
+        bar.update()
+        if step == steps:
+            bar.close()
+
+    return on_step
+
+
+def download_bar() -> Callable[[str, float | None], None]:
+    """An `on_progress` for `find_map`: a bar for each thing that is done to get a map, where one is downloaded."""
+    bar, doing = None, None
+
+    def on_progress(what: str, share: float | None) -> None:
+        nonlocal bar, doing
+        if what != doing:
+            if bar is not None:
+                bar.close()
+            bar, doing = (
+                tqdm(total=100, desc=f"{what:42}", bar_format="{desc} {bar} {percentage:3.0f} % {elapsed}"),
+                what,
+            )
+        if share is not None:
+            bar.update(100 * share - bar.n)
+        if share == 1:
+            bar.close()
+
+    return on_progress

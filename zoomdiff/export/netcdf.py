@@ -1,0 +1,52 @@
+"""NetCDF with CF metadata, in metres of the UTM zone: a level as a raster with a time axis."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import shapely
+import xarray as xr
+
+from zoomdiff.context.netcdf import CRS_NAME, PACK, coordinates, save
+from zoomdiff.pyramid import TrafficPyramid
+
+
+def to_dataset(pyramid: TrafficPyramid, k: int) -> xr.Dataset:
+    """Level k as `traffic` (time, y, x) in bytes per step, NaN outside the region.
+
+    x and y are the cells' centres, y from north to south; time is the start of the step.
+    """
+    region, level = pyramid.region, pyramid.level(k)
+    coords = coordinates(region, k)
+    # No bounds variable, which CF would like: GDAL and QGIS take it for a second raster and ask which one to open.
+    coords["time"].attrs["comment"] = f"start of the step, which lasts {level.hours} h"
+    traffic = xr.Variable(
+        ("time", "y", "x"),
+        np.where(region.mask(k), np.rint(pyramid.volumes[k]), np.nan),
+        {
+            "long_name": f"mobile traffic, {level.title}",
+            "units": "byte",
+            "cell_methods": "time: sum area: sum",
+        },
+        # In the encoding: xarray would take an attribute of that name for its own, and the CRS would be lost.
+        {"grid_mapping": CRS_NAME, **PACK},
+    )
+    sources = pyramid.provenance.get("sources", [])
+    return xr.Dataset(
+        {"traffic": traffic},
+        coords=coords,
+        attrs={
+            "Conventions": "CF-1.11",
+            "step_hours": level.hours,
+            "title": f"A week of mobile traffic, {level.title}",
+            "source": "\n".join([*sources, pyramid.provenance.get("training", "")]),
+            "license": "The sources' licences apply: " + " ".join(sources),
+            "region": shapely.to_geojson(region.polygon),
+            "provenance": json.dumps(pyramid.provenance, ensure_ascii=False),
+        },
+    )
+
+
+def write_netcdf(pyramid: TrafficPyramid, k: int, path: Path) -> None:
+    """Write `to_dataset`."""
+    save(to_dataset(pyramid, k), path)

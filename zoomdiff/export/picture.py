@@ -1,0 +1,73 @@
+"""A picture of one level at one step: a map with its legend, scale, title and sources."""
+
+import textwrap
+from pathlib import Path
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
+from matplotlib.figure import Figure
+from plotly.colors import sequential
+
+from zoomdiff.context.plot import INK, SMALL, base_map, draw_cells, place_words, save_png
+from zoomdiff.context.uec import UEC
+from zoomdiff.pyramid import TrafficPyramid
+
+DPI = 120
+LONGER, NARROWEST = 7.5, 5.2  # inches: the longer side of the map, and what the title needs
+EDGE, HEAD, BAR = 0.3, 0.85, 0.95  # inches: the margin, and what stands above and below the map
+TOP_QUANTILE = 0.995  # the scale's top: one very busy cell must not make all others look empty
+LOG_DECADES = 3
+UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
+MATTER = LinearSegmentedColormap.from_list(
+    "matter", [np.array(stop.strip("rgb()").split(","), float) / 255 for stop in sequential.matter]
+)
+
+
+def plot_view(pyramid: TrafficPyramid, uec: UEC, k: int, step: int, *, logarithmic: bool = False) -> Figure:
+    """Step `step` of level k on one page, north up, over the water.
+
+    The colour scale is that of all steps of the level; what carries nothing has no colour. Not pyplot: the figure
+    belongs to the caller and is drawn on whichever thread.
+    """
+    region, level, x_k = pyramid.region, pyramid.level(k), pyramid.volumes[k]
+    rows, cols = region.blocks.shape
+    width, height = LONGER * cols / max(rows, cols), LONGER * rows / max(rows, cols)
+    page = max(width, NARROWEST) + 2 * EDGE
+    about = pyramid.provenance
+    made = f"Made by ZoomDiff {about.get('zoomdiff', '')}, seed {about.get('seed')}. {about.get('training', '')}"
+    words = " ".join((place_words(region, k), *uec.sources, "What carries nothing has no colour.", made))
+    lines = textwrap.wrap(words, int(15 * page))
+    foot = EDGE + 0.14 * len(lines)
+    tall = foot + BAR + height + HEAD
+    figure = Figure(figsize=(page, tall), dpi=DPI, facecolor="white")
+
+    def inches(x: float, y: float, w: float, h: float) -> tuple[float, float, float, float]:
+        return x / page, y / tall, w / page, h / tall
+
+    hours, _, cell = level.title.replace("grid", "square").partition(" · ")
+    left, top = EDGE / page, 1 - 0.3 / tall
+    title = f"Mobile traffic per {cell.partition(' (')[0]} and {hours}"
+    figure.text(left, top, title, fontsize=15, weight="bold", color=INK, va="center")
+    axes = figure.add_axes(inches(EDGE, foot + BAR, width, height))
+    base_map(axes, uec, f"{pyramid.time_label(k, step)}, local time of an ordinary week")
+
+    highest = float(np.quantile(x_k[x_k > 0], TOP_QUANTILE)) if (x_k > 0).any() else 1.0
+    factor, unit = next((pair for pair in UNITS if highest >= pair[0]), UNITS[-1])
+    full = highest / factor
+    norm = LogNorm(full / 10**LOG_DECADES, full) if logarithmic else Normalize(0, full)
+    image = draw_cells(axes, region, np.ma.masked_less_equal(x_k[step] / factor, 0), MATTER, norm, k)
+    beside = figure.add_axes(inches(EDGE, foot + 0.6, max(width, NARROWEST) * 0.75, 0.13))
+    bar = figure.colorbar(
+        image, cax=beside, orientation="horizontal", extend="both" if logarithmic else "max", format="{x:g}"
+    )
+    bar.set_label(f"{unit} per {cell} in {hours}", fontsize=10, color=INK)
+    small = {"fontsize": 7.5, "color": SMALL, "linespacing": 1.25, "va": "bottom", "parse_math": False}
+    figure.text(left, 0.5 * EDGE / tall, "\n".join(lines), **small)
+    return figure
+
+
+def write_picture(
+    pyramid: TrafficPyramid, uec: UEC, k: int, step: int, path: Path, *, logarithmic: bool = False
+) -> None:
+    """Write `plot_view` as a PNG."""
+    save_png(plot_view(pyramid, uec, k, step, logarithmic=logarithmic), path)

@@ -1,0 +1,186 @@
+"""reproduce.json: everything that is needed to make a week again, byte for byte, as JSON that a person can read."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import shapely
+
+import zoomdiff
+from zoomdiff.context.uec import UEC
+from zoomdiff.diffusion.drdm import DRDM, Plan
+from zoomdiff.errors import CheckpointError, OptionError
+from zoomdiff.levels import Hierarchy, Level
+from zoomdiff.pyramid import TrafficPyramid
+from zoomdiff.region import Region
+
+INSIDE, OUTSIDE = "#", "."
+SETTINGS = ("seed", "steps", "preset", "guidance", "weights_sha256")  # of the provenance
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the user gave, as far as a week itself does not tell it.
+
+    map         as for `find_map`: a name or the path of a file; None where nobody told
+    whole_map   the map was read whole, and not only in the region: sums of floats depend on it in the last digit
+    population  path of a raster of people, None for the estimate
+    residents   of the region, None where unknown
+    scenario    GeoJSON of the edits, None without
+    """
+
+    map: str | None = None
+    whole_map: bool = True
+    population: str | None = None
+    residents: float | None = None
+    scenario: dict | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What `read_reproduce` finds. `settings` are the arguments of `generate`, the others as in the file."""
+
+    region: Region
+    inputs: Inputs
+    settings: dict
+    version: str
+    weights_sha256: str | None
+    context_sha256: str
+    week_sha256: str
+
+    def inputs_with(self, *, map: str | None, population: Path | None) -> Inputs:
+        """The inputs, where files have moved. Raises OptionError if nobody tells the map."""
+        inputs = replace(
+            self.inputs,
+            map=map or self.inputs.map,
+            population=str(population) if population else self.inputs.population,
+        )
+        if inputs.map is None:
+            raise OptionError("The file to reproduce does not tell which map was used: give it as --map.")
+        return inputs
+
+    def check_weights(self, model: DRDM) -> None:
+        """Raises CheckpointError unless they are those of the file."""
+        if model.sha256 != self.weights_sha256:
+            raise CheckpointError(
+                f"The week was made by ZoomDiff {self.version} with other weights (SHA-256 "
+                f"{str(self.weights_sha256)[:12]}...): give those as --weights."
+            )
+
+    def compare(self, pyramid: TrafficPyramid, uec: UEC) -> str:
+        """A sentence: whether the week that was made again is the same, and if not, what may be the reason."""
+        if week_sha256(pyramid) == self.week_sha256:
+            return "The week is the same as that of the file, byte for byte."
+        if context_sha256(uec) != self.context_sha256:
+            reason = "the map or the population tells something else than then: give the files of then"
+        elif self.version != zoomdiff.__version__:
+            reason = f"it was made by ZoomDiff {self.version}, and this is {zoomdiff.__version__}"
+        else:
+            reason = "it was made on another kind of machine or device, whose arithmetic differs in the last digits"
+        return f"The week differs from that of the file, as {reason}."
+
+
+def to_reproduce(pyramid: TrafficPyramid, uec: UEC, inputs: Inputs) -> bytes:
+    region, about = pyramid.region, pyramid.provenance
+    file = {
+        "zoomdiff": about.get("zoomdiff"),
+        "how": "python -m zoomdiff generate --reproduce reproduce.json --out again",
+        **{name: about.get(name) for name in SETTINGS},
+        "refined_from": about.get("refined_from"),
+        **asdict(inputs),
+        "sources": list(uec.sources),
+        "notes": list(uec.notes),
+        "region": {
+            "epsg": region.epsg,
+            "row": region.row,
+            "col": region.col,
+            "blocks": ["".join(INSIDE if block else OUTSIDE for block in row) for row in region.blocks],
+            "levels": [asdict(level) for level in region.hierarchy],
+            "polygon": json.loads(shapely.to_geojson(region.polygon)),
+        },
+        "context_sha256": context_sha256(uec),
+        "week_sha256": week_sha256(pyramid),
+    }
+    return json.dumps(file, indent=1, ensure_ascii=False).encode()
+
+
+def read_reproduce(path: Path) -> Recipe:
+    """What `to_reproduce` wrote. Raises OptionError where it is damaged, or of a week that was refined."""
+    try:
+        file = json.loads(path.read_bytes())
+        refined = file["refined_from"]
+        recipe = Recipe(
+            region=_region(file["region"]),
+            inputs=Inputs(**{name: file[name] for name in Inputs.__dataclass_fields__}),
+            settings={name: file[name] for name in ("seed", "preset", "guidance")} | {"steps": _steps(file["steps"])},
+            version=str(file["zoomdiff"]),
+            weights_sha256=file["weights_sha256"],
+            context_sha256=file["context_sha256"],
+            week_sha256=file["week_sha256"],
+        )
+        _check(recipe)
+    except OSError as error:
+        raise OptionError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, shapely.errors.ShapelyError) as error:
+        raise OptionError(f"{path.name} is not a reproduce.json that ZoomDiff wrote: export it again.") from error
+    if refined:
+        raise OptionError(
+            f"The week of {path.name} was refined from measured traffic: make it again with refine and that traffic."
+        )
+    return recipe
+
+
+def context_sha256(uec: UEC) -> str:
+    """Of all numbers that the model is told about the region."""
+    return _sha256(uec.structure, uec.aoi, uec.poi, uec.population)
+
+
+def week_sha256(pyramid: TrafficPyramid) -> str:
+    """Of the finest volumes."""
+    return _sha256(pyramid.volumes[-1])
+
+
+def _sha256(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()
+
+
+def _region(file: dict) -> Region:
+    blocks = np.array([list(row) for row in file["blocks"]])
+    if blocks.ndim != 2 or not np.isin(blocks, (INSIDE, OUTSIDE)).all() or not (blocks == INSIDE).any():
+        raise ValueError("no blocks")
+    epsg, row, col = (int(file[name]) for name in ("epsg", "row", "col"))
+    hierarchy = Hierarchy(tuple(Level(**level) for level in file["levels"]))
+    region = Region(shapely.from_geojson(json.dumps(file["polygon"])), epsg, row, col, blocks == INSIDE, hierarchy)
+    west, south, east, north = region.utm_bounds
+    on_earth = -1e6 < west < east < 2e6 and -1e6 < south < north < 1.1e7
+    if epsg // 100 not in (326, 327) or not 1 <= epsg % 100 <= 60 or not on_earth:
+        raise ValueError("no place on Earth")
+    return region
+
+
+def _steps(given: dict | str | int) -> Plan | str | int:
+    return Plan(**given | {"budget": tuple(given["budget"])}) if isinstance(given, dict) else given
+
+
+def _check(recipe: Recipe) -> None:
+    """Raise TypeError where something has another type than it must."""
+    inputs, settings = recipe.inputs, recipe.settings
+    expected = [
+        (inputs.map, str | None),
+        (inputs.whole_map, bool),
+        (inputs.population, str | None),
+        (inputs.residents, float | int | None),
+        (inputs.scenario, dict | None),
+        (settings["seed"], int),
+        (settings["steps"], Plan | str | int),
+        (settings["preset"], str),
+        (settings["guidance"], float | int),
+    ]
+    for value, kind in expected:
+        if not isinstance(value, kind):
+            raise TypeError(f"{value!r} is no {kind}")
