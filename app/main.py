@@ -97,7 +97,7 @@ def cancel() -> None:
 def ground(place: Place, shown: list[str], hours: range) -> list[pdk.Layer]:
     """What lies below the traffic: the basemap and the chosen context layers."""
     frame = Frame.around(place.region, place.layers.extent)
-    drawn = [maps.basemap_layer(work.basemap_of(place.source, frame), frame)]
+    drawn = [maps.basemap_layer(work.basemap_of(place.source, place.region, frame), frame)]
     return drawn + [OVERLAYS[name].draw(place.layers, place.uec, hours) for name in shown]
 
 

@@ -14,14 +14,31 @@ import torch
 import basemap
 from worker import Tell, worker
 from zoomdiff.checkpoint import load_model
-from zoomdiff.context import UEC, MapLayers, build_uec, read_map
+from zoomdiff.context import UEC, MapLayers, build_uec
+from zoomdiff.context.online import Progress
+from zoomdiff.context.sources import ONLINE
+from zoomdiff.data.maps import find_map
 from zoomdiff.device import name_of, pick_device
+from zoomdiff.errors import MapError
 from zoomdiff.generate import FAST, generate
 from zoomdiff.levels import S4T4
 from zoomdiff.pyramid import TrafficPyramid
 from zoomdiff.region import Region
 
 RESULTS_KEPT = 3  # per session; a week of 150 km2 takes about 100 MB
+MAPS_KEPT = 4
+WHOLE_MB = 100.0  # map files larger than this are read for one region at a time
+
+
+@dataclass(frozen=True)
+class People:
+    """Who lives in the region, as far as the user knows: a raster file of people per pixel, their number."""
+
+    raster: str | None = None
+    residents: float | None = None
+
+
+ESTIMATED = People()
 
 
 @dataclass(frozen=True)
@@ -33,6 +50,7 @@ class Request:
     steps: str | int
     seed: int
     preset: str
+    people: People = ESTIMATED
 
 
 @dataclass(frozen=True)
@@ -51,18 +69,37 @@ def region_key(region: Region) -> str:
     return hashlib.sha256(repr(frame).encode() + region.blocks.tobytes()).hexdigest()
 
 
-def map_of(source: str) -> MapLayers:
-    """The map, read again only when its file has changed. Raises MapError."""
-    return _read(source, _changed(source))
+def by_region(source: str) -> bool:
+    """Whether a map is read for one region at a time: it is downloaded, or its file is too large to read whole."""
+    path = Path(source)
+    return source in ONLINE or (path.is_file() and path.stat().st_size > WHOLE_MB * 1e6)
 
 
-def surroundings_of(source: str, region: Region) -> UEC:
-    """The context of a region of a map. Raises MapError."""
-    return _build(source, _changed(source), region)
+def map_of(source: str, region: Region | None = None, on_progress: Progress | None = None) -> MapLayers:
+    """The map, read again only when its file has changed: all of it, or of a `by_region` one what `region` needs.
+
+    on_progress  as for `read_map`: called while it is downloaded; what it raises ends the download
+    Raises MapError, also where a region is needed and there is none.
+    """
+    if by_region(source) and region is None:
+        raise MapError("This map is read for one region: choose the region first, as a box or a polygon.")
+    key = (source, _changed(source), region.bounds if by_region(source) else None)
+    kept = _maps()
+    if key not in kept:
+        kept[key] = find_map(source, key[2], on_progress)
+        while len(kept) > MAPS_KEPT:
+            kept.pop(next(iter(kept)), None)
+    return kept[key]
 
 
-def basemap_of(source: str, frame: basemap.Frame) -> bytes:
-    return _draw(source, _changed(source), frame)
+def surroundings_of(source: str, region: Region, people: People = ESTIMATED) -> UEC:
+    """The context of a region of a map. Raises MapError, OptionError."""
+    return _build(source, _changed(source), region, people)
+
+
+def basemap_of(source: str, region: Region, frame: basemap.Frame) -> bytes:
+    """The picture of a map under a region."""
+    return _draw(source, _changed(source), region if by_region(source) else None, frame)
 
 
 @st.cache_resource(show_spinner=False)
@@ -136,16 +173,17 @@ def _changed(source: str) -> float:
     return path.stat().st_mtime if path.exists() else 0.0
 
 
-@st.cache_resource(max_entries=3, show_spinner=False)
-def _read(source: str, changed: float) -> MapLayers:
-    return read_map(source)
+@st.cache_resource(show_spinner=False)
+def _maps() -> dict[tuple, MapLayers]:
+    """Maps of all sessions, oldest first. Not a cached function: those cannot tell of their progress."""
+    return {}
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs={Region: region_key})
-def _build(source: str, changed: float, region: Region) -> UEC:
-    return build_uec(_read(source, changed), region)
+def _build(source: str, changed: float, region: Region, people: People) -> UEC:
+    return build_uec(map_of(source, region), region, population=people.raster, residents=people.residents)
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def _draw(source: str, changed: float, frame: basemap.Frame) -> bytes:
-    return basemap.draw_basemap(_read(source, changed), frame)
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs={Region: region_key})
+def _draw(source: str, changed: float, region: Region | None, frame: basemap.Frame) -> bytes:
+    return basemap.draw_basemap(map_of(source, region), frame)
