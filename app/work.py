@@ -4,12 +4,15 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 import torch
 
 import basemap
+from worker import Tell, worker
 from zoomdiff.checkpoint import load_model
 from zoomdiff.context import UEC, MapLayers, build_uec, read_map
 from zoomdiff.device import name_of, pick_device
@@ -83,28 +86,45 @@ def results() -> dict[Request, TrafficPyramid]:
     return st.session_state.setdefault("results", {})
 
 
-def run(request: Request, uec: UEC, on_progress: Callable, on_level: Callable) -> None:
-    """Generate the week of `request` and keep it.
+def run(
+    request: Request,
+    uec: UEC,
+    on_progress: Callable[[int, int, int, float], None],
+    on_level: Callable[[int, np.ndarray], None],
+    on_wait: Callable[[int], None] = lambda ahead: None,
+) -> None:
+    """Generate the week of `request` and keep it, in the worker; what the callbacks raise ends the run.
 
-    on_progress is called with (k, step, steps, share of all the work); what the callbacks raise ends the run.
+    on_progress  called with (k, step, steps, share of all the work)
+    on_level     called with (k, volumes) as soon as level k exists
+    on_wait      called with the number of sessions that are served before
     """
     cost = [1 / S4T4.space_factor(k) ** 2 for k in range(len(S4T4))]  # per denoising step: goes with the cells
     budget = FAST if request.steps == "fast" else (1,) * len(S4T4)
     work = [steps * one for steps, one in zip(budget, cost, strict=True)]
 
-    def on_step(k: int, step: int, steps: int) -> None:
-        on_progress(k, step, steps, (sum(work[:k]) + work[k] * step / steps) / sum(work))
+    def told(what: str, *about) -> None:
+        if what == "level":
+            on_level(*about)
+        else:
+            k, step, steps = about
+            on_progress(k, step, steps, (sum(work[:k]) + work[k] * step / steps) / sum(work))
 
-    limit_threads()
-    week = generate(
-        model(),
-        uec,
-        steps=request.steps,
-        seed=request.seed,
-        preset=request.preset,
-        on_step=on_step,
-        on_level=on_level,
-    )
+    trained = model()  # cached by Streamlit, which wants to be asked by the page's own thread
+
+    def task(tell: Tell) -> TrafficPyramid:
+        limit_threads()
+        return generate(
+            trained,
+            uec,
+            steps=request.steps,
+            seed=request.seed,
+            preset=request.preset,
+            on_step=partial(tell, "step"),
+            on_level=partial(tell, "level"),
+        )
+
+    week = worker().run(task, told, on_wait)
     kept = results()
     kept[request] = week
     while len(kept) > RESULTS_KEPT:

@@ -1,19 +1,25 @@
 """How many steps, and by which sampler? Against a simulated week of a map that training never saw.
 
     python -m benchmarks.sampling --map monaco --bbox 7.40,43.72,7.44,43.75
-        [--samples 4] [--only fast] [--out benchmarks/results/sampling.json]
+        [--samples 4] [--only fast] [--first | --refine] [--out benchmarks/results/sampling.json]
 
 Per sampler 4 to 150 strides per level; then, at the strides of `fast`, their power (2: shorter towards the node) and
-the spread kept or not (`Plan`). MAE of a single sample and CRPS of the ensemble,
+the spread kept or not (`Plan`). MAE of a single sample (± its standard error over samples) and CRPS of the ensemble,
 relative to the full chain; what the samples carry in all, how unequal they are (spread of log traffic) and how noisy
 their hours are, each relative to the simulated week; seconds per sample. "fast" and "full" are what `generate` does by
 these names.
+
+A week is good or bad as a whole, by what its base stations carry, so a few weeks tell little of small differences.
+`--first` stops after the first level, which costs next to nothing, so that hundreds of weeks can be had; `--refine`
+starts from the simulated traffic of base stations, so that the finer levels are compared without that chance.
 """
 
 import argparse
 import itertools
 import json
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +32,7 @@ from zoomdiff.data import realism
 from zoomdiff.data.city import PRESETS, simulate
 from zoomdiff.data.maps import find_map
 from zoomdiff.diffusion.drdm import DRDM, Plan
-from zoomdiff.generate import FAST, POWER, SPREAD, TILE, ensemble
+from zoomdiff.generate import FAST, POWER, SPREAD, TILE, ensemble, refine
 from zoomdiff.region import Region, parse_bbox
 
 TRUTH_SEED = 900_000  # of no training city
@@ -53,21 +59,49 @@ def block_noise(finest: np.ndarray) -> float:
     return realism.own_profile_deviation(sample.cells, sample.weekday)
 
 
-def measure(
-    model: DRDM, uec: UEC, truth: list[np.ndarray], steps: str | Plan, samples: int, preset: str
-) -> dict[str, float]:
-    """One row of the table."""
+def whole(model: DRDM, uec: UEC, seed: int, truth: list[np.ndarray], **options) -> dict[str, np.ndarray]:
+    """A week from nothing but the map: level -> MB."""
+    week = ensemble(model, uec, [seed], **options)[0]
+    return {level: week.volumes[model.hierarchy.index(level)] / 1e6 for level in LEVELS}
+
+
+def refined(model: DRDM, uec: UEC, seed: int, truth: list[np.ndarray], **options) -> dict[str, np.ndarray]:
+    """The same from the true traffic of base stations."""
+    return {LEVELS[-1]: refine(model, uec, truth[0] * 1e6, LEVELS[0], seed=seed, **options).volumes[-1] / 1e6}
+
+
+class Enough(Exception):
+    """The first level is there."""
+
+
+def first(model: DRDM, uec: UEC, seed: int, truth: list[np.ndarray], **options) -> dict[str, np.ndarray]:
+    """The first level alone."""
+
+    def stop(k: int, volumes: np.ndarray) -> None:
+        raise Enough(volumes.astype(float) / 1e6)
+
+    try:
+        ensemble(model, uec, [seed], on_level=stop, **options)
+    except Enough as enough:
+        return {LEVELS[0]: enough.args[0]}
+    raise AssertionError("a week has a first level")
+
+
+def measure(make: Callable[[int], dict[str, np.ndarray]], truth: dict[str, np.ndarray], samples: int) -> dict:
+    """One row of the table, of the levels that `make` makes."""
     started = time.monotonic()
-    weeks = [ensemble(model, uec, [seed], steps=steps, preset=preset)[0] for seed in range(samples)]
+    weeks = [make(seed) for seed in range(samples)]
     row = {"seconds": (time.monotonic() - started) / samples}
-    for level in LEVELS:
-        k = model.hierarchy.index(level)
-        made = np.stack([week.volumes[k] for week in weeks]) / 1e6
-        row[f"MAE {level}"] = float(np.mean([metrics.mae(truth[k], x) for x in made]))
-        row[f"CRPS {level}"] = metrics.crps(truth[k], made)
-        row[f"spread {level}"] = metrics.spread_ratio(truth[k], made)
-    row["volume"] = float(np.mean([week.total() for week in weeks]) / 1e6 / truth[-1].sum())
-    row["noise"] = float(np.mean([block_noise(week.volumes[-1]) for week in weeks]) / block_noise(truth[-1]))
+    for level in weeks[0]:
+        made = np.stack([week[level] for week in weeks])
+        errors = [metrics.mae(truth[level], x) for x in made]
+        row[f"MAE {level}"] = float(np.mean(errors))
+        row[f"± {level}"] = float(np.std(errors) / samples**0.5)
+        row[f"CRPS {level}"] = metrics.crps(truth[level], made)
+        row[f"spread {level}"] = metrics.spread_ratio(truth[level], made)
+        row["volume"] = float(made.mean() / truth[level].mean())
+        if level == LEVELS[-1]:
+            row["noise"] = float(np.mean([block_noise(x) for x in made]) / block_noise(truth[level]))
     return row
 
 
@@ -80,22 +114,30 @@ def main() -> None:
     parser.add_argument("--only", help="names of plans to compare with full, with commas between, such as fast")
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--first", dest="make", action="store_const", const=first, help="only the first level")
+    part.add_argument("--refine", dest="make", action="store_const", const=refined, help="from true base stations")
+    parser.set_defaults(make=whole)
     options = parser.parse_args()
     layers = find_map(options.map)
     uec = build_uec(layers, Region.from_bbox(options.bbox or layers.extent))
     model = load_model(options.weights)
     week = simulate(uec, TRUTH_SEED, PRESETS[options.preset]).traffic.astype(float) * uec.region.mask() / 1e6
     truth = model.hierarchy.pyramid(week)
+    ends = {level: truth[model.hierarchy.index(level)] for level in LEVELS}
     print(f"{uec.region!r}, {options.preset}, {options.samples} samples each", flush=True)
     rows = {}
     asked = plans() if not options.only else {name: plans()[name] for name in ("full", *options.only.split(","))}
     for name, steps in asked.items():  # full first, as the others are given relative to it
-        rows[name] = measure(model, uec, truth, steps, options.samples, options.preset)
+        make = partial(options.make, model, uec, truth=truth, steps=steps, preset=options.preset)
+        rows[name] = measure(make, ends, options.samples)
         print(name, {key: round(value, 3) for key, value in rows[name].items()}, flush=True)
     table = pd.DataFrame(rows).T
     for level in LEVELS:
-        for error in ("MAE", "CRPS"):
-            table[f"{error} {level}"] /= table.loc["full", f"{error} {level}"]
+        if f"MAE {level}" in table:
+            table[f"± {level}"] /= table.loc["full", f"MAE {level}"]
+            for error in ("MAE", "CRPS"):
+                table[f"{error} {level}"] /= table.loc["full", f"{error} {level}"]
     print("\nMAE and CRPS relative to the full chain; spread, volume and noise relative to the simulated week")
     print(table.to_markdown(floatfmt=".3f"))
     if options.out:

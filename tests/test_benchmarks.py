@@ -75,3 +75,16 @@ def test_models_to_compare_with_start_from_the_shipped_weights(name, tmp_path):
     assert model.hierarchy == (S4T4 if name == "regression" else held_out.TWO)
     if name == "retrained":
         assert model.prior.stats[1].residual_std > shipped.prior.stats[-1].residual_std, "more is left to say at once"
+
+
+def test_the_first_level_alone_and_refinement_are_what_a_whole_week_goes_through():
+    layers = procedural_map(3, kilometres=1.2)
+    uec = build_uec(layers, Region.from_bbox(layers.extent))
+    model = load_model(device="cpu")
+    week = sampling.whole(model, uec, 0, [], steps=2)
+    alone = sampling.first(model, uec, 0, [], steps=2)
+    np.testing.assert_allclose(alone["bs"], week["bs"], rtol=1e-5, atol=1e-5)
+    finer = sampling.refined(model, uec, 0, [week["bs"]], steps=2)
+    np.testing.assert_allclose(finer["grid50"].sum(), week["bs"].sum())
+    row = sampling.measure(lambda seed: finer, week, 2)
+    assert row["± grid50"] == 0 and row["volume"] == pytest.approx(1)

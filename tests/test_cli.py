@@ -86,6 +86,33 @@ def test_refine_keeps_the_totals_of_the_file(helsinki, tmp_path, monkeypatch, ca
     )
 
 
+def test_refine_takes_a_table_of_base_stations(tmp_path, monkeypatch, capsys):
+    times = pd.date_range("2025-03-03", periods=168, freq="h").astype(str)
+    places = {"a": (24.940, 60.167), "b": (24.948, 60.172)}
+    rows = [(time, site, 1000 + hour) for site in places for hour, time in enumerate(times)]
+    pd.DataFrame(rows, columns=["time", "site", "bytes"]).to_csv(tmp_path / "mine.csv", index=False)
+    sites = pd.DataFrame([(site, *at) for site, at in places.items()], columns=["site", "lon", "lat"])
+    sites.to_csv(tmp_path / "sites.csv", index=False)
+    command = ["refine", str(tmp_path / "mine.csv"), "--sites", str(tmp_path / "sites.csv"), "--unit", "MB"]
+    command += ["--bbox", "24.9386,60.1656,24.9518,60.1755", "--steps", "2", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["zoomdiff", *command])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 0 and "The week is the one from Monday, 2025-03-03." in capsys.readouterr().out
+    hourly = np.stack(gpd.read_file(tmp_path / "out" / "grid50.geojson").traffic).sum(0)
+    np.testing.assert_allclose(hourly, 2e6 * (1000 + np.arange(168)), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["--population", "nowhere.tif"], "nowhere.tif"), (["--residents=-5"], "number of residents")],
+)
+def test_refine_looks_at_the_people_that_it_is_given(helsinki, options, words, tmp_path, monkeypatch, capsys):
+    command = ["refine", str(helsinki[0] / "bs.geojson"), "--out", str(tmp_path / "out"), *options]
+    code, message = failing(command, monkeypatch, capsys)
+    assert code == 2 and words in message and not list(tmp_path.iterdir())
+
+
 def test_realism_prints_a_table_beside_real_cities(helsinki, monkeypatch, capsys):
     out, _ = helsinki
     monkeypatch.setattr(sys, "argv", ["zoomdiff", "realism", str(out / "grid50.geojson"), "--city", "helsinki"])

@@ -126,9 +126,21 @@ def generate(
 @app.command()
 def refine(
     file: Annotated[
-        Path, typer.Argument(help="bs.geojson, cell.geojson or grid100.geojson as `generate` writes them.")
+        Path,
+        typer.Argument(
+            help="bs.geojson, cell.geojson or grid100.geojson as `generate` writes them; or, with --bbox or --region, "
+            "measured traffic as CSV, GeoJSON or Parquet, see docs/refine.md."
+        ),
     ],
     map_: Annotated[str, typer.Option("--map", help="Map of the place, as for generate.")] = "helsinki",
+    bbox: Annotated[str | None, typer.Option(help="Region of measured traffic as W,S,E,N in degrees.")] = None,
+    region: REGION = None,
+    sites: Annotated[Path | None, typer.Option(help="Table of sites (site, lon, lat) of measured traffic.")] = None,
+    unit: Annotated[str, typer.Option(help="Of measured traffic: bytes, kB, MB or GB.")] = "bytes",
+    zone: Annotated[str | None, typer.Option(help="Time zone of the place, where times are in UTC.")] = None,
+    fill: Annotated[str | None, typer.Option(help="Missing values: interpolate, or a number such as 0.")] = None,
+    population: POPULATION = None,
+    residents: RESIDENTS = None,
     steps: STEPS = "fast",
     seed: Annotated[int, typer.Option(help="The same seed gives the same detail.")] = 0,
     preset: PRESET = "europe",
@@ -136,23 +148,34 @@ def refine(
     weights: WEIGHTS = None,
     device: DEVICE = "auto",
 ) -> None:
-    """Refine known traffic of one level to all finer ones, without training; what is known stays as it is."""
+    """Refine known or measured traffic to all finer levels, without training; what is known stays as it is."""
     from zoomdiff.checkpoint import SHIPPED, load_model
     from zoomdiff.context import build_uec
+    from zoomdiff.data.known import fit, hold
     from zoomdiff.data.maps import find_map
+    from zoomdiff.data.measurements import read_measurements
     from zoomdiff.export import read_geojson
     from zoomdiff.export.formats import Job
     from zoomdiff.generate import refine as run
 
-    known = read_geojson(file)
-    layers = find_map(map_, known.region.bounds, download_bar())
-    uec = build_uec(layers, known.region)
+    if bbox or region:
+        guess = float(fill) if fill and fill.replace(".", "", 1).isdecimal() else fill
+        measured = read_measurements(file, sites=sites, unit=unit, zone=zone, fill=guess)
+        layers, frame = _place(map_, bbox, region, 150.0)
+    else:
+        known = read_geojson(file)
+        layers, frame = find_map(map_, known.region.bounds, download_bar()), known.region
+    uec = build_uec(layers, frame, population=population, residents=residents)
+    if bbox or region:
+        known = fit(measured, uec)
+        for note in known.notes:
+            typer.echo(f"Note: {note}")
     model = load_model(weights or SHIPPED, device)
-    started = time.monotonic()
-    bars = stage_bars(known.region.hierarchy)
+    started, bars = time.monotonic(), stage_bars(frame.hierarchy)
     pyramid = run(model, uec, known.volumes, known.level, steps=steps, seed=seed, preset=preset, on_step=bars)
-    job = Job(pyramid, uec)
-    _write(job, ("geojson",), out, f"{known.region.km2:.2f} km2 of {layers.name} ({layers.licence}), refined", started)
+    pyramid = hold(pyramid, known) if bbox or region else pyramid
+    what = f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}), refined"
+    _write(Job(pyramid, uec), ("geojson",), out, what, started)
 
 
 @app.command()

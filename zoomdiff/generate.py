@@ -17,9 +17,10 @@ from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, aggregate, conserve
 from zoomdiff.pyramid import TrafficPyramid
 
 FAST = (30, 20, 10, 8)  # strides per level: a stride of a coarse level costs next to nothing
-# Of few strides, see `Plan`: `python -m benchmarks.sampling` compares. Without SPREAD hours come out too smooth at
-# 400 m, and volumes too low, as the mean of an exponential falls with the spread.
-POWER, SPREAD = 1.5, 0.5  # half of a fine level is what no map explains, by the held-out loss
+# See `Plan`; `python -m benchmarks.sampling` compares. With even strides the last one starts from more noise than days
+# differ by, and they come out too alike. Without SPREAD hours come out too smooth at 400 m, and volumes too low, as the
+# mean of an exponential falls with the spread.
+POWER, SPREAD = 2.0, 0.5  # half of a fine level is what no map explains, by the held-out loss
 TILE = 128  # finest cells along a tile on a CPU: larger regions are made in pieces, for memory and caches
 
 
@@ -193,7 +194,7 @@ def _plan(steps: str | int | Plan, model: DRDM, guidance: float, tile: int | Non
         return Plan(FAST, "dpm", POWER, SPREAD, guidance=guidance, tile=tile)
     if steps == "full":
         every = tuple(model.design.stage_steps(k) for k in stages)
-        return Plan(every, "ancestral", guidance=guidance, tile=tile)
+        return Plan(every, "ancestral", POWER, guidance=guidance, tile=tile)
     if not str(steps).isdecimal() or not 1 <= int(steps) <= most:
         raise OptionError(f"Steps must be fast, full or a number from 1 to {most} per level, not {steps!r}.")
     return Plan((int(steps),) * len(stages), "dpm", POWER, SPREAD, guidance=guidance, tile=tile)

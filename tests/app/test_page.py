@@ -246,18 +246,18 @@ def test_missing_weights_are_told_and_the_page_stays(page, monkeypatch):
 
 def test_cancel_ends_the_work_and_leaves_the_page_as_it_was(page, untrained, monkeypatch):
     """The first step of the model is where the user presses Cancel."""
-    real, stages = work.generate, []
+    real, stages = work.run, []
 
-    def interrupted(*arguments, on_step, **options):
+    def interrupted(request, uec, on_progress, *others):
         def step(*at):
-            stages.append(at)
-            on_step(*at)
+            stages.append(at[:3])
+            on_progress(*at)
             st.session_state.busy = False  # what the button's callback does ...
             st.rerun()  # ... before the page starts anew
 
-        return real(*arguments, on_step=step, **options)
+        real(request, uec, step, *others)
 
-    monkeypatch.setattr(work, "generate", interrupted)
+    monkeypatch.setattr(work, "run", interrupted)
     choose_box(page, TWO_BLOCKS)
     page.button(key="generate").click().run()
     assert stages == [(0, 1, FAST[0])]

@@ -15,7 +15,15 @@ from zoomdiff.context import UEC, MapLayers, build_uec, population, read_map
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES, ROAD_CLASSES
 from zoomdiff.context.edits import Build, CloseRoad, Demolish, Event, Park, Scale
 from zoomdiff.context.raster import coverage
-from zoomdiff.context.scenario import PLACES_PER_1000M2, Scenario, apply, read_scenario
+from zoomdiff.context.scenario import (
+    PLACES_PER_1000M2,
+    Scenario,
+    apply,
+    read_ground,
+    read_scenario,
+    to_geojson,
+    touched,
+)
 from zoomdiff.context.uec import STRUCTURE
 from zoomdiff.errors import OptionError
 from zoomdiff.region import Region, to_lonlat
@@ -325,6 +333,59 @@ def text(*features: dict) -> str:
 BUILD = {"edit": "build", "use": "office", "floor_m2": 1000}
 EVENT = {"edit": "event", "visitors": 100, "day": 5, "from_hour": 18, "to_hour": 22}
 CROSSING = [[[24.94, 60.17], [24.95, 60.175], [24.95, 60.17], [24.94, 60.175], [24.94, 60.17]]]
+
+
+edits = st.builds(
+    lambda shape, make: make(drawn(shape, CENTRE)),
+    polygons,
+    st.one_of(
+        st.just(Park),
+        st.just(Demolish),
+        st.builds(lambda use, m2, cover: lambda g: Build(g, use, m2, cover), uses, st.floats(1, 1e6), st.none()),
+        st.builds(lambda road: lambda g: CloseRoad(g, road), st.none() | st.sampled_from(list(ROAD_CLASSES))),
+        st.builds(
+            lambda n, day, hour: lambda g: Event(g, n, day, hour, 24),
+            st.integers(0, 10**6),
+            st.integers(0, 6),
+            st.integers(0, 23),
+        ),
+        st.builds(lambda factor: lambda g: Scale(g, factor), st.floats(0, 1000)),
+    ),
+)
+
+
+@given(st.lists(edits, max_size=4))
+def test_a_written_file_is_read_as_the_same_scenario(made):
+    assert read_scenario(to_geojson(Scenario(tuple(made)))) == Scenario(tuple(made))
+
+
+def test_what_an_edit_touches(helsinki):
+    share = touched(CENTRE, Scenario((Park(drawn(box(2, 3, 1, 1.5, CENTRE), CENTRE)),)))
+    assert share[2, 3] == 1 and share[2, 4] == pytest.approx(0.5) and share.sum() == pytest.approx(1.5)
+    assert not touched(CENTRE, Scenario()).any()
+
+
+def test_the_ground_of_an_edit_from_a_file():
+    square = {"type": "Polygon", "coordinates": [[[24.94, 60.17], [24.95, 60.17], [24.95, 60.175], [24.94, 60.17]]]}
+    point = {"type": "Point", "coordinates": [24.94, 60.17]}
+    line = {"type": "LineString", "coordinates": [[24.94, 60.17], [24.95, 60.17]]}
+
+    def file(*shapes: dict) -> str:
+        features = [{"type": "Feature", "properties": {}, "geometry": shape} for shape in shapes]
+        return json.dumps({"type": "FeatureCollection", "features": features})
+
+    assert read_ground(json.dumps(square)).equals(shapely.Polygon(square["coordinates"][0]))
+    assert read_ground(file(point, square, line).encode()).geom_type == "Polygon"
+    assert read_ground(file(line)).geom_type == "LineString"
+    crossing = read_ground(file(square, {"type": "Polygon", "coordinates": CROSSING}))
+    with pytest.raises(OptionError, match="crosses itself"):
+        Park(crossing)
+    for bad in ("", "no", b"\xff", "{}", '{"type": "Polygon", "coordinates": [[1]]}'):
+        with pytest.raises(OptionError, match="not valid GeoJSON"):
+            read_ground(bad)
+    for none in (json.dumps(point), file(), file(point)):
+        with pytest.raises(OptionError, match="no polygon"):
+            read_ground(none)
 
 
 def test_a_file_is_read(tmp_path):

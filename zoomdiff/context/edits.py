@@ -30,8 +30,13 @@ class Edit:
     def __post_init__(self) -> None:
         _check_ground(self.ground, self.geometries)
 
-    def __str__(self) -> str:
+    @property
+    def kind(self) -> str:
+        """Its name in EDITS and in files."""
         return next(name for name, kind in EDITS.items() if kind is type(self))
+
+    def __str__(self) -> str:
+        return self.kind
 
 
 @dataclass(frozen=True)

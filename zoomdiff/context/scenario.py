@@ -68,6 +68,39 @@ def read_scenario(source: str | bytes | Path) -> Scenario:
     return Scenario(tuple(_read_edit(number, feature) for number, feature in enumerate(features, 1)))
 
 
+def to_geojson(scenario: Scenario) -> bytes:
+    """The file that `read_scenario` reads back as the same scenario."""
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"edit": edit.kind} | {name: value for name, value in vars(edit).items() if name != "ground"},
+            "geometry": shapely.geometry.mapping(edit.ground),
+        }
+        for edit in scenario.edits
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features}, indent=1).encode()
+
+
+def read_ground(source: str | bytes) -> BaseGeometry:
+    """The ground of an edit: all polygons (else all lines) of a GeoJSON text as one geometry. Raises OptionError."""
+    try:
+        shape = shapely.force_2d(shapely.from_geojson(source))
+    except (shapely.errors.ShapelyError, UnicodeDecodeError) as error:
+        raise OptionError("The outline is not valid GeoJSON: save it as GeoJSON with one polygon in it.") from error
+    parts = shapely.get_parts(shapely.get_parts(shape))
+    for kind in ("Polygon", "LineString"):
+        some = [part for part in parts if part.geom_type == kind and not part.is_empty]
+        broken = next((part for part in some if not part.is_valid), None)
+        if some:
+            return broken or shapely.union_all(some)  # an edit says what is wrong with a broken one
+    raise OptionError("The GeoJSON holds no polygon: draw one and save it again.")
+
+
+def touched(region: Region, scenario: Scenario) -> np.ndarray:
+    """(H, W) share of each finest cell that lies in the outline of any edit, 0 outside the region's blocks."""
+    return _share([_in_zone(edit, region) for edit in scenario.edits], region)
+
+
 def apply(uec: UEC, scenario: Scenario) -> UEC:
     """The context after the edits; cells that no edit touches keep every bit.
 

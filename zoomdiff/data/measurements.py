@@ -1,8 +1,9 @@
-"""The user's own measurements: one row per time and cell, in a CSV, Parquet or GeoParquet file.
+"""The user's own measurements: one row per time and cell, in a CSV, GeoJSON, Parquet or GeoParquet file.
 
     time, lon, lat, bytes                   the place itself is the cell
     time, cell, bytes [, geometry]          cells by id, with or without position
     time, site, bytes + a table of sites    site, lon, lat
+    time, bytes, geometry                   the geometry itself is the cell
 
 Columns are found by the names in `zoomdiff.data.tables.SYNONYMS`, or named with `columns`. Rows may come in any order,
 and a row that is not there is a gap.
@@ -49,8 +50,8 @@ def read_measurements(
 ) -> MeasuredTraffic:
     """Read a user's own table of traffic; cells come in the order in which they first appear.
 
-    path         CSV, Parquet or GeoParquet file, or a DataFrame
-    sites        table of sites (site, lon, lat; also CSV, Parquet or a DataFrame), where rows name a site
+    path         CSV, GeoJSON, Parquet or GeoParquet file, or a DataFrame
+    sites        table of sites (site, lon, lat, or GeoJSON points), where rows name a site
     columns      names of columns by role: time, bytes, lon, lat, cell, site, geometry
     unit         of the volumes: "bytes", "kB", "MB" or "GB" (decimal); the result is in bytes
     zone         time zone of times without offset, such as "Europe/Rome"; local time without it
@@ -127,6 +128,9 @@ def _cells(table: Table, sites: Table | None, columns: Mapping[str, str] | None)
     if column is None:
         if sites is not None:
             table.need("site", columns)
+        geometry = table.find("geometry", columns)
+        if geometry is not None:
+            return _by_shape(table.shapes(geometry))
         lonlat = table.lonlat(table.need("lon", columns), table.need("lat", columns))
         of_row = pd.DataFrame(lonlat).groupby([0, 1], sort=False).ngroup().to_numpy()
         places = lonlat[np.unique(of_row, return_index=True)[1]]
@@ -135,6 +139,21 @@ def _cells(table: Table, sites: Table | None, columns: Mapping[str, str] | None)
     if sites is not None:
         return _Cells(of_row, ids, _site_lonlat(table, of_row, ids, sites, columns), None)
     return _Cells(of_row, ids, *_places(table, of_row, column, columns))
+
+
+def _by_shape(shapes: np.ndarray) -> _Cells:
+    """Cells that have a geometry (rows,) and no id: equal ones are one cell, called by its middle."""
+    of_row, _ = pd.factorize(shapely.to_wkb(shapes))
+    distinct = shapes[np.unique(of_row, return_index=True)[1]]
+    places = shapely.get_coordinates(shapely.centroid(distinct))
+    ids = np.array([f"{lon:.6f}, {lat:.6f}" for lon, lat in places.tolist()])
+    if len(np.unique(ids)) < len(ids):  # two shapes around the same middle
+        ids = np.array([f"{name} ({number})" for number, name in enumerate(ids, 1)])
+    return _Cells(of_row, ids, places, distinct if _are_areas(distinct) else None)
+
+
+def _are_areas(shapes: np.ndarray) -> bool:
+    return bool(np.isin(shapely.get_type_id(shapes), (3, 6)).all())  # Polygon, MultiPolygon
 
 
 def _ids(table: Table, column: str) -> tuple[np.ndarray, np.ndarray]:
@@ -151,7 +170,11 @@ def _site_lonlat(
 ) -> np.ndarray:
     """(n, 2) degrees of each id, from the table of sites."""
     column = sites.find("site", columns) or sites.find("cell", columns) or sites.need("site", columns)
-    lonlat = sites.lonlat(sites.need("lon", columns), sites.need("lat", columns))
+    geometry = sites.find("geometry", columns)
+    if geometry is not None:
+        lonlat = shapely.get_coordinates(shapely.centroid(sites.shapes(geometry)))
+    else:
+        lonlat = sites.lonlat(sites.need("lon", columns), sites.need("lat", columns))
     number, known = _ids(sites, column)
     again = pd.Series(number, sites.frame.index).duplicated()
     if again.any():
@@ -173,8 +196,7 @@ def _places(
     _, first = np.unique(of_row, return_index=True)
     if geometry is not None:  # as long as the table, yet one per cell: the first row of each counts
         shapes = Table(table.frame.iloc[first], table.name, table.row).shapes(geometry)
-        is_area = np.isin(shapely.get_type_id(shapes), (3, 6)).all()  # Polygon, MultiPolygon
-        return shapely.get_coordinates(shapely.centroid(shapes)), shapes if is_area else None
+        return shapely.get_coordinates(shapely.centroid(shapes)), shapes if _are_areas(shapes) else None
     if lon is None or lat is None:
         if column == table.find("site", columns):
             raise DataError(f"{table.name} names sites but not where they are: give a table of sites with sites=.")

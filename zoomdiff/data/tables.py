@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
 
+from zoomdiff.data.geojson_table import read_geojson_table
 from zoomdiff.errors import DataError
 
 # Names by which a column is recognised, whatever its case, spaces and signs: "Cell-ID" is "cellid".
@@ -27,6 +28,8 @@ SYNONYMS = {
 }
 TEXT = {".csv", ".txt", ".tsv"}
 PARQUET = {".parquet", ".geoparquet", ".pq"}
+GEOJSON = {".geojson", ".json"}
+MOST_ROWS = 20_000_000  # a small Parquet file can hold more than fits in memory
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Table:
 
     frame: pd.DataFrame
     name: str
-    row: str = "row"  # or "line"
+    row: str = "row"  # or "line", "value"
 
     def error(self, row: int, problem: str) -> DataError:
         """The DataError that says what is wrong with one row."""
@@ -124,7 +127,7 @@ class Table:
 
 
 def read_table(source: str | Path | pd.DataFrame, name: str | None = None) -> Table:
-    """Read CSV (comma, semicolon or tab), Parquet or GeoParquet; or take a DataFrame, called `name`, as it is.
+    """Read CSV (comma, semicolon or tab), GeoJSON, Parquet or GeoParquet; or take a DataFrame, called `name`, as it is.
 
     All columns of a CSV are text, so that a wrong value can be shown as it was written. Raises DataError if the file
     cannot be read, is none of these, or holds no rows.
@@ -138,8 +141,11 @@ def read_table(source: str | Path | pd.DataFrame, name: str | None = None) -> Ta
                 table = Table(_read_text(path), path.name, "line")
             elif path.suffix.lower() in PARQUET:
                 table = Table(_read_parquet(path), path.name)
+            elif path.suffix.lower() in GEOJSON:
+                frame = read_geojson_table(path)
+                table = Table(frame.set_axis(range(1, len(frame) + 1)), path.name, "value")
             else:
-                raise DataError(f"{path.name} is not a table that can be read: give CSV, Parquet or GeoParquet.")
+                raise DataError(f"{path.name} is not a table that can be read: give CSV, GeoJSON or (Geo)Parquet.")
         except OSError as error:
             raise DataError(f"{path.name} cannot be read: {os.strerror(error.errno or 0)}.") from error
         except UnicodeDecodeError as error:
@@ -170,6 +176,9 @@ def _read_text(path: Path) -> pd.DataFrame:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    is_geo = b"geo" in (pq.read_schema(path).metadata or {})
+    about = pq.read_metadata(path)
+    if about.num_rows > MOST_ROWS:
+        raise DataError(f"{path.name} has {about.num_rows:,} rows and the limit is {MOST_ROWS:,}: take a shorter time.")
+    is_geo = b"geo" in (about.metadata or {})
     frame = gpd.read_parquet(path) if is_geo else pd.read_parquet(path)
     return frame.set_axis(range(1, len(frame) + 1))

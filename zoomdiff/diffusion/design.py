@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
+import torch
 from torch import Tensor
 
 from zoomdiff.diffusion.schedule import SETTINGS, TOTAL_STEPS, rgp, signal_share
@@ -79,9 +80,10 @@ class Design:
         """M of stage k."""
         return self.nodes[k] - self.nodes[k + 1]
 
-    def abar(self, k: int) -> Tensor:
-        """(M + 1,) share of the signal at the local steps of stage k, m = 0 first."""
-        return signal_share(self.noise, self.nodes[k], self.nodes[k + 1], self.nodes[0])
+    def abar(self, k: int, m: Tensor | None = None) -> Tensor:
+        """Share of the signal at local steps m of stage k, whole or not: by default at all M + 1, m = 0 first."""
+        m = torch.arange(self.stage_steps(k) + 1) if m is None else m
+        return signal_share(self.noise, m, self.nodes[k], self.nodes[k + 1], self.nodes[0])
 
     def diffused(self, hierarchy: Hierarchy) -> Hierarchy:
         """The level that each stage's state lives at."""

@@ -207,16 +207,16 @@ def rrdp(
     for k in range(first, len(hierarchy)):
         space = prior.diffused.space_factor(k)
         shape = (HOURS_PER_WEEK // prior.diffused[k].hours, h // space, w // space)
-        abar = design.abar(k).to(device)
 
-        def draw(m: int, k: int = k, shape: tuple = shape, space: int = space) -> Tensor:
-            return noise(k, m, shape, hierarchy.block // space)
+        def draw(left: int, k: int = k, shape: tuple = shape, space: int = space) -> Tensor:
+            return noise(k, left, shape, hierarchy.block // space)
 
-        steps = design.stage_steps(k)
+        steps, node = design.stage_steps(k), design.nodes[k + 1]
         walk = few_steps(steps, plan.budget[k], plan.power)
+        abar = design.abar(k, torch.tensor(walk)).to(device)
         r = draw(steps)
         if plan.spread:
-            r = r / spread_kept(plan.sampler, [abar[m] for m in walk], plan.spread)
+            r = r / spread_kept(plan.sampler, abar, plan.spread)
         knows_coarser = x_k is not None and design.uses_prior
         prior_k = prior.from_coarser(x_k, k).expand(len(r), -1, -1, -1) if knows_coarser else torch.zeros_like(r)
         if design.continuous_denoising and y is not None:
@@ -231,12 +231,13 @@ def rrdp(
         )
         step = SAMPLERS[plan.sampler]()
         for number, (m, m_next) in enumerate(pairwise(walk), start=1):
-            r0 = denoise(r, abar[m])
+            here, there, left = abar[number - 1], abar[number], plan.budget[k] - number
+            r0 = denoise(r, here)
             for n in watch:
-                if m_next <= n - design.nodes[k + 1] < m:
-                    there = SAMPLERS["ddim"]()(r, r0, abar[m], abar[n - design.nodes[k + 1]], draw)
-                    on_state(n, prior.decode(target.restore(there, prior_k, k), k))
-            r = step(r, r0, abar[m], abar[m_next], lambda m=m_next: draw(m))
+                if m_next <= n - node < m:
+                    state = SAMPLERS["ddim"]()(r, r0, here, design.abar(k, torch.tensor(n - node)).to(device), draw)
+                    on_state(n, prior.decode(target.restore(state, prior_k, k), k))
+            r = step(r, r0, here, there, lambda left=left: draw(left))
             if on_step:
                 on_step(k, number, plan.budget[k])
         y, coarser = target.restore(r, prior_k, k), x_k

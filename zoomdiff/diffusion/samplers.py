@@ -4,7 +4,7 @@ A sampler is made anew for every stage and called as step(r, r0, abar, abar_next
 draws a standard normal field like r. At abar_next = 1, the node, every one returns r0 itself: nodes are free of noise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import torch
@@ -57,7 +57,7 @@ def dpm_solver() -> Step:
 SAMPLERS = {"ancestral": ancestral, "ddim": ddim, "dpm": dpm_solver}
 
 
-def spread_kept(sampler: str, abars: list[Tensor], variance: float) -> float:
+def spread_kept(sampler: str, abars: Iterable[Tensor], variance: float) -> float:
     """Share of a Gaussian's spread that is left after strides over the noise levels `abars`, pure noise first.
 
     Few strides of a deterministic sampler shrink it, on Gaussian data by just this factor, whatever is drawn: the

@@ -6,7 +6,6 @@ share of the signal that is left in a state.
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 TOTAL_STEPS = 600  # N of the paper's S4T4
@@ -54,28 +53,24 @@ def rgp(preference: str, sides: tuple[float, ...], hours: tuple[int, ...], total
     return [Stage(*pair, start, node) for pair, start, node in zip(pairs, starts, nodes, strict=True)]
 
 
-def signal_share(noise: str, start: int, node: int, total: int = TOTAL_STEPS) -> Tensor:
-    """abar at the local steps m = 0..M of a stage; the schedules of the paper are noise strengths, 1 - abar.
+def signal_share(noise: str, m: Tensor, start: int, node: int, total: int = TOTAL_STEPS) -> Tensor:
+    """abar at local steps m of a stage, whole or not; the schedules of the paper are noise strengths, 1 - abar.
 
     SN (Eq. 15)  1 - m / M: clean at the stage's node, pure noise at its start
     CN (Eq. 14)  1 - n / N: clean only at n = 0
     """
-    m = torch.arange(start - node + 1)
     return 1 - m / (start - node) if noise == "SN" else 1 - (node + m) / total
 
 
-def few_steps(stage_steps: int, budget: int, power: float = 1.0) -> list[int]:
-    """`budget` strides from m = M down to m = 0: budget + 1 local steps, first M, last 0.
+def few_steps(stage_steps: int, budget: int, power: float = 1.0) -> list[float]:
+    """`budget` strides from m = M down to m = 0: budget + 1 local steps, whole or not, first M, last 0.
 
     power  1 makes even strides; larger ones make them shorter towards the node, where a stride's end is cleaner than
            its estimate and what is weaker than the last stride's noise would be lost
     """
     if not 1 <= budget <= stage_steps:
         raise ValueError(f"a stage of {stage_steps} steps cannot be walked in {budget} strides")
-    steps = [round(stage_steps * ((budget - i) / budget) ** power) for i in range(budget + 1)]
-    for i in range(budget - 1, -1, -1):  # at least one local step each
-        steps[i] = max(steps[i], steps[i + 1] + 1)
-    return steps
+    return [round(stage_steps * ((budget - i) / budget) ** power, 9) for i in range(budget + 1)]
 
 
 def _even(parts: int, total: int) -> list[int]:

@@ -1,0 +1,107 @@
+"""A run of the model in the background: the page stays usable, shows how far it is, and Cancel works at once.
+
+One run at a time for all sessions, as a second one would only slow both down; others wait for their turn.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import streamlit as st
+
+import charts
+import work
+from zoomdiff.errors import ZoomDiffError
+from zoomdiff.levels import S4T4
+
+EVERY = 0.3  # seconds between two looks
+ABANDONED = 300.0  # seconds without a look: the browser is gone (one in the background looks once a minute)
+WORKER = ThreadPoolExecutor(1, thread_name_prefix="zoomdiff")
+COST = [1 / S4T4.space_factor(k) ** 2 for k in range(len(S4T4))]  # per stage: goes with the cells
+
+
+class Cancelled(Exception):
+    """Ends a run that nobody wants any more."""
+
+
+class Job:
+    """What `do` returns, some time later. `do` is called with an `on_step` for the library, outside of Streamlit."""
+
+    def __init__(self, do: Callable[[Callable], object], first: int = 0) -> None:
+        self.words, self.share, self._first = "Waiting for its turn …", 0.0, first
+        self._unwanted, self._seen = threading.Event(), time.monotonic()
+        self._future = WORKER.submit(self._run, do)
+
+    def look(self) -> bool:
+        """Whether it is done."""
+        self._seen = time.monotonic()
+        return self._future.done()
+
+    def cancel(self) -> None:
+        self._unwanted.set()
+        self._future.cancel()
+
+    def result(self) -> object:
+        return self._future.result()
+
+    def _run(self, do: Callable[[Callable], object]) -> object:
+        self._check()
+        self.words = "Starting …"
+        return do(self._on_step)
+
+    def _on_step(self, k: int, step: int, steps: int) -> None:
+        self._check()
+        words = charts.level_words(S4T4[k]).partition(" · ")[2]
+        self.words = f"Stage {k - self._first + 1} of {len(S4T4) - self._first}: {words}, step {step} of {steps}"
+        self.share = (sum(COST[self._first : k]) + COST[k] * step / steps) / sum(COST[self._first :])
+
+    def _check(self) -> None:
+        if self._unwanted.is_set() or time.monotonic() - self._seen > ABANDONED:
+            raise Cancelled
+
+
+def start(name: str, do: Callable[[Callable], object], first: int = 0) -> None:
+    """Begin the run `name` of this session; one that is under way ends."""
+    cancel(name)
+    work.limit_threads()
+    st.session_state[f"{name}_job"] = Job(do, first)
+
+
+def cancel(name: str) -> None:
+    job = st.session_state.pop(f"{name}_job", None)
+    if job is not None:
+        job.cancel()
+
+
+def running(name: str) -> bool:
+    return f"{name}_job" in st.session_state
+
+
+@st.fragment(run_every=EVERY)
+def watch(name: str, on_done: Callable[[object], None]) -> None:
+    """Draw the progress of the run `name` and its Cancel; when it is done, `on_done` gets what it returned.
+
+    An error of the library is kept for `problem`. Then the page is drawn anew.
+    """
+    job, here = st.session_state.get(f"{name}_job"), st.empty()
+    if job is None:  # cancelled; what is gone is gone at once, the rest of the page follows
+        here.empty()
+        st.rerun()
+    if job.look():
+        del st.session_state[f"{name}_job"]
+        try:
+            on_done(job.result())
+        except Cancelled:  # nobody has looked for a while, and now somebody does
+            st.session_state[f"{name}_problem"] = "The run was ended, as the page was away for a while: start it again."
+        except ZoomDiffError as error:
+            st.session_state[f"{name}_problem"] = str(error)
+        st.rerun()
+    bar, stop = here.container().columns([6, 1], vertical_alignment="bottom")
+    bar.progress(job.share, job.words)
+    stop.button("Cancel", on_click=cancel, args=(name,), key=f"{name}_cancel", width="stretch")
+
+
+def problem(name: str) -> str | None:
+    """Why the last run failed, told once."""
+    return st.session_state.pop(f"{name}_problem", None)
