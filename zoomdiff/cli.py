@@ -173,8 +173,9 @@ def refine(
     model = load_model(weights or SHIPPED, device)
     started, bars = time.monotonic(), stage_bars(frame.hierarchy)
     pyramid = run(model, uec, known.volumes, known.level, steps=steps, seed=seed, preset=preset, on_step=bars)
-    job = Job(hold(pyramid, known) if bbox or region else pyramid, uec)
-    _write(job, ("geojson",), out, f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}), refined", started)
+    pyramid = hold(pyramid, known) if bbox or region else pyramid
+    what = f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}), refined"
+    _write(Job(pyramid, uec), ("geojson",), out, what, started)
 
 
 @app.command()

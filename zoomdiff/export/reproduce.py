@@ -78,7 +78,7 @@ class Recipe:
         elif self.version != zoomdiff.__version__:
             reason = f"it was made by ZoomDiff {self.version}, and this is {zoomdiff.__version__}"
         else:
-            reason = "it was made on another kind of machine or device, whose arithmetic differs in the last digits"
+            reason = "the code has changed, or the kind of machine, whose arithmetic differs in the last digits"
         return f"The week differs from that of the file, as {reason}."
 
 
