@@ -1,37 +1,35 @@
 """A run of the model in the background: the page stays usable, shows how far it is, and Cancel works at once.
 
-One run at a time for all sessions, as a second one would only slow both down; others wait for their turn.
+The runs are the worker's, one after another for all sessions; here a session keeps hold of its own, whatever the user
+clicks meanwhile.
 """
 
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 
 import streamlit as st
 
 import charts
 import work
+from worker import Cancelled, Worker, worker
 from zoomdiff.errors import ZoomDiffError
 from zoomdiff.levels import S4T4
 
 EVERY = 0.3  # seconds between two looks
 ABANDONED = 300.0  # seconds without a look: the browser is gone (one in the background looks once a minute)
-WORKER = ThreadPoolExecutor(1, thread_name_prefix="zoomdiff")
 COST = [1 / S4T4.space_factor(k) ** 2 for k in range(len(S4T4))]  # per stage: goes with the cells
-
-
-class Cancelled(Exception):
-    """Ends a run that nobody wants any more."""
 
 
 class Job:
     """What `do` returns, some time later. `do` is called with an `on_step` for the library, outside of Streamlit."""
 
     def __init__(self, do: Callable[[Callable], object], first: int = 0) -> None:
-        self.words, self.share, self._first = "Waiting for its turn …", 0.0, first
+        self.words, self.share, self._first = "Starting …", 0.0, first
         self._unwanted, self._seen = threading.Event(), time.monotonic()
-        self._future = WORKER.submit(self._run, do)
+        self._future: Future = Future()
+        threading.Thread(target=self._run, args=(worker(), do), daemon=True).start()
 
     def look(self) -> bool:
         """Whether it is done."""
@@ -40,17 +38,27 @@ class Job:
 
     def cancel(self) -> None:
         self._unwanted.set()
-        self._future.cancel()
 
     def result(self) -> object:
         return self._future.result()
 
-    def _run(self, do: Callable[[Callable], object]) -> object:
-        self._check()
-        self.words = "Starting …"
-        return do(self._on_step)
+    def _run(self, queue: Worker, do: Callable[[Callable], object]) -> None:
+        """Wait for the worker, in a thread that no click of the user ends."""
 
-    def _on_step(self, k: int, step: int, steps: int) -> None:
+        def task(tell: Callable) -> object:
+            work.limit_threads()
+            return do(tell)
+
+        try:
+            self._future.set_result(queue.run(task, self._told, self._wait))
+        except BaseException as error:  # whatever it is, the page tells it
+            self._future.set_exception(error)
+
+    def _wait(self, ahead: int) -> None:
+        self._check()
+        self.words = f"Waiting for {ahead} other run{'s' if ahead > 1 else ''} …"
+
+    def _told(self, k: int, step: int, steps: int) -> None:
         self._check()
         words = charts.level_words(S4T4[k]).partition(" · ")[2]
         self.words = f"Stage {k - self._first + 1} of {len(S4T4) - self._first}: {words}, step {step} of {steps}"
@@ -64,7 +72,6 @@ class Job:
 def start(name: str, do: Callable[[Callable], object], first: int = 0) -> None:
     """Begin the run `name` of this session; one that is under way ends."""
     cancel(name)
-    work.limit_threads()
     st.session_state[f"{name}_job"] = Job(do, first)
 
 

@@ -1,7 +1,5 @@
 """Curves, the colours of a difference, and words."""
 
-from concurrent.futures import CancelledError
-
 import numpy as np
 import pytest
 import shapely
@@ -9,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import compare
-import job
 
 
 @pytest.mark.parametrize("steps", [7, 42, 84, 168])
@@ -75,44 +72,3 @@ def test_no_mark_of_markdown_is_left_bare(text):
     bare = compare.plain(text).replace("\\\\", "")
     for mark in "`*_{}[]()#<>$~:|!":
         assert bare.count(mark) == bare.count("\\" + mark)
-
-
-def test_a_run_goes_on_only_while_somebody_looks(monkeypatch):
-    steps = []
-
-    def endless(on_step):
-        while True:
-            on_step(0, 1, 10)
-            steps.append(1)
-
-    running = job.Job(endless)
-    assert not running.look()
-    running.cancel()
-    with pytest.raises((job.Cancelled, CancelledError)):
-        running.result()
-    monkeypatch.setattr(job, "ABANDONED", 0.0)
-    with pytest.raises(job.Cancelled):
-        job.Job(endless).result()
-
-
-def test_a_run_tells_how_far_it_is():
-    seen = []
-
-    def do(on_step):
-        for k in (2, 3):
-            for step in (1, 2):
-                on_step(k, step, 2)
-                seen.append((running.words, running.share))
-        return "done"
-
-    start = job.threading.Event()
-    running = job.Job(lambda on_step: start.wait() and do(on_step), first=2)
-    start.set()
-    assert running.result() == "done" and running.look()
-    assert [words for words, _ in seen] == [
-        "Stage 1 of 2: 100 m grid, step 1 of 2",
-        "Stage 1 of 2: 100 m grid, step 2 of 2",
-        "Stage 2 of 2: 50 m grid, step 1 of 2",
-        "Stage 2 of 2: 50 m grid, step 2 of 2",
-    ]
-    assert [share for _, share in seen] == pytest.approx([0.1, 0.2, 0.6, 1.0])

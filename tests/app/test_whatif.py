@@ -1,6 +1,8 @@
 """The panel of changes, driven without a browser."""
 
 import json
+import threading
+import time
 
 import pytest
 import shapely
@@ -225,12 +227,13 @@ def test_what_changes_nothing_changes_nothing(open_page, before):
 def test_cancel_ends_the_run_and_the_panel_goes_on(open_page, monkeypatch):
     import whatif
 
-    began = whatif.job.threading.Event()
+    began = threading.Event()
 
     def endless(*arguments, on_step, **options):
         while True:
             began.set()
             on_step(0, 1, 10)
+            time.sleep(0.01)
 
     monkeypatch.setattr(whatif, "generate", endless)
     page = add(open_page(), "park")
