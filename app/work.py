@@ -31,6 +31,11 @@ class Request:
     seed: int
     preset: str
 
+    @property
+    def digest(self) -> str:
+        """A short name for it."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+
 
 @dataclass(frozen=True)
 class Place:
