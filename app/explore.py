@@ -9,7 +9,7 @@ import streamlit as st
 import charts
 import maps
 import zoommap
-from colours import TRAFFIC, Scale, data_url, palette_png, scale_legend
+from colours import TRAFFIC, Scale, data_url, on_dark, palette_png, scale_legend
 from work import Request
 from zoomdiff.context.uec import UEC
 from zoomdiff.export import to_geojson
@@ -118,9 +118,7 @@ def columns_map(week: TrafficPyramid, k: int, step: int, scale: Scale, opacity: 
     tall_step = step * week.level(k).hours // week.level(tall).hours
     if tall != k:
         cell, _ = charts.cell_words(week.level(tall))
-        st.caption(
-            f"3D shows one column per {cell} here: more would be slow. {week.time_label(tall, tall_step)}."
-        )
+        st.caption(f"3D shows one column per {cell} here: more would be slow. {week.time_label(tall, tall_step)}.")
         scale = replace(st.session_state.scales[tall], logarithmic=scale.logarithmic)
     layer = maps.columns_layer(week.volumes[tall][tall_step], week.region, tall, scale, opacity)
     cell, hours = charts.cell_words(week.level(tall))
@@ -207,9 +205,9 @@ def downloads(week: TrafficPyramid) -> None:
 
 
 def so_far(region: Region, volumes: list) -> str:
-    """HTML: the levels that exist already, and what the colours of the newest mean."""
-    if not volumes:
-        return thumbnails(region, volumes)
+    """HTML: the levels that exist already, and (the component has its own legend) what the newest one's colours mean."""
+    if not volumes or zoommap.available():
+        return thumbnails(region, volumes, shown=len(volumes) - 1)
     k = len(volumes) - 1
     cell, hours = charts.cell_words(S4T4[k])
     title = f"Average of the week, per {cell} and {hours}"
@@ -222,6 +220,8 @@ def thumbnails(region: Region, volumes: list, shown: int | None = None) -> str:
 
     The one that the map shows is framed.
     """
+    dark = zoommap.available() and st.context.theme.type == "dark"  # as the component paints
+    palette, paper = (on_dark(TRAFFIC), "#2a2930") if dark else (TRAFFIC, "#f4f2ee")
     rows, cols = region.blocks.shape
     figures = []
     for k, level in enumerate(S4T4):
@@ -230,14 +230,14 @@ def thumbnails(region: Region, volumes: list, shown: int | None = None) -> str:
         if k < len(volumes):
             mean = volumes[k].mean(0)
             entries = Scale.of(mean).entries(mean) * region.mask(k)
-            url = data_url(palette_png(entries, TRAFFIC), "image/png")
+            url = data_url(palette_png(entries, palette), "image/png")
             inside = (
                 f'<img src="{url}" alt="{charts.level_words(level)}" '
                 'style="width:100%;height:100%;object-fit:contain;image-rendering:pixelated">'
             )
         figures.append(
             f'<figure style="margin:0;flex:1 1 0;min-width:0"><div style="aspect-ratio:{max(cols / rows, 1):.3f};'
-            f'background:#f4f2ee;border-radius:3px;overflow:hidden;{frame}">{inside}</div>'
+            f'background:{paper};border-radius:3px;overflow:hidden;{frame}">{inside}</div>'
             f'<figcaption style="font-size:0.72rem;text-align:center">{charts.level_words(level)}</figcaption></figure>'
         )
     return f'<div class="levels" style="display:flex;gap:8px">{"".join(figures)}</div>'

@@ -23,15 +23,16 @@ FLAT, SOLID = "2D", "3D"
 LIVE_HOUR = 2 * 24 + 18  # Wednesday evening: what is shown of a week while it comes
 ALL_WEEK = range(HOURS_PER_WEEK)
 TITLE = """<header style="display:flex;flex-wrap:wrap;align-items:baseline;gap:0 1rem">
-<h1 style="font-size:1.8rem;padding:0;margin:0">ZoomDiff</h1>
+<h1 style="font-size:1.6rem;padding:0;margin:0">ZoomDiff</h1>
 <span>A week of mobile traffic for any region, from base stations and days down to 50 m squares and hours.</span>
 </header>"""
 STYLE = """<style>
-.stMainBlockContainer { padding-left: 2.5rem; padding-right: 2.5rem; }
+.stAppHeader { background: transparent; }
+.stMainBlockContainer { padding: 1rem 2.5rem 1.5rem; }
 .stDeckGlJsonChart { background: #e9e6e1; border-radius: 6px; overflow: hidden; }
 .st-key-zoommap_feeds, .st-key-live_feeds { display: none; }
 .st-key-zoom [data-testid="stSliderTickBar"], [class*="st-key-step_"] [data-testid="stSliderTickBar"] { display: none; }
-@media (max-width: 640px) { .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; } }
+@media (max-width: 640px) { .stMainBlockContainer { padding: 3.5rem 1rem 1.5rem; } }
 </style>"""
 
 
@@ -118,7 +119,7 @@ def hero(place: Place, name: str, shown: list[str], *, hours: range = ALL_WEEK, 
         key="zoommap",
         name=name,
         basemap=(work.basemap_of(place.source, frame), frame),
-        credit=f"{place.layers.source}",
+        credit=place.layers.source,
         overlays=[OVERLAYS[overlay].draw(place.layers, place.uec, hours) for overlay in shown],
         drawing=sidebar.drawing(busy=busy),
         quiet=busy,

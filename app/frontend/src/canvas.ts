@@ -11,7 +11,8 @@ abstract class WindowCanvas extends L.Layer {
   private corner = L.latLng(0, 0);
 
   constructor(pane: string, css = "") {
-    super({ pane });
+    super();
+    L.setOptions(this, { pane });
     this.canvas.className = "leaflet-zoom-animated " + css;
     this.canvas.style.pointerEvents = "none";
   }

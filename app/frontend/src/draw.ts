@@ -13,6 +13,7 @@ const SHAPE = { color: "#8a2a56", weight: 2, fillOpacity: 0.04 };
 export class Draw {
   private shape: L.Polygon | null = null;
   private tools = false;
+  private taken = false;
   private drawing: Drawing | null = null;
   private readonly blocks: L.Polygon;
   private readonly info = element("div", { class: "zd-info", role: "status", "aria-live": "polite" });
@@ -27,7 +28,11 @@ export class Draw {
     map.on("pm:drawstart", ({ workingLayer }) => {
       workingLayer.on("pm:change", ({ latlngs }: any) => this.preview(ringOf(latlngs)));
     });
-    map.on("pm:drawend", () => this.preview(this.shape ? ringOf(this.shape.getLatLngs()) : []));
+    map.on("pm:drawend", () => {
+      this.preview(this.shape ? ringOf(this.shape.getLatLngs()) : []);
+      this.hideTaken();
+    });
+    map.on("pm:globaleditmodetoggled", ({ enabled }: any) => enabled || this.hideTaken());
     map.on("pm:create", ({ layer }) => {
       this.shape?.remove();
       this.adopt(layer as L.Polygon);
@@ -46,16 +51,27 @@ export class Draw {
     return this.tools && (pm.globalDrawModeEnabled() || pm.globalEditModeEnabled() || pm.globalRemovalModeEnabled());
   }
 
-  /** Offer the tools, or (null) take them away. A polygon from Python is taken only while there is none. */
-  update(drawing: Drawing | null): void {
+  /**
+   * Offer the tools, or (null) take them away. A polygon from Python is taken only while there is none.
+   *
+   * `taken`: the map shows the drawn region by itself, so that there is nothing to preview.
+   */
+  update(drawing: Drawing | null, taken: boolean): void {
     this.drawing = drawing;
     if (!drawing) return this.close();
+    this.taken = taken;
     if (!this.tools) this.open();
     if (!this.shape && drawing.polygon) {
       const ring = (drawing.polygon.coordinates[0] as LonLat[]).slice(0, -1);
       this.adopt(L.polygon(ring.map(([lon, lat]) => L.latLng(lat, lon))).addTo(this.map));
       this.preview(ringOf(this.shape!.getLatLngs()));
     }
+    if (!this.busy) this.hideTaken();
+  }
+
+  private hideTaken(): void {
+    this.info.hidden = this.taken;
+    if (this.taken) this.blocks.setLatLngs([]);
   }
 
   private open(): void {
@@ -99,11 +115,13 @@ export class Draw {
     const ring = this.shape ? ringOf(this.shape.getLatLngs()) : [];
     this.preview(ring);
     if (!this.drawing || (ring.length && snap(ring, this.drawing.max_km2).tooLarge)) return;
+    this.taken = false;
     this.report(ring.length ? { type: "Polygon", coordinates: [[...ring, ring[0]]] } : null);
   }
 
   /** Show the blocks that a ring becomes, and say how large that is. */
   private preview(ring: LonLat[]): void {
+    this.info.hidden = false;
     this.info.classList.remove("zd-wrong");
     if (ring.length < 3 || !this.drawing) {
       this.blocks.setLatLngs([]);

@@ -38,6 +38,7 @@ export class ZoomMap {
   private places: Cell[] = [];
   private dark = false;
   private ready = -1;
+  private wanted: View | null = null; // what Python wants to be shown
 
   constructor(
     private readonly root: HTMLElement,
@@ -46,7 +47,7 @@ export class ZoomMap {
   ) {
     this.controls = new Controls(() => this.show(), () => this.report());
     this.root.append(this.box, this.controls.bar);
-    this.map = L.map(this.box, { zoomSnap: 0.25, minZoom: 3, maxZoom: 19, attributionControl: true });
+    this.map = L.map(this.box, { zoomSnap: 0.1, zoomDelta: 0.5, wheelPxPerZoomLevel: 120, minZoom: 3, maxZoom: 19, attributionControl: true });
     this.map.attributionControl.setPrefix("Leaflet");
     for (const [name, z] of [["zd-ground", 150], ["zd-over", 250], ["zd-traffic", 300], ["zd-lines", 350]] as const) {
       const pane = this.map.createPane(name);
@@ -87,17 +88,19 @@ export class ZoomMap {
     if (moved) this.look();
     if (moved || JSON.stringify([old!.basemap, old!.overlays]) !== JSON.stringify([data.basemap, data.overlays])) this.paintGround();
     if (moved || JSON.stringify([old!.blocks, old!.wanted]) !== JSON.stringify([data.blocks, data.wanted])) this.paintLines();
-    this.draw.update(data.drawing);
+    this.draw.update(data.drawing, data.levels.length > 0);
 
     const there = data.levels.findIndex((level) => !feed(level.feed));
     const ready = there < 0 ? data.levels.length : there;
     const fresh = !old || old.id !== data.id;
-    if (fresh) this.places = data.view.places;
-    this.controls.update(data.levels, ready);
-    if (fresh || (data.quiet && ready > this.ready)) {
-      const level = data.quiet ? ready - 1 : data.view.level;
-      this.controls.go(level, fresh ? data.view.hour : this.controls.choice.hour);
+    if (fresh) {
+      this.places = data.view.places;
+      this.wanted = data.view;
     }
+    this.controls.update(data.levels, ready);
+    if (data.quiet && ready > this.ready) this.controls.go(ready - 1, this.wanted?.hour ?? this.controls.choice.hour);
+    if (!data.quiet && this.wanted && ready) this.controls.go(this.wanted.level, this.wanted.hour);
+    if (ready === data.levels.length) this.wanted = null; // until all have come the coarser ones stand in
     this.ready = ready;
     this.show();
   }
