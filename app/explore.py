@@ -205,7 +205,7 @@ def downloads(week: TrafficPyramid) -> None:
 
 
 def so_far(region: Region, volumes: list) -> str:
-    """HTML: the levels that exist already, and (the component has its own legend) what the newest one's colours mean."""
+    """HTML: the levels that exist already, and what the newest one's colours mean: the component tells that itself."""
     if not volumes or zoommap.available():
         return thumbnails(region, volumes, shown=len(volumes) - 1)
     k = len(volumes) - 1

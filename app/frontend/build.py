@@ -1,6 +1,6 @@
 """Build the map component into app/static with npm: the system's if there is one, else that of a wheel from PyPI.
 
-Without it the app still works, but there is nothing to draw and play with: so a failure says how to get it, and no more.
+Without it the app still works, but nobody can draw and play on its map: so a failure says how to get it, and no more.
 """
 
 import importlib.util
