@@ -7,7 +7,7 @@ JSON does not send it again. Volumes travel as codes of one byte: `encode`.
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -102,37 +102,66 @@ def zoom_map(
     region: Region,
     *,
     key: str,
+    sheets: Sequence[Sheet] = (),
+    people: Sheet | None = None,
+    use: Sheet | None = None,
+    on_view: Callable[[View], None] | None = None,
+    on_drawn: Callable[[dict | None], None] | None = None,
+    **shown,
+) -> None:
+    """Show the map of a region; call it once per run of the page.
+
+    key       of the element: the same one keeps the map where the user moved it
+    sheets    one per level of the region's hierarchy, coarse to fine; those without codes are awaited: see `send`
+    people    (168, H, W) on the finest raster, and
+    use       (H, W), a class of AOI_CLASSES: what the tooltip tells beside the traffic
+    on_view   called with the View once the user has clicked cells, or the sliders have come to rest
+    on_drawn  called with the drawn GeoJSON polygon, or None when it was removed
+    shown     what else is on it: see `message`
+    """
+
+    def viewed() -> None:
+        if on_view and (seen := _read_view(st.session_state[key].get("view"), region.hierarchy, region.shape)):
+            on_view(seen)
+
+    def drawn() -> None:
+        if on_drawn:
+            on_drawn(st.session_state[key].get("drawn"))
+
+    data = message(region, sheets=sheets, people=people, use=use, **shown)
+    _component("default")(key=key, data=data, on_view_change=viewed, on_drawn_change=drawn)
+    with st.container(key=f"{key}_feeds", gap=None):
+        for each in (*sheets, people, use):
+            if each is not None and each.codes is not None:
+                send(each)
+
+
+def message(
+    region: Region,
+    *,
     name: str,
     basemap: tuple[bytes, Frame],
     credit: str,
     view: View,
-    overlays: list[pdk.Layer] = (),
-    sheets: list[Sheet] = (),
+    overlays: Sequence[pdk.Layer] = (),
+    sheets: Sequence[Sheet] = (),
     people: Sheet | None = None,
     use: Sheet | None = None,
     outline: bool = True,
     drawing: Drawing | None = None,
     quiet: bool = False,
-    on_view: Callable[[View], None] | None = None,
-    on_drawn: Callable[[dict | None], None] | None = None,
-) -> None:
-    """Show the map of a region; call it once per run of the page.
+) -> dict:
+    """What the browser is told of a map, as JSON (app/frontend/src/types.ts: MapData).
 
-    key       of the element: the same one keeps the map where the user moved it
     name      of what is shown: while it stays the same the browser keeps its own view, a new one brings `view`
     basemap   WebP picture and the rectangle that it fills; `credit` is the sentence of its makers
     overlays  pictures over the region's frame and points, as `surroundings` draws them
-    sheets    one per level of the region's hierarchy, coarse to fine; those without codes are awaited: see `send`
-    people    (168, H, W) on the finest raster and
-    use       (H, W), a class of AOI_CLASSES: what the tooltip tells beside the traffic
     outline   whether the blocks and the polygon that was asked for are drawn
     drawing   offers the tools for drawing
     quiet     while the model runs: newest level on top, and nothing is reported
-    on_view   called with the View once the user has clicked cells, or the sliders have come to rest
-    on_drawn  called with the drawn GeoJSON polygon, or None when it was removed
     """
     webp, frame = basemap
-    data = {
+    return {
         "id": name,
         "frame": {"epsg": region.epsg, "bounds": region.utm_bounds},
         "fit": region.bounds,
@@ -150,26 +179,16 @@ def zoom_map(
         "quiet": quiet,
     }
 
-    def viewed() -> None:
-        if on_view and (seen := _read_view(st.session_state[key].get("view"), region.hierarchy, region.shape)):
-            on_view(seen)
-
-    def drawn() -> None:
-        if on_drawn:
-            on_drawn(st.session_state[key].get("drawn"))
-
-    _component("default")(key=key, data=data, on_view_change=viewed, on_drawn_change=drawn)
-    with st.container(key=f"{key}_feeds", gap=None):
-        for each in (*sheets, people, use):
-            if each is not None and each.codes is not None:
-                send(each)
-
 
 def send(each: Sheet) -> None:
     """Send a sheet to every map that waits for it."""
+    _component("receiveFeed")(key=f"feed_{each.feed}", data=packed(each), height=1)
+
+
+def packed(each: Sheet) -> bytes:
+    """A sheet as it travels: uint32 length of the JSON that tells all but the codes, the JSON, the codes."""
     about = orjson.dumps({"feed": each.feed, "most": each.most, "top": each.top})
-    data = len(about).to_bytes(4, "little") + about + each.codes
-    _component("receiveFeed")(key=f"feed_{each.feed}", data=data, height=1)
+    return len(about).to_bytes(4, "little") + about + each.codes
 
 
 def _component(function: str):

@@ -7,7 +7,7 @@ const PIECE = 4000; // metres: within a piece of this size UTM on Mercator is as
 
 abstract class WindowCanvas extends L.Layer {
   protected readonly canvas = document.createElement("canvas");
-  protected readonly context = this.canvas.getContext("2d")!;
+  protected readonly context = this.canvas.getContext("2d", { willReadFrequently: true })!;
   private corner = L.latLng(0, 0);
 
   constructor(pane: string, css = "") {
