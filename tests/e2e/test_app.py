@@ -226,6 +226,24 @@ def test_the_tooltip_tells_traffic_people_and_ground(week: Page):
     expect(tip).to_contain_text("ground:")
 
 
+def test_online_tiles_are_asked_for_only_when_switched_on(week: Page, complaints: list[str]):
+    """OpenStreetMap's answer is made up here; its addresses are the only foreign ones."""
+    pixel = io.BytesIO()
+    Image.new("RGB", (256, 256), "#00aa00").save(pixel, "PNG")
+    week.route("https://tile.openstreetmap.org/**", lambda route: route.fulfill(body=pixel.getvalue()))
+    switch = week.get_by_label("Online map tiles")
+    credit = week.locator(".leaflet-control-attribution")
+    assert not switch.is_checked() and "© OpenStreetMap contributors" not in credit.inner_text()
+    switch.check()
+    expect(credit).to_contain_text("© OpenStreetMap contributors")
+    expect(week.locator(".zd-tiles.leaflet-tile-loaded, .zd-tiles .leaflet-tile-loaded").first).to_be_visible()
+    switch.uncheck()
+    expect(week.locator(".zd-tiles")).to_have_count(0)
+    asked = {url.split("/")[2] for url in complaints}
+    assert asked == {"tile.openstreetmap.org"}
+    complaints.clear()
+
+
 def test_columns_in_3d_and_back(week: Page):
     views = week.locator(".st-key-view")
     views.get_by_text("3D").click()
