@@ -122,7 +122,7 @@ def test_every_level_is_shown_while_it_comes(large: Page):
 def test_a_rectangle_drawn_by_mouse_becomes_the_region(page: Page):
     """What the preview tells while drawing is what Python makes of it."""
     choose_region(page, "Draw")
-    page.locator(".leaflet-pm-icon-rectangle").click()
+    page.get_by_role("button", name="Draw a rectangle").click()
     press(page, 0.6, 0.25)
     hold(page, 0.8, 0.6)
     info = page.locator(".zd-info")
@@ -134,6 +134,23 @@ def test_a_rectangle_drawn_by_mouse_becomes_the_region(page: Page):
     expect(page.get_by_text(f"{km2} km² in {stations} blocks")).to_be_visible()
     assert int(stations) * 0.16 == pytest.approx(float(km2))
     assert f"{64 * int(stations)} of 50 m" in told
+
+
+def test_the_drawn_region_can_be_edited_and_removed(page: Page):
+    before = page.get_by_text("one base station each").inner_text()
+    page.locator(".leaflet-pm-icon-edit").click()
+    corner = page.locator(".leaflet-marker-pane .marker-icon:not(.marker-icon-middle)").first.bounding_box()
+    page.mouse.move(corner["x"] + 6, corner["y"] + 6)
+    page.mouse.down()
+    hold(page, 0.1, 0.95)
+    page.mouse.up()
+    expect(page.get_by_text("one base station each")).not_to_have_text(before)
+    page.locator(".leaflet-pm-icon-edit").click()
+    page.locator(".leaflet-pm-icon-delete").click()
+    page.locator(".zd-map path.leaflet-interactive").click()
+    expect(page.get_by_text("Draw a region on the map.")).to_be_visible()
+    page.locator(".leaflet-pm-icon-delete").click()
+    expect(page.get_by_role("button", name="Generate")).to_be_disabled()
 
 
 def test_too_large_is_told_while_drawing(page: Page):
@@ -152,11 +169,8 @@ def test_too_large_is_told_while_drawing(page: Page):
 
 
 def test_a_polygon_drawn_by_mouse_gets_its_week(page: Page):
-    page.locator(".leaflet-pm-icon-delete").click()
-    choose_region(page, "Preset")  # back to where the region is large on the screen
-    expect(page.get_by_text("in 6 blocks of 400 m")).to_be_visible()
-    choose_region(page, "Draw")
-    page.locator(".leaflet-pm-icon-polygon").click()
+    page.get_by_role("button", name="Show the whole region").click()
+    page.get_by_role("button", name="Draw a polygon").click()
     for x, y in ((0.5, 0.3), (0.66, 0.35), (0.6, 0.6), (0.5, 0.3)):
         press(page, x, y)
     expect(page.get_by_text("one base station each")).to_be_visible()

@@ -8,6 +8,7 @@ import type { Drawing, LonLat } from "./types";
 import { count, element, fill } from "./words";
 
 const DEGREES = 1e6; // coordinates are rounded to 0.1 m, so that they read the same in a share link
+const TOOLS = { rectangle: "Draw a rectangle", polygon: "Draw a polygon", edit: "Edit the region", delete: "Remove the region" };
 const SHAPE = { color: "#8a2a56", weight: 2, fillOpacity: 0.04 };
 
 export class Draw {
@@ -85,6 +86,10 @@ export class Draw {
       drawMarker: false, drawCircleMarker: false, drawPolyline: false, drawCircle: false, drawText: false,
       dragMode: false, cutPolygon: false, rotateMode: false,
     });
+    for (const [name, words] of Object.entries(TOOLS)) {
+      const button = this.map.getContainer().querySelector(`.leaflet-pm-icon-${name}`)?.closest("a");
+      button?.setAttribute("aria-label", words);
+    }
     this.blocks.addTo(this.map);
     this.map.getContainer().append(this.info);
     this.preview([]);

@@ -57,6 +57,7 @@ export class ZoomMap {
     [this.ground, this.lines, this.marks].forEach((group) => group.addTo(this.map));
     this.tiles = L.tileLayer(OSM, { attribution: OSM_CREDIT, maxZoom: 19, className: "zd-tiles" });
     this.tileSwitch().addTo(this.map);
+    this.homeButton().addTo(this.map);
     this.box.append(this.legend);
     this.draw = new Draw(this.map, (polygon) => this.tell("drawn", polygon));
     this.map.on("click", (event) => this.clicked(event));
@@ -82,12 +83,13 @@ export class ZoomMap {
     if (!data) return;
     const old = this.data as MapData | undefined;
     this.data = data;
+    const turned = this.dark !== isDark(this.root);
     this.dark = isDark(this.root);
     this.root.classList.toggle("zd-dark", this.dark);
     const moved = !old || JSON.stringify([old.frame, old.fit]) !== JSON.stringify([data.frame, data.fit]);
     if (moved) this.look();
     if (moved || JSON.stringify([old!.basemap, old!.overlays]) !== JSON.stringify([data.basemap, data.overlays])) this.paintGround();
-    if (moved || JSON.stringify([old!.blocks, old!.wanted]) !== JSON.stringify([data.blocks, data.wanted])) this.paintLines();
+    if (moved || turned || JSON.stringify([old!.blocks, old!.wanted]) !== JSON.stringify([data.blocks, data.wanted])) this.paintLines();
     this.draw.update(data.drawing, data.levels.length > 0);
 
     const there = data.levels.findIndex((level) => !feed(level.feed));
@@ -118,10 +120,15 @@ export class ZoomMap {
     this.frame = new Frame(this.data.frame);
     this.raster?.remove();
     this.raster = null;
-    const [west, south, east, north] = this.data.fit;
+    if (this.draw.busy) return; // a vertex was dragged: the next one is wanted where it is
     const known = windows.get(this.key);
     if (known?.id === this.place) this.map.setView(known.centre, known.zoom, { animate: false });
-    else this.map.fitBounds([[south, west], [north, east]], { animate: false, padding: [24, 24] });
+    else this.fit();
+  }
+
+  private fit(): void {
+    const [west, south, east, north] = this.data.fit;
+    this.map.fitBounds([[south, west], [north, east]], { animate: false, padding: [24, 24] });
   }
 
   private paintGround(): void {
@@ -156,10 +163,10 @@ export class ZoomMap {
     const rings = blocks.flatMap((row, r) =>
       [...row].flatMap((there, c) => (there === "1" ? [[this.frame.ring([r, c], rows, cols)]] : [])),
     );
-    const grid = this.dark ? "#c9c4d0" : "#46424e";
-    this.lines.addLayer(L.polygon(rings, { ...style, color: grid, weight: 1, opacity: 0.35 }));
+    const [grid, asked] = this.dark ? ["#d6d2dc", "#e07aa0"] : ["#46424e", "#8a2a56"];
+    this.lines.addLayer(L.polygon(rings, { ...style, color: grid, weight: 1, opacity: 0.4 }));
     const outlines = wanted.map((ring) => [ring.map(([lon, lat]) => L.latLng(lat, lon))]);
-    this.lines.addLayer(L.polygon(outlines, { ...style, color: "#8a2a56", weight: 2, dashArray: "6 4" }));
+    this.lines.addLayer(L.polygon(outlines, { ...style, color: asked, weight: 2, dashArray: "6 4" }));
   }
 
   /** Paint the chosen step of the chosen level. */
@@ -296,6 +303,22 @@ export class ZoomMap {
     if (this.data.quiet) return;
     const { level, hour } = this.controls.choice;
     this.tell("view", { level, hour, places: this.places } satisfies View);
+  }
+
+  private homeButton(): L.Control {
+    const control = new L.Control({ position: "topleft" });
+    control.onAdd = () => {
+      const words = "Show the whole region";
+      const button = element("a", { href: "#", role: "button", title: words, "aria-label": words }, "⌂");
+      button.addEventListener("click", (event) => {
+        event.preventDefault();
+        this.fit();
+      });
+      const bar = element("div", { class: "leaflet-bar" }, button);
+      L.DomEvent.disableClickPropagation(bar);
+      return bar;
+    };
+    return control;
   }
 
   /** A switch for OpenStreetMap's online tiles; nothing is asked from the network while it is off. */
