@@ -27,10 +27,11 @@ def start(week: TrafficPyramid, uec: UEC, request: Request) -> None:
     busiest hour and no clicked cell. A share link brings its own level and hour."""
     state = st.session_state
     before, linked = state.get("explored"), state.pop("linked", {})
-    if before == request:
+    if before == request and (state.sheets or not zoommap.available()):
         return
     state.explored = request
     state.scales = [Scale.of(x_k) for x_k in week.volumes]
+    state.busiest = [_middle_of(week.region, k, charts.busiest_cell(x_k)) for k, x_k in enumerate(week.volumes)]
     state.sheets = None
     if zoommap.available():
         sheets = [zoommap.sheet(*pair) for pair in zip(week.volumes, state.scales, strict=True)]
@@ -132,11 +133,13 @@ def columns_map(week: TrafficPyramid, k: int, step: int, scale: Scale, opacity: 
 
 def places_of(week: TrafficPyramid, k: int) -> tuple[tuple[int, int], ...]:
     """The finest cells (row, col) whose weeks are drawn: those clicked, else one in the busiest cell of level k."""
-    if st.session_state.places:
-        return st.session_state.places
-    row, col = charts.busiest_cell(week.volumes[k])
-    side = week.region.hierarchy.space_factor(k)
-    return ((row * side + side // 2, col * side + side // 2),)
+    return st.session_state.places or (st.session_state.busiest[k],)
+
+
+def _middle_of(region: Region, k: int, cell: tuple[int, int]) -> tuple[int, int]:
+    """The finest cell in the middle of a cell of level k."""
+    side = region.hierarchy.space_factor(k)
+    return cell[0] * side + side // 2, cell[1] * side + side // 2
 
 
 def cells_of(week: TrafficPyramid, k: int) -> list[tuple[int, int]]:

@@ -252,6 +252,7 @@ def played(week: TrafficPyramid, place: Place, shown: list[str]) -> None:
         hours=range(first, first + level.hours),
         view=view,
         sheets=sheets,
+        busiest=st.session_state.busiest,
         people=people,
         use=use,
         on_view=explore.show,

@@ -147,6 +147,7 @@ def message(
     sheets: Sequence[Sheet] = (),
     people: Sheet | None = None,
     use: Sheet | None = None,
+    busiest: Sequence[tuple[int, int]] = (),
     outline: bool = True,
     drawing: Drawing | None = None,
     quiet: bool = False,
@@ -156,6 +157,7 @@ def message(
     name      of what is shown: while it stays the same the browser keeps its own view, a new one brings `view`
     basemap   WebP picture and the rectangle that it fills; `credit` is the sentence of its makers
     overlays  pictures over the region's frame and points, as `surroundings` draws them
+    busiest   per level a finest cell (row, col) in its busiest cell: framed while none is clicked
     outline   whether the blocks and the polygon that was asked for are drawn
     drawing   offers the tools for drawing
     quiet     while the model runs: newest level on top, and nothing is reported
@@ -173,6 +175,7 @@ def message(
         "levels": [_level(region, k, each.feed) for k, each in enumerate(sheets)],
         "people": people and people.feed,
         "use": use and {"feed": use.feed, "words": list(AOI_CLASSES)},
+        "busiest": busiest,
         "palette": TRAFFIC.ravel().tolist(),
         "drawing": drawing and {"polygon": drawing.polygon, "max_km2": drawing.max_km2},
         "view": {"level": view.level, "hour": view.hour, "places": view.places},

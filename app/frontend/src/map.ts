@@ -217,7 +217,9 @@ export class ZoomMap {
   private paintMarks(level: LevelData): void {
     this.marks.clearLayers();
     const style = { interactive: false, pmIgnore: true, fill: false, renderer: this.renderer } as L.PolylineOptions;
-    distinct(this.places, level).forEach((cell, i, { length }) => {
+    const busiest = this.data.busiest[this.controls.choice.level];
+    const places = this.places.length || !busiest ? this.places : [busiest];
+    distinct(places, level).forEach((cell, i, { length }) => {
       const ring = this.frame.ring(cell, level.rows, level.cols);
       this.marks.addLayer(L.polygon(ring, { ...style, color: "#fff", weight: 6 }));
       this.marks.addLayer(L.polygon(ring, { ...style, color: MARKS[i % MARKS.length], weight: 3 }));

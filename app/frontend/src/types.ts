@@ -51,6 +51,7 @@ export interface MapData {
   levels: LevelData[];
   people: string | null; // feed (168, rows, cols) of the finest level
   use: { feed: string; words: string[] } | null; // (rows, cols) of the finest level
+  busiest: Cell[]; // per level a finest cell in its busiest cell
   palette: number[]; // 256 x RGBA
   drawing: Drawing | null;
   view: View;
