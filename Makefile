@@ -20,7 +20,7 @@ map: .venv/ready $(MAP)
 
 .PHONY: try-map
 try-map: .venv/ready
-	@$(MAKE) --no-print-directory $(MAP) || true
+	@$(MAKE) --no-print-directory --silent $(MAP) || true
 
 $(MAP): $(wildcard app/frontend/src/*) app/frontend/package.json app/frontend/package-lock.json
 	$(BIN)/python app/frontend/build.py
