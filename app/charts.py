@@ -7,7 +7,8 @@ from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK, Level
 from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid
 
 HECTARE = 10_000.0  # m2
-LEVEL_COLOURS = ("#8c98a6", "#e0925c", "#c2476a", "#4b2560")  # coarse to fine
+LEVEL_COLOURS = ("#8c98a6", "#e0925c", "#c2476a", "#7a4fc0")  # coarse to fine, legible on light and dark
+PLACE_COLOURS = ("#8a2a56", "#1f6f9f", "#2e7d4f", "#b8621b", "#8465c9", "#7d7787")  # as the map frames its cells
 UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
 
 
@@ -50,7 +51,33 @@ def week_curve(pyramid: TrafficPyramid, place: tuple[int, int], shown: int, step
             zorder=int(k == shown),
             hovertemplate=f"%{{customdata}}<br>%{{y:.3g}} {unit} per hour and hectare",
         )
-    hours = hierarchy[shown].hours
+    return _week_axes(figure, hierarchy[shown].hours, step, f"{unit} per hour and hectare")
+
+
+def place_curves(pyramid: TrafficPyramid, cells: list[tuple[int, int]], k: int, step: int) -> go.Figure:
+    """The weeks of several cells (row, col) of level k, numbered in their order; the time step `step` is shaded."""
+    level = pyramid.level(k)
+    curves = [pyramid.volumes[k][:, row, col] for row, col in cells]
+    highest = max(curve.max() for curve in curves)
+    factor, unit = next((pair for pair in UNITS if highest >= pair[0]), UNITS[-1])
+    cell, span = cell_words(level)
+    labels = [pyramid.time_label(k, t) for t in range(len(curves[0]))]
+    figure = go.Figure()
+    for i, curve in enumerate(curves):
+        figure.add_scatter(
+            x=level.hours * np.arange(len(curve) + 1),
+            y=np.append(curve, curve[-1]) / factor,
+            customdata=[*labels, labels[-1]],
+            name=f"{cell} {i + 1}",
+            mode="lines",
+            line={"shape": "hv", "color": PLACE_COLOURS[i % len(PLACE_COLOURS)], "width": 1.8},
+            hovertemplate=f"%{{customdata}}<br>%{{y:.3g}} {unit} per {span}",
+        )
+    return _week_axes(figure, level.hours, step, f"{unit} per {span}")
+
+
+def _week_axes(figure: go.Figure, hours: int, step: int, unit: str) -> go.Figure:
+    """A week from Monday on, with one step of so many hours shaded."""
     figure.add_vrect(x0=step * hours, x1=(step + 1) * hours, fillcolor="#8a2a56", opacity=0.14, line_width=0)
     midnights = np.arange(0, HOURS_PER_WEEK + 1, HOURS_PER_DAY)
     figure.update_layout(
@@ -66,7 +93,7 @@ def week_curve(pyramid: TrafficPyramid, place: tuple[int, int], shown: int, step
             "showgrid": False,
             "minor": {"tickvals": midnights.tolist(), "showgrid": True},
         },
-        yaxis={"title": {"text": f"{unit} per hour and hectare", "standoff": 4}, "rangemode": "tozero"},
+        yaxis={"title": {"text": unit, "standoff": 4}, "rangemode": "tozero"},
     )
     return figure
 

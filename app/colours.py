@@ -26,6 +26,13 @@ def sequential(colorscale: str) -> np.ndarray:
     return palette
 
 
+def on_dark(palette: np.ndarray) -> np.ndarray:
+    """The palette for dark ground: its colours run the other way, so that more is always further from the ground."""
+    turned = palette.copy()
+    turned[1:, :3] = palette[:0:-1, :3]
+    return turned
+
+
 TRAFFIC = sequential("matter")  # cmocean's, perceptually uniform, pale yellow to dark purple
 PEOPLE = sequential("dense")
 COVER = sequential("gray_r")
@@ -60,7 +67,7 @@ class Scale:
         """(place 0..1, value) of the legend's labels."""
         if self.logarithmic:
             return [(n / LOG_DECADES, self.top * 10 ** (n - LOG_DECADES)) for n in range(LOG_DECADES + 1)]
-        return [(share, self.top * share) for share in (0, 0.25, 0.5, 0.75, 1)]
+        return [(share, self.top * share) for share in (0, 0.5, 1)]
 
 
 def palette_png(entries: np.ndarray, palette: np.ndarray) -> bytes:

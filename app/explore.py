@@ -1,4 +1,4 @@
-"""The result: zoom and time sliders over the map, the week of one cell, totals and files."""
+"""The result: the map with its sliders, the week of the clicked cells, totals and files."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -8,8 +8,10 @@ import streamlit as st
 
 import charts
 import maps
-from colours import TRAFFIC, Scale, data_url, palette_png, scale_legend
+import zoommap
+from colours import TRAFFIC, Scale, data_url, on_dark, palette_png, scale_legend
 from work import Request
+from zoomdiff.context.uec import UEC
 from zoomdiff.export import to_geojson
 from zoomdiff.levels import S4T4, Level
 from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid, human_bytes
@@ -20,25 +22,48 @@ LIVE_OPACITY = 0.85
 LOOKS = LINEAR, LOGARITHMIC = ("linear", "logarithmic")
 
 
-def start(week: TrafficPyramid, request: Request) -> None:
-    """Before a week is shown for the first time: its colour scales, and in a new region its busiest hour and cell."""
+def start(week: TrafficPyramid, uec: UEC, request: Request) -> None:
+    """Before a week is shown for the first time: its colour scales, what the map is sent, and in a new region its
+    busiest hour and no clicked cell. A share link brings its own level and hour."""
     state = st.session_state
-    state.setdefault("zoom", len(week.volumes) - 1)
-    before = state.get("explored")
-    if before == request:
+    before, linked = state.get("explored"), state.pop("linked", {})
+    if before == request and (state.sheets or not zoommap.available()):
         return
     state.explored = request
     state.scales = [Scale.of(x_k) for x_k in week.volumes]
+    state.busiest = [_middle_of(week.region, k, charts.busiest_cell(x_k)) for k, x_k in enumerate(week.volumes)]
+    state.sheets = None
+    if zoommap.available():
+        sheets = [zoommap.sheet(*pair) for pair in zip(week.volumes, state.scales, strict=True)]
+        state.sheets = sheets, zoommap.sheet(uec.population), zoommap.use_sheet(uec)
+    state.level = linked.get("level", state.get("level", len(week.volumes) - 1))
     if before is None or before.region != request.region:
-        state.hour = week.peak_step()  # the hour of the week that is shown, whichever level it is shown at
-        state.place = None  # the finest cell (row, col) that was clicked
+        # The hour of the week that is shown, whichever level it is shown at.
+        state.hour = linked.get("hour", week.peak_step())
+        state.places = ()  # finest cells (row, col) that were clicked
+
+
+def show(view: zoommap.View) -> None:
+    """What the user did on the map."""
+    state = st.session_state
+    state.level, state.hour, state.places = view.level, view.hour, view.places
+
+
+def shown() -> zoommap.View:
+    state = st.session_state
+    return zoommap.View(state.level, state.hour, state.places)
 
 
 def zoom_slider(week: TrafficPyramid) -> int:
     """The level to show."""
-    levels = week.region.hierarchy
+    state, levels = st.session_state, week.region.hierarchy
     words = [charts.level_words(level) for level in levels]
-    k = st.select_slider("Zoom", range(len(levels)), format_func=words.__getitem__, key="zoom", persist_state="page")
+    state.zoom = state.level
+
+    def moved() -> None:
+        state.level = state.zoom
+
+    k = st.select_slider("Zoom", range(len(levels)), format_func=words.__getitem__, key="zoom", on_change=moved)
     _stops(words)
     return k
 
@@ -58,7 +83,7 @@ def time_slider(week: TrafficPyramid, k: int) -> int:
 
 
 def traffic_map(week: TrafficPyramid, k: int, step: int, scale: Scale, opacity: float, below: list) -> None:
-    """The map hero: a click on a cell chooses the place whose week is drawn."""
+    """The map without the component: a click on a cell chooses the place whose week is drawn."""
     region = week.region
     pick = maps.pick_level(region, k)
     pick_step = step * week.level(k).hours // week.level(pick).hours
@@ -67,12 +92,13 @@ def traffic_map(week: TrafficPyramid, k: int, step: int, scale: Scale, opacity: 
         maps.pick_layer(week, pick, pick_step),  # below the traffic: the browser paints a clicked cell white
         maps.traffic_layer(week.volumes[k][step], region, k, scale, opacity),
         maps.blocks_layer(region),
-        *maps.mark_layers(region, k, cell_of(region, k, place_of(week, k))),
+        *(layer for cell in cells_of(week, k) for layer in maps.mark_layers(region, k, cell)),
     ]
 
     def clicked() -> None:
         indices = st.session_state.traffic_map.selection.indices.get(f"cells-{pick}")
-        st.session_state.place = maps.picked_place(region, pick, indices[0]) if indices else None
+        place = maps.picked_place(region, pick, indices[0]) if indices else None
+        st.session_state.places = (place,) if place else ()
 
     cell, hours = charts.cell_words(week.level(pick))
     when = week.time_label(pick, pick_step) if maps.tells_step(region, pick) else "in the week"
@@ -87,13 +113,38 @@ def traffic_map(week: TrafficPyramid, k: int, step: int, scale: Scale, opacity: 
     )
 
 
-def place_of(week: TrafficPyramid, k: int) -> tuple[int, int]:
-    """The finest cell (row, col) whose week is drawn: where the user clicked, else in the busiest cell of level k."""
-    if st.session_state.place is not None:
-        return st.session_state.place
-    row, col = charts.busiest_cell(week.volumes[k])
-    side = week.region.hierarchy.space_factor(k)
-    return row * side + side // 2, col * side + side // 2
+def columns_map(week: TrafficPyramid, k: int, step: int, scale: Scale, opacity: float, below: list) -> None:
+    """The step in 3D: a column per cell, as high as its traffic; of a coarser level where the cells are too many."""
+    tall = maps.column_level(week.region, k)
+    tall_step = step * week.level(k).hours // week.level(tall).hours
+    if tall != k:
+        cell, _ = charts.cell_words(week.level(tall))
+        st.caption(f"3D shows one column per {cell} here: more would be slow. {week.time_label(tall, tall_step)}.")
+        scale = replace(st.session_state.scales[tall], logarithmic=scale.logarithmic)
+    layer = maps.columns_layer(week.volumes[tall][tall_step], week.region, tall, scale, opacity)
+    cell, hours = charts.cell_words(week.level(tall))
+    st.pydeck_chart(
+        maps.deck([*below, layer], week.region, f"<b>{{v}}</b> per {cell} and {hours}", pitch=50),
+        height=MAP_HEIGHT,
+        key="columns_map",
+        alt=f"Columns of the traffic per {cell} and {hours}",
+    )
+
+
+def places_of(week: TrafficPyramid, k: int) -> tuple[tuple[int, int], ...]:
+    """The finest cells (row, col) whose weeks are drawn: those clicked, else one in the busiest cell of level k."""
+    return st.session_state.places or (st.session_state.busiest[k],)
+
+
+def _middle_of(region: Region, k: int, cell: tuple[int, int]) -> tuple[int, int]:
+    """The finest cell in the middle of a cell of level k."""
+    side = region.hierarchy.space_factor(k)
+    return cell[0] * side + side // 2, cell[1] * side + side // 2
+
+
+def cells_of(week: TrafficPyramid, k: int) -> list[tuple[int, int]]:
+    """The cells of level k whose weeks are drawn, each once, in the order of the clicks."""
+    return list(dict.fromkeys(cell_of(week.region, k, place) for place in places_of(week, k)))
 
 
 def cell_of(region: Region, k: int, place: tuple[int, int]) -> tuple[int, int]:
@@ -113,25 +164,30 @@ def legend(level: Level, scale: Scale, opacity: float) -> None:
 
 
 def week_curve(week: TrafficPyramid, k: int, step: int) -> None:
-    """The chart of the chosen place, under a line that says which it is."""
-    place = place_of(week, k)
-    row, col = cell_of(week.region, k, place)
-    lon, lat = week.region.centres(k)[row, col]
-    cell, _ = charts.cell_words(week.level(k))
-    which = "clicked" if st.session_state.place else "busiest"
-    total = human_bytes(week.volumes[k][:, row, col].sum())
-    where = f"{total}, at {lat:.4f}, {lon:.4f} (lat, lon)"
-    st.html(f'<div style="font-size:0.85rem"><b>Week of the {which} {cell}</b>: {where}</div>')
-    figure = charts.week_curve(week, place, k, step)
+    """The chart of the chosen cell, or of several, under a line that says which they are."""
+    cells = cells_of(week, k)
+    cell, hours = charts.cell_words(week.level(k))
+    if len(cells) > 1:
+        title, detail = f"Weeks of {len(cells)} clicked {cell}s", f"traffic per {cell} and {hours}"
+        figure = charts.place_curves(week, cells, k, step)
+    else:
+        ((row, col),) = cells
+        lon, lat = week.region.centres(k)[row, col]
+        title = f"Week of the {'clicked' if st.session_state.places else 'busiest'} {cell}"
+        total = human_bytes(week.volumes[k][:, row, col].sum())
+        detail = f"{total}, at {lat:.4f}, {lon:.4f} (lat, lon)"
+        figure = charts.week_curve(week, places_of(week, k)[-1], k, step)
+    st.html(f'<div style="font-size:0.85rem"><b>{title}</b>: {detail}</div>')
     st.plotly_chart(figure, key="curve", config={"displayModeBar": False})
 
 
-def totals(week: TrafficPyramid, k: int) -> None:
+def totals(week: TrafficPyramid, k: int, step: int) -> None:
     peak = week.peak_step(k)
-    volume = human_bytes(week.volumes[k][peak].sum())
+    now, most = (human_bytes(week.volumes[k][at].sum()) for at in (step, peak))
     level = week.level(k)
     st.markdown(
-        f"**{human_bytes(week.total(k))}** in the week · busiest **{week.time_label(k, peak)}** with {volume} · "
+        f"**{human_bytes(week.total(k))}** in the week · **{week.time_label(k, step)}** {now} · "
+        f"busiest **{week.time_label(k, peak)}** with {most} · "
         f"**{week.region.mask(k).sum():,}** cells of {level.side:.0f} m"
     )
 
@@ -152,9 +208,9 @@ def downloads(week: TrafficPyramid) -> None:
 
 
 def so_far(region: Region, volumes: list) -> str:
-    """HTML: the levels that exist already, and what the colours of the newest mean."""
-    if not volumes:
-        return thumbnails(region, volumes)
+    """HTML: the levels that exist already, and what the newest one's colours mean: the component tells that itself."""
+    if not volumes or zoommap.available():
+        return thumbnails(region, volumes, shown=len(volumes) - 1)
     k = len(volumes) - 1
     cell, hours = charts.cell_words(S4T4[k])
     title = f"Average of the week, per {cell} and {hours}"
@@ -167,6 +223,8 @@ def thumbnails(region: Region, volumes: list, shown: int | None = None) -> str:
 
     The one that the map shows is framed.
     """
+    dark = zoommap.available() and st.context.theme.type == "dark"  # as the component paints
+    palette, paper = (on_dark(TRAFFIC), "#2a2930") if dark else (TRAFFIC, "#f4f2ee")
     rows, cols = region.blocks.shape
     figures = []
     for k, level in enumerate(S4T4):
@@ -175,14 +233,14 @@ def thumbnails(region: Region, volumes: list, shown: int | None = None) -> str:
         if k < len(volumes):
             mean = volumes[k].mean(0)
             entries = Scale.of(mean).entries(mean) * region.mask(k)
-            url = data_url(palette_png(entries, TRAFFIC), "image/png")
+            url = data_url(palette_png(entries, palette), "image/png")
             inside = (
                 f'<img src="{url}" alt="{charts.level_words(level)}" '
                 'style="width:100%;height:100%;object-fit:contain;image-rendering:pixelated">'
             )
         figures.append(
             f'<figure style="margin:0;flex:1 1 0;min-width:0"><div style="aspect-ratio:{max(cols / rows, 1):.3f};'
-            f'background:#f4f2ee;border-radius:3px;overflow:hidden;{frame}">{inside}</div>'
+            f'background:{paper};border-radius:3px;overflow:hidden;{frame}">{inside}</div>'
             f'<figcaption style="font-size:0.72rem;text-align:center">{charts.level_words(level)}</figcaption></figure>'
         )
     return f'<div class="levels" style="display:flex;gap:8px">{"".join(figures)}</div>'

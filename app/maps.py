@@ -17,16 +17,20 @@ from zoomdiff.pyramid import TrafficPyramid, human_bytes
 from zoomdiff.region import Region
 
 PICKABLE = 30_000  # cells: beyond that clicking works on the next coarser level
+COLUMNS = 6_000  # columns that turn fluently in software rendering
 TELLING = 6_000  # cells: beyond that the tooltip tells the week's volume, so that no step has to send all cells anew
 ACCENT, GRID, CELL = [138, 42, 86], [70, 66, 78, 90], [20, 18, 26]
+TALLEST = 0.35  # of the region's shorter side: the column of a cell at the top of the scale
 VIEW = 620, 495  # pixels that the region should fit in, whatever the window
 
 
-def deck(layers: list[pdk.Layer], region: Region, tooltip: str | None = None) -> pdk.Deck:
-    """The deck over `region`. Its view depends on the region only, so that it stays put while sliders move."""
+def deck(layers: list[pdk.Layer], region: Region, tooltip: str | None = None, *, pitch: float = 0) -> pdk.Deck:
+    """The deck over `region`, tilted by `pitch` degrees. Its view stays put while sliders move."""
+    view = fit(region.bounds)
+    view.pitch = pitch
     return pdk.Deck(
         layers=layers,
-        initial_view_state=fit(region.bounds),
+        initial_view_state=view,
         map_provider=None,
         tooltip={"html": tooltip, "style": TOOLTIP_STYLE} if tooltip else False,
     )
@@ -158,6 +162,44 @@ def pick_layer(pyramid: TrafficPyramid, k: int, step: int) -> pdk.Layer:
         data=_json_url(records),
         get_polygon=f"[{ring}]",
         get_fill_color=[255, 255, 255, 0],
+        pickable=True,
+    )
+
+
+def column_level(region: Region, k: int) -> int:
+    """The finest level, no finer than k, whose columns still turn fluently."""
+    return next((level for level in range(k, 0, -1) if region.mask(level).sum() <= COLUMNS), 0)
+
+
+def columns_layer(volumes: np.ndarray, region: Region, k: int, scale: Scale, opacity: float) -> pdk.Layer:
+    """One step (H, W) of level k in 3D: a column per cell that carries something, `v` its volume in words."""
+    rows, cols = np.nonzero(region.mask(k) & (volumes > 0))
+    west, south, east, north = region.utm_bounds
+    tallest = TALLEST * min(east - west, north - south)
+    chosen = volumes[rows, cols]
+    records = [
+        {"p": p, "h": h, "c": c, "v": human_bytes(v)}
+        for p, h, c, v in zip(
+            region.centres(k)[rows, cols].round(7).tolist(),
+            (tallest * scale.share(chosen)).round(1).tolist(),
+            TRAFFIC[scale.entries(chosen), :3].tolist(),
+            chosen.tolist(),
+            strict=True,
+        )
+    ]
+    side = region.hierarchy[k].side
+    return pdk.Layer(
+        "ColumnLayer",
+        id="columns",
+        data=_json_url(records),
+        get_position="p",
+        get_elevation="h",
+        get_fill_color="c",
+        disk_resolution=4,
+        angle=45,  # a square, not a diamond
+        radius=0.92 * side / math.sqrt(2),  # of the circle around it; narrow gaps tell neighbours apart
+        opacity=opacity,
+        extruded=True,
         pickable=True,
     )
 

@@ -1,5 +1,6 @@
 """The sidebar: which map, which region, which settings, which layers."""
 
+import json
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -8,19 +9,21 @@ from dataclasses import dataclass
 import streamlit as st
 
 import work
+import zoommap
 from surroundings import OVERLAYS
 from zoomdiff.context import UEC, MapLayers
 from zoomdiff.diffusion.schedule import TOTAL_STEPS
 from zoomdiff.errors import OptionError, ZoomDiffError
 from zoomdiff.generate import FAST
-from zoomdiff.levels import S4T4
+from zoomdiff.levels import HOURS_PER_WEEK, S4T4
 from zoomdiff.region import Region, parse_bbox
 
 EMBEDDED, OWN = "helsinki", "own"
 EMBEDDED_BOX = (24.9386, 60.1656, 24.9518, 60.1755)  # the six blocks that lie wholly inside the embedded map
 MAX_KM2 = 150.0
+MAX_OWN_STEPS = TOTAL_STEPS // len(S4T4)  # per level
 MAX_SEED = 2**53 - 1  # what a browser can count to
-PRESET, BOX, FILE = "Preset", "Box", "GeoJSON"
+PRESET, DRAW, BOX, FILE = "Preset", "Draw", "Box", "GeoJSON"
 STEPS = {"fast": "Fast", "full": "Full", "own": "Custom"}
 HABITS = {"europe": "Europe", "china": "China"}
 
@@ -44,13 +47,28 @@ class Wish:
 
 
 def prefill(query: Mapping[str, str]) -> None:
-    """Start a session from the address: ?bbox=W,S,E,N&seed=7&habits=china."""
-    if "seed" in st.session_state:
+    """Start a session from the address: ?bbox=W,S,E,N&seed=7&habits=china&steps=full&level=2&t=66.
+
+    With a level (0..3, coarse to fine) or an hour t of the week it is a link to a week: `opening` asks for it.
+    """
+    state = st.session_state
+    if "seed" in state:
         return
-    st.session_state.seed = min(int(query["seed"]), MAX_SEED) if query.get("seed", "").isdecimal() else 0
-    st.session_state.bbox = query.get("bbox") or ",".join(map(str, EMBEDDED_BOX))
-    st.session_state.kind = BOX if query.get("bbox") else PRESET
-    st.session_state.habits = query["habits"] if query.get("habits") in HABITS else next(iter(HABITS))
+    state.seed = _number(query.get("seed"), MAX_SEED) or 0
+    state.bbox = query.get("bbox") or ",".join(map(str, EMBEDDED_BOX))
+    state.kind = BOX if query.get("bbox") else PRESET
+    state.habits = query["habits"] if query.get("habits") in HABITS else next(iter(HABITS))
+    state.steps = query["steps"] if query.get("steps") in ("fast", "full") else "fast"
+    if own := _number(query.get("steps"), MAX_OWN_STEPS):
+        state.steps, state.own_steps = "own", own
+    level, hour = _number(query.get("level"), len(S4T4) - 1), _number(query.get("t"), HOURS_PER_WEEK - 1)
+    state.linked = {name: value for name, value in (("level", level), ("hour", hour)) if value is not None}
+    state.opening = bool(state.linked)
+
+
+def _number(text: str | None, most: int) -> int | None:
+    """A whole number 0..most of the address; a larger one counts as `most`."""
+    return min(int(text), most) if text and text.isdecimal() else None
 
 
 def wish(*, busy: bool) -> Wish:
@@ -105,8 +123,9 @@ def wish(*, busy: bool) -> Wish:
         disabled=busy,
     )
     if steps == "own":
+        st.session_state.setdefault("own_steps", 20)
         steps = st.number_input(
-            "Steps per level", 1, TOTAL_STEPS // len(S4T4), 20, key="own_steps", persist_state="page", disabled=busy
+            "Steps per level", 1, MAX_OWN_STEPS, key="own_steps", persist_state="page", disabled=busy
         )
     return Wish(source, region, steps, seed, preset, problem)
 
@@ -135,14 +154,39 @@ def generate_button(wish: Wish, *, on_click: Callable[[Wish], None], ready: bool
 
 
 def write_address(wish: Wish) -> None:
-    """Put box, seed and habits into the page's address, so that it can be shared: as `prefill` reads them.
+    """Put what the week depends on into the page's address, so that it can be shared: as `prefill` reads it.
 
-    Own maps and drawn polygons do not fit into an address; then it stays bare.
+    Own maps and polygons other than boxes do not fit into an address; then it stays bare.
     """
     st.query_params.clear()
-    if wish.source == EMBEDDED and wish.region and st.session_state.kind != FILE:
+    if wish.source == EMBEDDED and wish.region and _is_box(wish.region):
         box = ",".join(f"{degrees:.6f}" for degrees in wish.region.polygon.bounds)
-        st.query_params.update(bbox=box, seed=str(wish.seed), habits=wish.preset)
+        st.query_params.update(bbox=box, seed=str(wish.seed), habits=wish.preset, steps=str(wish.steps))
+
+
+def write_view(level: int, hour: int) -> None:
+    """Add what is shown to an address that tells its week."""
+    if "bbox" in st.query_params:
+        st.query_params.update(level=str(level), t=str(hour))
+
+
+def _is_box(region: Region) -> bool:
+    return region.polygon.equals(region.polygon.envelope)
+
+
+def drawing(*, busy: bool) -> zoommap.Drawing | None:
+    """The tools for drawing, while they are wanted."""
+    if busy or st.session_state.kind != DRAW:
+        return None
+    try:
+        return zoommap.Drawing(st.session_state.get("drawn"), max_km2())
+    except OptionError:  # told already, where the region was wanted
+        return None
+
+
+def drawn(polygon: dict | None) -> None:
+    """Take a polygon from the map."""
+    st.session_state.drawn, st.session_state.redrawn = polygon, True
 
 
 def default_region(layers: MapLayers, source: str, *, max_km2: float | None = None) -> Region:
@@ -164,7 +208,10 @@ def max_km2() -> float:
 
 def _region(source: str, busy: bool) -> Region | None:
     """Draw the choice of a region; None while there is nothing to choose from. Raises ZoomDiffError."""
-    kind = st.radio("Region", [PRESET, BOX, FILE], key="kind", horizontal=True, disabled=busy)
+    kinds = [PRESET, DRAW, BOX, FILE] if zoommap.available() else [PRESET, BOX, FILE]
+    kind = st.radio("Region", kinds, key="kind", horizontal=True, disabled=busy)
+    if not zoommap.available():
+        st.caption(zoommap.HOW_TO_GET)
     limit = max_km2()
     if kind == PRESET:
         near = "Helsinki centre" if source == EMBEDDED else "Middle of the map"
@@ -175,6 +222,10 @@ def _region(source: str, busy: bool) -> Region | None:
         if preset == "Whole map":
             return Region.from_bbox(layers.extent, max_km2=limit)
         return default_region(layers, source, max_km2=limit)
+    if kind == DRAW:
+        polygon = st.session_state.get("drawn")
+        st.caption("Draw a rectangle or a polygon on the map, with the tools in its corner.")
+        return Region.from_geojson(json.dumps(polygon), max_km2=limit) if polygon else None
     if kind == BOX:
         text = st.text_input("West, south, east, north in degrees", key="bbox", persist_state="page", disabled=busy)
         return Region.from_bbox(parse_bbox(text), max_km2=limit)

@@ -52,6 +52,11 @@ class Request:
     preset: str
     people: People = ESTIMATED
 
+    @property
+    def digest(self) -> str:
+        """A short name for it."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+
 
 @dataclass(frozen=True)
 class Place:

@@ -63,3 +63,12 @@ def test_the_shown_step_is_shaded(week):
 )
 def test_words(k, words, cell):
     assert charts.level_words(S4T4[k]) == words and charts.cell_words(S4T4[k]) == cell
+
+
+def test_curves_of_several_cells_are_their_volumes(week):
+    figure = charts.place_curves(week, [(0, 0), (5, 3)], 1, 7)
+    assert [curve.name for curve in figure.data] == ["cell 1", "cell 2"]
+    factor = next(factor for factor, unit in charts.UNITS if figure.layout.yaxis.title.text == f"{unit} per 4 h")
+    np.testing.assert_allclose(figure.data[1].y[:-1] * factor, week.volumes[1][:, 5, 3])
+    (band,) = figure.layout.shapes
+    assert (band.x0, band.x1) == (28, 32)

