@@ -58,17 +58,16 @@ def panel(week: TrafficPyramid, uec: UEC, k: int, cell: tuple[int, int]) -> None
         "Understand", PANELS, required=True, default=PLACE, key="understand", persist_state="page"
     )
     key = week_key(week)
-    match chosen:
-        case "The place":
-            the_place(uec)
-        case "Levels alike":
-            levels_alike(key, week, uec)
-        case "Trend and daily pattern":
-            rhythm(week, uec, cell)
-        case "How sure":
-            uncertainty.panel(key, week, uec, k, cell)
-        case "Real cities":
-            real_cities(key, week, uec)
+    if chosen == PLACE:
+        the_place(uec)
+    elif chosen == ALIKE:
+        levels_alike(key, week, uec)
+    elif chosen == RHYTHM:
+        rhythm(week, uec, cell)
+    elif chosen == SURE:
+        uncertainty.panel(key, week, uec, k, cell)
+    else:
+        real_cities(key, week, uec)
 
 
 def week_key(week: TrafficPyramid) -> str:

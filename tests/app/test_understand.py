@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -229,6 +230,31 @@ def test_cancel_ends_the_weeks_and_leaves_the_page_usable(told, uec, endless):
     page.run()
     assert not page.exception and not page.error and page.session_state["spread_job"] is None
     assert not page.button(key="spread_start").disabled
+
+
+def test_a_closed_page_gives_its_weeks_up(told, uec, endless, monkeypatch):
+    monkeypatch.setattr(uncertainty, "_while_open", lambda: lambda: False)
+    page = open_panel(understand.SURE, told, uec)
+    page.button(key="spread_start").click().run()
+    finish(page)
+    assert "lost its connection" in page.error[0].value and not page.button(key="spread_start").disabled
+
+
+def test_a_page_is_gone_only_after_a_while(monkeypatch):
+    clock, sessions = [0.0], {"mine"}
+    server = SimpleNamespace(is_active_session=sessions.__contains__)
+    monkeypatch.setattr(uncertainty.runtime, "exists", lambda: True)
+    monkeypatch.setattr(uncertainty.runtime, "get_instance", lambda: server)
+    monkeypatch.setattr(uncertainty, "get_script_run_ctx", lambda: SimpleNamespace(session_id="mine"))
+    monkeypatch.setattr(uncertainty.time, "monotonic", lambda: clock[0])
+    is_open = uncertainty._while_open()
+    clock[0] += 1000
+    assert is_open()
+    sessions.clear()
+    clock[0] += uncertainty.GONE_SECONDS - 1
+    assert is_open()
+    clock[0] += 2
+    assert not is_open()
 
 
 def test_another_week_ends_the_weeks_of_the_first(told, uec, endless):
