@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
-import numpy as np
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -29,6 +28,7 @@ KEPT = 3  # results per session; one of 60,000 squares of 50 m takes 120 MB
 SEEDS = 2**53  # as many as the page's own field takes
 POLL_SECONDS = 0.5
 GONE_SECONDS = 30  # a connection that is back sooner was only shaky
+QUANTILES = "P10 (low)", "P50 (middle)", "P90 (high)"
 WHOLE_WEEK = "the whole week"
 
 
@@ -196,11 +196,12 @@ def _result(week: TrafficPyramid, spread: Spread, place: tuple[int, int]) -> Non
     )
     volumes = spread.total if when == WHOLE_WEEK else spread.steps[:, when]
     label = WHOLE_WEEK if when == WHOLE_WEEK else week.time_label(k, when)
-    factor, unit = figures.unit_of(float(volumes.max()))
     cell_word, _ = charts.cell_words(week.level(k))
     st.markdown(f"**Traffic of {spread.weeks} weeks, {label}**")
-    maps = figures.quantile_maps(week.region, spread, volumes / np.float32(factor), cell, f"{unit} per {cell_word}")
-    st.plotly_chart(maps, key="spread_maps", config={"displayModeBar": False}, alt="Maps of P10, P50 and P90")
+    top = figures.robust_top(volumes)
+    for column, name, values in zip(st.columns(3), QUANTILES, volumes, strict=True):
+        drawn = figures.traffic_map(week, k, values, top, cell, name)
+        column.plotly_chart(drawn, key=f"spread_{name}", config={"displayModeBar": False}, alt=f"Map of {name}")
     st.caption(f"P10: nine weeks in ten carry more in this {cell_word}. P90: nine weeks in ten carry less.")
     own = spread.total[:, *cell]
     words = ", ".join(

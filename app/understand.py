@@ -85,8 +85,7 @@ def the_place(uec: UEC) -> None:
         for i, (column, figure) in enumerate(zip(st.columns(4), drawn, strict=True)):
             column.plotly_chart(figure, key=f"place_{row}_{i}", config=PLAIN, alt=figure.layout.title.text)
     people = analysis.people_by_hour(uec)
-    there = uec.population[:, inside]
-    top = float(np.quantile(there[there > 0], 0.995)) if (there > 0).any() else 1.0
+    top = figures.robust_top(uec.population[:, inside])
     night, noon, week = st.columns([1, 1, 2])
     for column, hour, words in ((night, NIGHT, "at 3:00"), (noon, NOON, "at 12:00")):
         title = f"About {_rounded(people[hour]):,.0f} people on Wednesday {words}"
