@@ -11,7 +11,7 @@ from PIL import ImageColor
 from plotly.subplots import make_subplots
 
 import charts
-from colours import ROBUST_QUANTILE
+from colours import Scale
 from zoomdiff.analysis import Decomposition, Spread
 from zoomdiff.context.classes import AOI_CLASSES, AOI_COLOURS
 from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK, S4T4
@@ -41,8 +41,7 @@ def layer_map(
 ) -> go.Figure:
     """A map (H, W) of one quantity, from nothing to a full colour at `top`, by default its robust maximum."""
     shown = _nothing_is_clear(region, values)
-    positive = values[values > 0]
-    top = top or (float(np.quantile(positive, ROBUST_QUANTILE)) if positive.size else 1.0)
+    top = top or robust_top(values)
     trace = go.Heatmap(
         z=shown[::-1],
         **_kilometres(region, shown.shape),
@@ -175,44 +174,28 @@ def decomposition(parts: list[Decomposition], means: list[float]) -> go.Figure:
     return _finish(figure, height=500)
 
 
-def quantile_maps(region: Region, spread: Spread, values: np.ndarray, cell: tuple[int, int], unit: str) -> go.Figure:
-    """P10, P50 and P90 (3, H_k, W_k) side by side on one colour scale, the chosen cell of level k framed."""
-    figure = make_subplots(1, 3, subplot_titles=("P10 (low)", "P50 (middle)", "P90 (high)"), horizontal_spacing=0.03)
-    positive = values[values > 0]
-    top = float(np.quantile(positive, ROBUST_QUANTILE)) if positive.size else 1.0
-    place = _kilometres(region, values.shape[1:])
-    for column, map_ in enumerate(values, 1):
-        shown = np.where(region.mask(spread.k), map_, np.nan).astype(np.float32)
-        figure.add_heatmap(
-            z=shown[::-1],
-            **place,
-            coloraxis="coloraxis",
-            hovertemplate=f"%{{z:,.3~g}} {unit}<extra></extra>",
-            row=1,
-            col=column,
-        )
-        y, x = values.shape[1] - 1 - cell[0], cell[1]
-        corner = x * place["dx"], y * place["dy"]
-        figure.add_shape(
-            type="rect",
-            x0=corner[0],
-            y0=corner[1],
-            x1=corner[0] + place["dx"],
-            y1=corner[1] + place["dy"],
-            line={"color": MARK, "width": 3},
-            row=1,
-            col=column,
-        )
-    figure.update_layout(coloraxis={"colorscale": "matter", "cmin": 0, "cmax": top, "colorbar": _bar(unit)})
-    for column in (1, 2, 3):
-        anchor = "x" if column == 1 else f"x{column}"
-        figure.update_yaxes(scaleanchor=anchor, showticklabels=column == 1, row=1, col=column)
-    flat = {"showgrid": False, "zeroline": False, "constrain": "domain", "nticks": 5}
-    figure.update_xaxes(title={"text": "km", "standoff": 4}, **flat)
-    figure.update_yaxes(constraintoward="top", **flat)
-    figure.update_yaxes(title={"text": "km", "standoff": 4}, row=1, col=1)
-    figure.update_annotations(font={"size": 12})
-    return _finish(figure, height=330, top=28)
+def traffic_map(
+    week: TrafficPyramid, k: int, volumes: np.ndarray, top: float, cell: tuple[int, int], title: str
+) -> go.Figure:
+    """A map (H_k, W_k) of bytes in the colours of the page's map, full at `top`; `cell` of level k is framed."""
+    factor, unit = unit_of(top)
+    unit = f"{unit} per {charts.cell_words(week.level(k))[0]}"
+    shown = np.where(week.region.mask(k), volumes / factor, np.nan).astype(np.float32)
+    place = _kilometres(week.region, shown.shape)
+    trace = go.Heatmap(
+        z=shown[::-1],
+        **place,
+        zmin=0,
+        zmax=top / factor,
+        colorscale="matter",
+        colorbar=_bar(unit),
+        hovertemplate=f"%{{z:,.3~g}} {unit}<extra></extra>",
+    )
+    figure = go.Figure(trace)
+    x, y = cell[1] * place["dx"], (len(shown) - 1 - cell[0]) * place["dy"]
+    frame = {"x0": x, "x1": x + place["dx"], "y0": y, "y1": y + place["dy"]}
+    figure.add_shape(type="rect", line={"color": MARK, "width": 3}, **frame)
+    return _as_map(figure, title)
 
 
 def band(week: TrafficPyramid, spread: Spread, cell: tuple[int, int]) -> go.Figure:
@@ -303,6 +286,11 @@ def realism_spans(table: pd.DataFrame, cities: tuple[str, ...]) -> go.Figure:
     figure.update_yaxes(autorange="reversed", title={"text": "statistic", "standoff": 6}, showgrid=False)
     figure.update_layout(legend=ABOVE)
     return _finish(figure, height=90 + 24 * len(rows))
+
+
+def robust_top(values: np.ndarray) -> float:
+    """Where a scale ends: one very busy cell must not make all others look empty."""
+    return Scale.of(values).top
 
 
 def unit_of(highest: float) -> tuple[float, str]:

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
-import numpy as np
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 import charts
 import figures
@@ -26,18 +27,32 @@ COUNTS = (10, 20, 40)
 KEPT = 3  # results per session; one of 60,000 squares of 50 m takes 120 MB
 SEEDS = 2**53  # as many as the page's own field takes
 POLL_SECONDS = 0.5
+GONE_SECONDS = 30  # a connection that is back sooner was only shaky
+QUANTILES = "P10 (low)", "P50 (middle)", "P90 (high)"
 WHOLE_WEEK = "the whole week"
 
 
 class Cancelled(Exception):
-    """The user does not want the weeks any more."""
+    """Nobody wants the weeks any more."""
 
 
 class Job:
-    """Weeks in the making for level k; `share` and `words` tell how far they are."""
+    """Weeks in the making for level k; `share` and `words` tell how far they are.
 
-    def __init__(self, key: tuple, model: DRDM, week: TrafficPyramid, uec: UEC, k: int, count: int) -> None:
-        self.key, self.k, self.count = key, k, count
+    wanted  asked after every denoising step; where it says no the job ends
+    """
+
+    def __init__(
+        self,
+        key: tuple,
+        model: DRDM,
+        week: TrafficPyramid,
+        uec: UEC,
+        k: int,
+        count: int,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.key, self.k, self.count, self._wanted = key, k, count, wanted
         self.share, self.words = 0.0, "Waiting for weeks that somebody else asked for …"
         self._stop = threading.Event()
         self.started: float | None = None
@@ -70,7 +85,7 @@ class Job:
             self.future.set_exception(error)
 
     def _check(self) -> None:
-        if self._stop.is_set():
+        if self._stop.is_set() or not self._wanted():
             raise Cancelled
 
     def _weeks(self, model: DRDM, week: TrafficPyramid, uec: UEC) -> Iterator[TrafficPyramid]:
@@ -127,7 +142,7 @@ def _start(wanted: tuple, week: TrafficPyramid, uec: UEC) -> None:
     _, k, count = wanted
     try:
         analysis.check_room(week.region, k, count)
-        st.session_state.spread_job = Job(wanted, work.model(), week, uec, k, count)
+        st.session_state.spread_job = Job(wanted, work.model(), week, uec, k, count, _while_open())
     except ZoomDiffError as error:
         st.session_state.spread_problem = str(error)
 
@@ -160,6 +175,8 @@ def _collect(job: Job) -> None:
         state.spreads[job.key] = job.future.result()
     except ZoomDiffError as error:
         state.spread_problem = str(error)
+    except Cancelled:  # not by the user, who would have taken the job away
+        state.spread_problem = "The page lost its connection, so the weeks were given up: make them again."
     while len(state.spreads) > KEPT:
         state.spreads.pop(next(iter(state.spreads)))
 
@@ -179,11 +196,12 @@ def _result(week: TrafficPyramid, spread: Spread, place: tuple[int, int]) -> Non
     )
     volumes = spread.total if when == WHOLE_WEEK else spread.steps[:, when]
     label = WHOLE_WEEK if when == WHOLE_WEEK else week.time_label(k, when)
-    factor, unit = figures.unit_of(float(volumes.max()))
     cell_word, _ = charts.cell_words(week.level(k))
     st.markdown(f"**Traffic of {spread.weeks} weeks, {label}**")
-    maps = figures.quantile_maps(week.region, spread, volumes / np.float32(factor), cell, f"{unit} per {cell_word}")
-    st.plotly_chart(maps, key="spread_maps", config={"displayModeBar": False}, alt="Maps of P10, P50 and P90")
+    top = figures.robust_top(volumes)
+    for column, name, values in zip(st.columns(3), QUANTILES, volumes, strict=True):
+        drawn = figures.traffic_map(week, k, values, top, cell, name)
+        column.plotly_chart(drawn, key=f"spread_{name}", config={"displayModeBar": False}, alt=f"Map of {name}")
     st.caption(f"P10: nine weeks in ten carry more in this {cell_word}. P90: nine weeks in ten carry less.")
     own = spread.total[:, *cell]
     words = ", ".join(
@@ -199,6 +217,20 @@ def _result(week: TrafficPyramid, spread: Spread, place: tuple[int, int]) -> Non
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _while_open() -> Callable[[], bool]:
+    """Tells whether somebody has this session's page open: a closed tab must not keep others waiting."""
+    context = get_script_run_ctx()
+    last = time.monotonic()
+
+    def is_open() -> bool:
+        nonlocal last
+        if context is None or not runtime.exists() or runtime.get_instance().is_active_session(context.session_id):
+            last = time.monotonic()
+        return time.monotonic() - last < GONE_SECONDS
+
+    return is_open
 
 
 @st.cache_resource(show_spinner=False)

@@ -58,17 +58,16 @@ def panel(week: TrafficPyramid, uec: UEC, k: int, cell: tuple[int, int]) -> None
         "Understand", PANELS, required=True, default=PLACE, key="understand", persist_state="page"
     )
     key = week_key(week)
-    match chosen:
-        case "The place":
-            the_place(uec)
-        case "Levels alike":
-            levels_alike(key, week, uec)
-        case "Trend and daily pattern":
-            rhythm(week, uec, cell)
-        case "How sure":
-            uncertainty.panel(key, week, uec, k, cell)
-        case "Real cities":
-            real_cities(key, week, uec)
+    if chosen == PLACE:
+        the_place(uec)
+    elif chosen == ALIKE:
+        levels_alike(key, week, uec)
+    elif chosen == RHYTHM:
+        rhythm(week, uec, cell)
+    elif chosen == SURE:
+        uncertainty.panel(key, week, uec, k, cell)
+    else:
+        real_cities(key, week, uec)
 
 
 def week_key(week: TrafficPyramid) -> str:
@@ -86,8 +85,7 @@ def the_place(uec: UEC) -> None:
         for i, (column, figure) in enumerate(zip(st.columns(4), drawn, strict=True)):
             column.plotly_chart(figure, key=f"place_{row}_{i}", config=PLAIN, alt=figure.layout.title.text)
     people = analysis.people_by_hour(uec)
-    there = uec.population[:, inside]
-    top = float(np.quantile(there[there > 0], 0.995)) if (there > 0).any() else 1.0
+    top = figures.robust_top(uec.population[:, inside])
     night, noon, week = st.columns([1, 1, 2])
     for column, hour, words in ((night, NIGHT, "at 3:00"), (noon, NOON, "at 12:00")):
         title = f"About {_rounded(people[hour]):,.0f} people on Wednesday {words}"

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -195,8 +196,10 @@ def test_weeks_are_made_and_shown(told, uec, untrained):
     assert (found.k, found.weeks) == (1, 10)
     weeks = [told, *(analysis.again(untrained, told, uec, 5 + n) for n in range(1, 10))]
     np.testing.assert_array_equal(found.steps, analysis.spread(weeks, 1, 10).steps)
-    maps, band = drawn(page)
-    assert "**Traffic of 10 weeks, the whole week**" in words(page) and len(maps["layout"]["shapes"]) == 3
+    *maps, band = drawn(page)
+    assert titles(page) == ["P10 (low)", "P50 (middle)", "P90 (high)"]
+    assert len({chart["data"][0]["zmax"] for chart in maps}) == 1  # one colour scale
+    assert "**Traffic of 10 weeks, the whole week**" in words(page)
     assert [trace.get("name") for trace in band["data"]][1:] == [
         "P10 to P90: eight weeks in ten",
         "P50: the middle",
@@ -229,6 +232,31 @@ def test_cancel_ends_the_weeks_and_leaves_the_page_usable(told, uec, endless):
     page.run()
     assert not page.exception and not page.error and page.session_state["spread_job"] is None
     assert not page.button(key="spread_start").disabled
+
+
+def test_a_closed_page_gives_its_weeks_up(told, uec, endless, monkeypatch):
+    monkeypatch.setattr(uncertainty, "_while_open", lambda: lambda: False)
+    page = open_panel(understand.SURE, told, uec)
+    page.button(key="spread_start").click().run()
+    finish(page)
+    assert "lost its connection" in page.error[0].value and not page.button(key="spread_start").disabled
+
+
+def test_a_page_is_gone_only_after_a_while(monkeypatch):
+    clock, sessions = [0.0], {"mine"}
+    server = SimpleNamespace(is_active_session=sessions.__contains__)
+    monkeypatch.setattr(uncertainty.runtime, "exists", lambda: True)
+    monkeypatch.setattr(uncertainty.runtime, "get_instance", lambda: server)
+    monkeypatch.setattr(uncertainty, "get_script_run_ctx", lambda: SimpleNamespace(session_id="mine"))
+    monkeypatch.setattr(uncertainty.time, "monotonic", lambda: clock[0])
+    is_open = uncertainty._while_open()
+    clock[0] += 1000
+    assert is_open()
+    sessions.clear()
+    clock[0] += uncertainty.GONE_SECONDS - 1
+    assert is_open()
+    clock[0] += 2
+    assert not is_open()
 
 
 def test_another_week_ends_the_weeks_of_the_first(told, uec, endless):
@@ -333,12 +361,14 @@ def test_the_band_is_of_the_chosen_cell(week, uec):
     assert figure.layout.yaxis.title.text == "GB per 50 m square and 1 h"
 
 
-def test_the_chosen_cell_is_framed_on_all_three_maps(week):
-    found = analysis.spread([week] * 10, 1, 10)
-    figure = figures.quantile_maps(week.region, found, found.total, (2, 1), "B per cell")
-    assert len(figure.layout.shapes) == 3
-    for shape in figure.layout.shapes:  # six rows of 200 m: the third from the north begins at 600 m
-        assert (shape.x0, shape.x1, shape.y0, shape.y1) == pytest.approx((0.2, 0.4, 0.6, 0.8))
+def test_the_chosen_cell_is_framed_on_the_map_of_traffic(week):
+    total = week.volumes[1].sum(0)
+    figure = figures.traffic_map(week, 1, total, 2e9, (2, 1), "A map")
+    (shape,) = figure.layout.shapes  # six rows of 200 m: the third from the north begins at 600 m
+    assert (shape.x0, shape.x1, shape.y0, shape.y1) == pytest.approx((0.2, 0.4, 0.6, 0.8))
+    (trace,) = figure.data
+    assert trace.zmax == 2 and trace.colorbar.title.text == "GB per cell"
+    assert trace.z[3, 1] == pytest.approx(total[2, 1] / 1e9) and np.isnan(trace.z[5, 3])
 
 
 def test_levels_have_the_same_words_as_the_week_curve(week):
