@@ -12,7 +12,6 @@ import zoommap
 from colours import TRAFFIC, Scale, data_url, on_dark, palette_png, scale_legend
 from work import Request
 from zoomdiff.context.uec import UEC
-from zoomdiff.export import to_geojson
 from zoomdiff.levels import S4T4, Level
 from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid, human_bytes
 from zoomdiff.region import Region
@@ -190,21 +189,6 @@ def totals(week: TrafficPyramid, k: int, step: int) -> None:
         f"busiest **{week.time_label(k, peak)}** with {most} · "
         f"**{week.region.mask(k).sum():,}** cells of {level.side:.0f} m"
     )
-
-
-def downloads(week: TrafficPyramid) -> None:
-    """One file per level, written only when it is asked for."""
-    for k, (column, level) in enumerate(zip(st.columns(len(week.volumes)), week.region.hierarchy, strict=True)):
-        column.download_button(
-            f"GeoJSON · {charts.level_words(level)}",
-            partial(to_geojson, week, k),
-            file_name=f"zoomdiff-{level.name}.geojson",
-            mime="application/geo+json",
-            key=f"geojson_{level.name}",
-            on_click="ignore",
-            icon=":material/download:",
-            width="stretch",
-        )
 
 
 def so_far(region: Region, volumes: list) -> str:

@@ -12,13 +12,22 @@ import work
 import zoommap
 from surroundings import OVERLAYS
 from zoomdiff.context import UEC, MapLayers
+from zoomdiff.context.uec import MOST_RESIDENTS
 from zoomdiff.diffusion.schedule import TOTAL_STEPS
 from zoomdiff.errors import OptionError, ZoomDiffError
 from zoomdiff.generate import FAST
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4
 from zoomdiff.region import Region, parse_bbox
 
-EMBEDDED, OWN = "helsinki", "own"
+EMBEDDED, FICTIONAL, OWN = "helsinki", "town7", "own"
+MAPS = {  # as the user calls them
+    EMBEDDED: "Helsinki centre (embedded)",
+    FICTIONAL: "Demo city, 8 x 8 km (fictional)",
+    "osm": "Anywhere: OpenStreetMap (download)",
+    "overture": "Anywhere: Overture Maps (download)",
+    OWN: "Own map on this computer",
+}
+LINKED = (EMBEDDED, FICTIONAL)  # maps that a link may open: no link should make a page download or read files
 EMBEDDED_BOX = (24.9386, 60.1656, 24.9518, 60.1755)  # the six blocks that lie wholly inside the embedded map
 MAX_KM2 = 150.0
 MAX_OWN_STEPS = TOTAL_STEPS // len(S4T4)  # per level
@@ -37,17 +46,18 @@ class Wish:
     steps: str | int
     seed: int
     preset: str
+    people: work.People = work.ESTIMATED
     problem: str | None = None
 
     @property
     def request(self) -> work.Request | None:
         if self.region is None:
             return None
-        return work.Request(self.source, work.region_key(self.region), self.steps, self.seed, self.preset)
+        return work.Request(self.source, work.region_key(self.region), self.steps, self.seed, self.preset, self.people)
 
 
 def prefill(query: Mapping[str, str]) -> None:
-    """Start a session from the address: ?bbox=W,S,E,N&seed=7&habits=china&steps=full&level=2&t=66.
+    """Start a session from the address: ?map=town7&bbox=W,S,E,N&seed=7&habits=china&steps=full&level=2&t=66.
 
     With a level (0..3, coarse to fine) or an hour t of the week it is a link to a week: `opening` asks for it.
     """
@@ -57,6 +67,7 @@ def prefill(query: Mapping[str, str]) -> None:
     state.seed = _number(query.get("seed"), MAX_SEED) or 0
     state.bbox = query.get("bbox") or ",".join(map(str, EMBEDDED_BOX))
     state.kind = BOX if query.get("bbox") else PRESET
+    state.map = query["map"] if query.get("map") in LINKED else EMBEDDED
     state.habits = query["habits"] if query.get("habits") in HABITS else next(iter(HABITS))
     state.steps = query["steps"] if query.get("steps") in ("fast", "full") else "fast"
     if own := _number(query.get("steps"), MAX_OWN_STEPS):
@@ -75,8 +86,8 @@ def wish(*, busy: bool) -> Wish:
     """Draw map, region, habits, steps and seed; `busy` locks them."""
     source = st.selectbox(
         "Map",
-        [EMBEDDED, OWN],
-        format_func={EMBEDDED: "Helsinki centre (embedded)", OWN: "Own map on this computer"}.get,
+        list(MAPS),
+        format_func=MAPS.get,
         key="map",
         disabled=busy,
     )
@@ -127,7 +138,29 @@ def wish(*, busy: bool) -> Wish:
         steps = st.number_input(
             "Steps per level", 1, MAX_OWN_STEPS, key="own_steps", persist_state="page", disabled=busy
         )
-    return Wish(source, region, steps, seed, preset, problem)
+    people = _people(busy)
+    return Wish(source, region, steps, seed, preset, people, problem)
+
+
+def _people(busy: bool) -> work.People:
+    """Draw what the user may know of who lives there; an estimate from the map where that is nothing."""
+    with st.expander("Who lives there"):
+        residents = st.number_input(
+            "Residents of the region (0: estimated from the map)",
+            0,
+            int(MOST_RESIDENTS),
+            key="residents",
+            persist_state="page",
+            disabled=busy,
+        )
+        upload = st.file_uploader(
+            "People per pixel, a GeoTIFF such as GHS-POP or WorldPop",
+            ["tif", "tiff"],
+            key="population",
+            help="Up to 50 MB: cut out your region. Its sums are kept.",
+            disabled=busy,
+        )
+    return work.People(work.keep_upload(upload) if upload else None, residents or None)
 
 
 def overlays(uec: UEC | None, *, busy: bool) -> list[str]:
@@ -159,9 +192,11 @@ def write_address(wish: Wish) -> None:
     Own maps and polygons other than boxes do not fit into an address; then it stays bare.
     """
     st.query_params.clear()
-    if wish.source == EMBEDDED and wish.region and _is_box(wish.region):
+    if wish.source in LINKED and wish.region and _is_box(wish.region) and wish.people == work.ESTIMATED:
         box = ",".join(f"{degrees:.6f}" for degrees in wish.region.polygon.bounds)
-        st.query_params.update(bbox=box, seed=str(wish.seed), habits=wish.preset, steps=str(wish.steps))
+        st.query_params.update(
+            map=wish.source, bbox=box, seed=str(wish.seed), habits=wish.preset, steps=str(wish.steps)
+        )
 
 
 def write_view(level: int, hour: int) -> None:
@@ -208,7 +243,11 @@ def max_km2() -> float:
 
 def _region(source: str, busy: bool) -> Region | None:
     """Draw the choice of a region; None while there is nothing to choose from. Raises ZoomDiffError."""
-    kinds = [PRESET, DRAW, BOX, FILE] if zoommap.available() else [PRESET, BOX, FILE]
+    kinds = [kind for kind in (PRESET, DRAW, BOX, FILE) if kind != DRAW or zoommap.available()]
+    if source and work.by_region(source):  # nobody knows its middle yet
+        kinds.remove(PRESET)
+        if st.session_state.kind == PRESET:
+            st.session_state.kind = kinds[0]
     kind = st.radio("Region", kinds, key="kind", horizontal=True, disabled=busy)
     if not zoommap.available():
         st.caption(zoommap.HOW_TO_GET)

@@ -15,6 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 import charts
 import figures
 import work
+from worker import Cancelled, Tell, Worker, worker
 from zoomdiff import analysis
 from zoomdiff.analysis import Spread
 from zoomdiff.context import UEC
@@ -30,10 +31,6 @@ POLL_SECONDS = 0.5
 GONE_SECONDS = 30  # a connection that is back sooner was only shaky
 QUANTILES = "P10 (low)", "P50 (middle)", "P90 (high)"
 WHOLE_WEEK = "the whole week"
-
-
-class Cancelled(Exception):
-    """Nobody wants the weeks any more."""
 
 
 class Job:
@@ -58,7 +55,7 @@ class Job:
         self.started: float | None = None
         self.future: Future[Spread] = Future()
         # A daemon: weeks in the making do not keep a server alive that is told to stop.
-        threading.Thread(target=self._run, args=(_turn(), model, week, uec), daemon=True).start()
+        threading.Thread(target=self._run, args=(worker(), model, week, uec), daemon=True).start()
 
     def cancel(self) -> None:
         """Ends the job after the denoising step that it is at."""
@@ -71,16 +68,16 @@ class Job:
             return None
         return (time.monotonic() - self.started) * (1 - self.share) / self.share
 
-    def _run(self, turn: threading.Lock, model: DRDM, week: TrafficPyramid, uec: UEC) -> None:
+    def _run(self, queue: Worker, model: DRDM, week: TrafficPyramid, uec: UEC) -> None:
+        """Wait for the worker, in a thread that no click of the user ends."""
+
+        def task(tell: Tell) -> Spread:
+            self.started = time.monotonic()
+            work.limit_threads()
+            return analysis.spread(self._weeks(model, week, uec), self.k, self.count)
+
         try:
-            while not turn.acquire(timeout=POLL_SECONDS):
-                self._check()
-            try:
-                self.started = time.monotonic()
-                work.limit_threads()
-                self.future.set_result(analysis.spread(self._weeks(model, week, uec), self.k, self.count))
-            finally:
-                turn.release()
+            self.future.set_result(queue.run(task, self._check, lambda ahead: self._check()))
         except BaseException as error:  # whatever it is, the page tells it
             self.future.set_exception(error)
 
@@ -231,9 +228,3 @@ def _while_open() -> Callable[[], bool]:
         return time.monotonic() - last < GONE_SECONDS
 
     return is_open
-
-
-@st.cache_resource(show_spinner=False)
-def _turn() -> threading.Lock:
-    """Held by the job that runs: two at once would each take twice as long."""
-    return threading.Lock()

@@ -2,10 +2,12 @@
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import streamlit as st
@@ -100,6 +102,16 @@ def map_of(source: str, region: Region | None = None, on_progress: Progress | No
 def surroundings_of(source: str, region: Region, people: People = ESTIMATED) -> UEC:
     """The context of a region of a map. Raises MapError, OptionError."""
     return _build(source, _changed(source), region, people)
+
+
+def keep_upload(upload: BinaryIO) -> str:
+    """The path of a file with an upload's bytes, which is there as long as the session."""
+    folder = st.session_state.setdefault("uploads", tempfile.TemporaryDirectory(prefix="zoomdiff-"))
+    data = upload.getvalue()
+    path = Path(folder.name) / f"{hashlib.sha256(data).hexdigest()[:16]}{Path(upload.name).suffix.lower()}"
+    if not path.exists():
+        path.write_bytes(data)
+    return str(path)
 
 
 def basemap_of(source: str, region: Region, frame: basemap.Frame) -> bytes:

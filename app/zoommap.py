@@ -8,7 +8,7 @@ JSON does not send it again. Volumes travel as codes of one byte: `encode`.
 import base64
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from zoomdiff.context.uec import UEC
 from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy
 from zoomdiff.region import Region
 
+WORLD = (-120.0, -45.0, 150.0, 65.0)  # degrees, where people live
 BUNDLE = Path(__file__).parent / "static" / "zoommap.js"
 HOW_TO_GET = "Drawing and playing are off: their part of the page was not built. Run **make map** with internet once."
 LOADER = """export default async function (component) {
@@ -61,10 +62,12 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Drawing:
-    """The tools for drawing a region: a GeoJSON polygon that is there already, and the largest area."""
+    """The tools for drawing a region or the place of a change: a GeoJSON polygon that is there already, and the
+    largest area of a region."""
 
     polygon: dict | None
     max_km2: float
+    of: str = "region"  # or "change", which does not snap to blocks
 
 
 def available() -> bool:
@@ -140,7 +143,7 @@ def message(
     region: Region,
     *,
     name: str,
-    basemap: tuple[bytes, Frame],
+    basemap: tuple[bytes, Frame] | None,
     credit: str,
     view: View,
     overlays: Sequence[pdk.Layer] = (),
@@ -155,21 +158,22 @@ def message(
     """What the browser is told of a map, as JSON (app/frontend/src/types.ts: MapData).
 
     name      of what is shown: while it stays the same the browser keeps its own view, a new one brings `view`
-    basemap   WebP picture and the rectangle that it fills; `credit` is the sentence of its makers
+    basemap   WebP picture and the rectangle that it fills; `credit` is the sentence of its makers. None: the world,
+              from the network
     overlays  pictures over the region's frame and points, as `surroundings` draws them
     busiest   per level a finest cell (row, col) in its busiest cell: framed while none is clicked
     outline   whether the blocks and the polygon that was asked for are drawn
     drawing   offers the tools for drawing
     quiet     while the model runs: newest level on top, and nothing is reported
     """
-    webp, frame = basemap
     return {
         "id": name,
         "frame": {"epsg": region.epsg, "bounds": region.utm_bounds},
-        "fit": region.bounds,
+        "fit": region.bounds if basemap else WORLD,
         "blocks": ["".join("01"[there] for there in row) for row in region.blocks.astype(int)] if outline else [],
         "wanted": _rings(region) if outline and not sheets and not drawing else [],
-        "basemap": {"url": data_url(webp, "image/webp"), "frame": {"epsg": frame.epsg, "bounds": frame.bounds}},
+        "basemap": basemap and _basemap(*basemap),
+        "tiles": basemap is None,
         "credit": credit,
         "overlays": [_overlay(layer) for layer in overlays],
         "levels": [_level(region, k, each.feed) for k, each in enumerate(sheets)],
@@ -177,10 +181,14 @@ def message(
         "use": use and {"feed": use.feed, "words": list(AOI_CLASSES)},
         "busiest": busiest,
         "palette": TRAFFIC.ravel().tolist(),
-        "drawing": drawing and {"polygon": drawing.polygon, "max_km2": drawing.max_km2},
+        "drawing": drawing and asdict(drawing),
         "view": {"level": view.level, "hour": view.hour, "places": view.places},
         "quiet": quiet,
     }
+
+
+def _basemap(webp: bytes, frame: Frame) -> dict:
+    return {"url": data_url(webp, "image/webp"), "frame": {"epsg": frame.epsg, "bounds": frame.bounds}}
 
 
 def send(each: Sheet) -> None:

@@ -217,7 +217,9 @@ def test_a_drawn_region(component, untrained):
     assert component[-1]["drawing"] is None and len(component[-1]["wanted"]) == 1
     page.radio(key="kind").set_value("Draw").run()
     assert "Draw a region on the map" in words(page) and page.button(key="generate").disabled
-    assert component[-1]["drawing"] == {"polygon": None, "max_km2": 150} and component[-1]["blocks"] == []
+    assert (
+        component[-1]["drawing"] == {"polygon": None, "max_km2": 150, "of": "region"} and component[-1]["blocks"] == []
+    )
     draw(page, SQUARE)
     assert "km²" in words(page) and not page.error and not page.button(key="generate").disabled
     draw(page, [[2.35, 48.85], [2.36, 48.85], [2.36, 48.86], [2.35, 48.85]])
@@ -278,7 +280,23 @@ def test_a_week_with_its_sliders(page, untrained):
     page.select_slider(key="zoom").set_value(1).run()
     assert page.select_slider(key="step_1").value == 30 // 4
     assert len(untrained) == 1, "sliders never generate"
-    assert [button.label for button in page.download_button] == [f"GeoJSON · {step}" for step in STEPS]
+
+
+@pytest.mark.parametrize(
+    ("panel", "widget"),
+    [
+        ("Understand", "understand"),
+        ("What if", "whatif_kind"),
+        ("Your own traffic", "refine_run"),
+        ("Download", "download_file"),
+    ],
+)
+def test_every_panel_opens_below_the_map(page, untrained, panel, widget):
+    generate_small(page)
+    page.segmented_control(key="panel").set_value(panel).run()
+    assert not page.exception and not page.error
+    assert widget in page.session_state
+    assert len(untrained) == 1, "panels do not make the week again"
 
 
 def test_results_are_kept_until_the_settings_change(page, untrained):

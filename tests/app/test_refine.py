@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from panels import finish, untrained, words
+from panel_page import finish, untrained, words
 from streamlit.testing.v1 import AppTest
 
 import refine

@@ -6,7 +6,7 @@ import time
 
 import pytest
 import shapely
-from panels import finish, untrained, words
+from panel_page import finish, untrained, words
 from streamlit.testing.v1 import AppTest
 
 import work

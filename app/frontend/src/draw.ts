@@ -58,6 +58,7 @@ export class Draw {
    * `taken`: the map shows the drawn region by itself, so that there is nothing to preview.
    */
   update(drawing: Drawing | null, taken: boolean): void {
+    if (drawing?.of !== this.drawing?.of) this.close();
     this.drawing = drawing;
     if (!drawing) return this.close();
     this.taken = taken;
@@ -71,6 +72,7 @@ export class Draw {
   }
 
   private hideTaken(): void {
+    if (this.drawing?.of === "change") return;
     this.info.hidden = this.taken;
     if (this.taken) this.blocks.setLatLngs([]);
   }
@@ -119,7 +121,8 @@ export class Draw {
   private tell(): void {
     const ring = this.shape ? ringOf(this.shape.getLatLngs()) : [];
     this.preview(ring);
-    if (!this.drawing || (ring.length && snap(ring, this.drawing.max_km2).tooLarge)) return;
+    if (!this.drawing) return;
+    if (this.drawing.of === "region" && ring.length && snap(ring, this.drawing.max_km2).tooLarge) return;
     this.taken = false;
     this.report(ring.length ? { type: "Polygon", coordinates: [[...ring, ring[0]]] } : null);
   }
@@ -128,6 +131,10 @@ export class Draw {
   private preview(ring: LonLat[]): void {
     this.info.hidden = false;
     this.info.classList.remove("zd-wrong");
+    if (this.drawing?.of === "change") {
+      fill(this.info, ring.length < 3 ? "Draw where the change is." : "The change goes here: see What if, below the map.");
+      return;
+    }
     if (ring.length < 3 || !this.drawing) {
       this.blocks.setLatLngs([]);
       fill(this.info, "Draw a rectangle or a polygon with the tools on the left.");

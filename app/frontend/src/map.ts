@@ -91,6 +91,7 @@ export class ZoomMap {
     if (moved || JSON.stringify([old!.basemap, old!.overlays]) !== JSON.stringify([data.basemap, data.overlays])) this.paintGround();
     if (moved || turned || JSON.stringify([old!.blocks, old!.wanted]) !== JSON.stringify([data.blocks, data.wanted])) this.paintLines();
     this.draw.update(data.drawing, data.levels.length > 0);
+    if (data.tiles && !old?.tiles) this.online(true);
 
     const there = data.levels.findIndex((level) => !feed(level.feed));
     const ready = there < 0 ? data.levels.length : there;
@@ -134,9 +135,11 @@ export class ZoomMap {
   private paintGround(): void {
     this.ground.clearLayers();
     const { basemap, overlays, credit } = this.data;
-    const picture = new Picture(basemap.url, new Frame(basemap.frame), true, "zd-ground", "zd-paper");
-    (picture.options as L.LayerOptions).attribution = escapeHtml(credit);
-    this.ground.addLayer(picture);
+    if (basemap) {
+      const picture = new Picture(basemap.url, new Frame(basemap.frame), true, "zd-ground", "zd-paper");
+      (picture.options as L.LayerOptions).attribution = escapeHtml(credit);
+      this.ground.addLayer(picture);
+    }
     for (const overlay of overlays) {
       if (overlay.url) {
         const layer = new Picture(overlay.url, this.frame, false, "zd-over");
@@ -153,6 +156,7 @@ export class ZoomMap {
   }
 
   private readonly renderer = L.canvas({ pane: "zd-lines" });
+  private online: (on: boolean) => void = () => {};
 
   /** The blocks of the region, and the outline that it was made from. */
   private paintLines(): void {
@@ -330,11 +334,13 @@ export class ZoomMap {
       const box = element("input", { type: "checkbox", "aria-label": "Online map tiles" });
       const words = element("span", {}, "online map");
       const label = element("label", { class: "zd-switch", title: "Fetch map tiles from OpenStreetMap" }, box, words);
-      box.addEventListener("change", () => {
+      this.online = (on) => {
+        box.checked = on;
         words.textContent = "online map";
-        if (box.checked) this.tiles.addTo(this.map);
+        if (on) this.tiles.addTo(this.map);
         else this.tiles.remove();
-      });
+      };
+      box.addEventListener("change", () => this.online(box.checked));
       this.tiles.on("tileerror", () => (words.textContent = "online map: no connection"));
       L.DomEvent.disableClickPropagation(label);
       return label;

@@ -29,6 +29,7 @@ export interface Overlay {
 }
 
 export interface Drawing {
+  of: "region" | "change"; // a region snaps to blocks, the place of a change stays as it is
   polygon: GeoJSON.Polygon | null;
   max_km2: number;
 }
@@ -45,7 +46,8 @@ export interface MapData {
   fit: Box; // degrees
   blocks: string[]; // a row of base stations each, "1" where one belongs to the region
   wanted: LonLat[][]; // outlines that the region was made from
-  basemap: { url: string; frame: FrameData };
+  basemap: { url: string; frame: FrameData } | null;
+  tiles: boolean; // online tiles are on at first
   credit: string;
   overlays: Overlay[];
   levels: LevelData[];
