@@ -201,7 +201,7 @@ def compare(options: argparse.Namespace) -> dict:
     zero_shot = [refine(model, uec, known, "bs", seed=seed, preset=options.preset).volumes[-1] for seed in seeds]
     special = load_model(options.runs / "retrained.safetensors", "cpu")
     there = replace(uec, region=replace(uec.region, hierarchy=TWO))
-    plan = Plan(STRIDES, "dpm", POWER, SPREAD, tile=TILE)
+    plan = Plan(STRIDES, "ancestral", POWER, SPREAD, tile=TILE)
     retrained = [
         refine(special, there, known, "bs", seed=seed, steps=plan, preset=options.preset).volumes[-1] for seed in seeds
     ]

@@ -3,11 +3,11 @@
     python -m benchmarks.sampling --map monaco --bbox 7.40,43.72,7.44,43.75
         [--samples 4] [--only fast] [--first | --refine] [--out benchmarks/results/sampling.json]
 
-Per sampler 4 to 150 strides per level; then, at the strides of `fast`, their power (2: shorter towards the node) and
-the spread kept or not (`Plan`). MAE of a single sample (± its standard error over samples) and CRPS of the ensemble,
-relative to the full chain; what the samples carry in all, how unequal they are (spread of log traffic) and how noisy
-their hours are, each relative to the simulated week; seconds per sample. "fast" and "full" are what `generate` does by
-these names.
+Per sampler 4 to 150 strides per level; then, at the strides of `fast`, their power (2: shorter towards the node), the
+same in all levels, and the spread kept or not (`Plan`). MAE of a single sample (± its standard error over samples) and
+CRPS of the ensemble, relative to the full chain; what the samples carry in all, how unequal they are (spread of log
+traffic) and how noisy their hours are, each relative to the simulated week; seconds per sample. "fast" and "full" are
+what `generate` does by these names.
 
 A week is good or bad as a whole, by what its base stations carry, so a few weeks tell little of small differences.
 `--first` stops after the first level, which costs next to nothing, so that hundreds of weeks can be had; `--refine`
@@ -43,13 +43,12 @@ LEVELS = ("bs", "grid50")
 def plans() -> dict[str, str | Plan]:
     """Name -> what to ask `ensemble` for; the full chain first."""
     named = {"full": "full", "fast": "fast"}
-    spreads = {"ddim": SPREAD, "dpm": SPREAD, "ancestral": 0.0}
-    for sampler, strides in itertools.product(spreads, STRIDES):
-        named[f"{sampler} {strides}"] = Plan((strides,) * 4, sampler, POWER, spreads[sampler], tile=TILE)
-    for sampler, power in itertools.product(spreads, (1.0, 1.5, 2.0)):
-        for spread in sorted({0.0, spreads[sampler]}):
-            name = f"{sampler} {'+'.join(map(str, FAST))} power {power:g}" + (" spread kept" if spread else "")
-            named[name] = Plan(FAST, sampler, power, spread, tile=TILE)
+    samplers = ("ancestral", "ddim", "dpm")
+    for sampler, strides in itertools.product(samplers, STRIDES):
+        named[f"{sampler} {strides}"] = Plan((strides,) * 4, sampler, POWER, SPREAD, tile=TILE)
+    for sampler, power, spread in itertools.product(samplers, (1.0, 1.5, 2.0), (0.0, SPREAD)):
+        name = f"{sampler} {'+'.join(map(str, FAST))} power {power:g}" + (" spread kept" if spread else "")
+        named[name] = Plan(FAST, sampler, power, spread, tile=TILE)
     return named
 
 

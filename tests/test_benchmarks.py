@@ -14,8 +14,7 @@ from zoomdiff.checkpoint import load_model
 from zoomdiff.context import build_uec
 from zoomdiff.data.patches import TrainingCity
 from zoomdiff.data.procedural import procedural_map
-from zoomdiff.diffusion.samplers import spread_kept
-from zoomdiff.diffusion.schedule import few_steps
+from zoomdiff.diffusion.samplers import SAMPLERS
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 
@@ -42,9 +41,9 @@ def test_a_city_of_any_size_is_whole(blocks):
 def test_every_plan_of_the_sampling_table_can_be_walked():
     for name, plan in sampling.plans().items():
         if not isinstance(plan, str):
-            walks = [few_steps(150, budget, plan.power) for budget in plan.budget]
+            walks = [plan.walk(k, 150) for k in range(4)]
             assert all(walk[0] == 150 and walk[-1] == 0 for walk in walks), name
-            assert (plan.spread == 0) if plan.sampler == "ancestral" else spread_kept(plan.sampler, [], 1.0)
+            assert plan.sampler in SAMPLERS
 
 
 def test_main_rows_of_the_ablation_exist_and_rows_that_share_a_training_have_one_configuration():

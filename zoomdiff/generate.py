@@ -17,10 +17,11 @@ from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, aggregate, conserve
 from zoomdiff.pyramid import TrafficPyramid
 
 FAST = (30, 20, 10, 8)  # strides per level: a stride of a coarse level costs next to nothing
-# See `Plan`; `python -m benchmarks.sampling` compares. With even strides the last one starts from more noise than days
-# differ by, and they come out too alike. Without SPREAD hours come out too smooth at 400 m, and volumes too low, as the
-# mean of an exponential falls with the spread.
-POWER, SPREAD = 2.0, 0.5  # half of a fine level is what no map explains, by the held-out loss
+# See `Plan`; `python -m benchmarks.sampling` compares. With even strides the last one of the first level would start
+# from more noise than the days of a base station differ by, and they come out too alike. Without SPREAD hours come out
+# too smooth at 400 m, and volumes too low, as the mean of an exponential falls with the spread.
+POWER = (1.5, 1.0, 1.0, 1.0)
+SPREAD = 0.5  # half of a fine level is what no map explains, by the held-out loss
 TILE = 128  # finest cells along a tile on a CPU: larger regions are made in pieces, for memory and caches
 
 
@@ -44,8 +45,8 @@ def ensemble(
     """Several weeks at once, one per seed; each is the week that its seed alone gives.
 
     seeds     the same seed, region, preset and weights give the same traffic
-    steps     "fast" (DPM-Solver++, a few steps per level), "full" (all ancestral steps), a number of DPM-Solver++ steps
-              per level, or a Plan of one's own (which then also tells guidance and tile)
+    steps     "fast" (a few ancestral strides per level), "full" (all 600), a number of strides per level, or a Plan of
+              one's own (which then also tells guidance and tile)
     preset    whose habits the people have: "china" or "europe" (see `data.city.PRESETS`)
     guidance  above 1 the map counts for more, and variety for less (classifier-free guidance; doubles the time)
     tile      finest cells along the side of the pieces that larger regions are made in, by default what suits the
@@ -191,10 +192,10 @@ def _plan(steps: str | int | Plan, model: DRDM, guidance: float, tile: int | Non
     stages = range(len(model.hierarchy))
     most = min(model.design.stage_steps(k) for k in stages)
     if steps == "fast":
-        return Plan(FAST, "dpm", POWER, SPREAD, guidance=guidance, tile=tile)
+        return Plan(FAST, "ancestral", POWER, SPREAD, guidance=guidance, tile=tile)
     if steps == "full":
         every = tuple(model.design.stage_steps(k) for k in stages)
         return Plan(every, "ancestral", POWER, guidance=guidance, tile=tile)
     if not str(steps).isdecimal() or not 1 <= int(steps) <= most:
         raise OptionError(f"Steps must be fast, full or a number from 1 to {most} per level, not {steps!r}.")
-    return Plan((int(steps),) * len(stages), "dpm", POWER, SPREAD, guidance=guidance, tile=tile)
+    return Plan((int(steps),) * len(stages), "ancestral", POWER, SPREAD, guidance=guidance, tile=tile)

@@ -2,11 +2,11 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoomdiff.diffusion.design import Design, setting
-from zoomdiff.diffusion.samplers import SAMPLERS, spread_kept
+from zoomdiff.diffusion.samplers import SAMPLERS, ancestral, spread_kept
 from zoomdiff.diffusion.schedule import SETTINGS, few_steps, rgp, signal_share
 from zoomdiff.levels import S4T4
 
@@ -180,5 +180,19 @@ def test_a_scaled_start_keeps_the_spread_that_few_strides_would_lose(sampler):
     for abar, abar_next in pairwise(abars):
         r = step(r, abar.sqrt() * 0.5 / (abar * 0.5 + 1 - abar) * r, abar, abar_next, None)
     assert r.std() == pytest.approx(0.5**0.5, rel=0.01)
-    with pytest.raises(ValueError, match="draws noise"):
-        spread_kept("ancestral", abars, 0.5)
+
+
+@given(st.floats(0.05, 4), st.integers(2, 40), st.floats(1, 2))
+@settings(max_examples=25, deadline=None)
+def test_ancestral_strides_keep_the_spread_that_they_are_told_of(variance, budget, power):
+    """On Gaussian data the state's variance stays abar s^2 + 1 - abar, in however few strides."""
+    abars = signal_share("SN", torch.tensor(few_steps(150, budget, power)).double(), 150, 0)
+    generator = torch.Generator().manual_seed(5)
+
+    def noise() -> torch.Tensor:
+        return torch.randn(20_000, generator=generator, dtype=torch.float64)
+
+    r, step = noise(), ancestral(variance)
+    for abar, abar_next in pairwise(abars[:-1]):
+        r = step(r, abar.sqrt() * variance / (abar * variance + 1 - abar) * r, abar, abar_next, noise)
+        assert r.var() == pytest.approx(float(abar_next * variance + 1 - abar_next), rel=0.06)

@@ -17,7 +17,7 @@ from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.diffusion.prior import ResidualPrior
-from zoomdiff.diffusion.samplers import SAMPLERS, spread_kept
+from zoomdiff.diffusion.samplers import DETERMINISTIC, ancestral, ddim, spread_kept
 from zoomdiff.diffusion.schedule import few_steps
 from zoomdiff.diffusion.target import Target
 from zoomdiff.diffusion.tiles import Tile, tiles
@@ -34,9 +34,9 @@ class Plan:
 
     budget    strides of each stage
     sampler   one of SAMPLERS
-    power     of the strides, see `few_steps`
-    spread    variance of a Gaussian whose spread the strides are to keep, though they are few: the starting noise is
-              scaled up by what they lose of it. 0: the noise as it is, a must for the ancestral sampler
+    power     of the strides of each stage, see `few_steps`; one number for all
+    spread    variance of a Gaussian whose spread the strides are to keep, though they are few: the ancestral sampler
+              adds the noise that they leave out, for the others the starting noise is scaled up by what they lose
     guidance  w of classifier-free guidance: free + w (conditioned - free); 1 costs no second pass
     prior_noise  how noisy the network is told that H_k is
     tile      cells along the side of a tile, None for one piece; whole blocks
@@ -44,11 +44,15 @@ class Plan:
 
     budget: tuple[int, ...]
     sampler: str = "ddim"
-    power: float = 1.0
+    power: float | tuple[float, ...] = 1.0
     spread: float = 0.0
     guidance: float = 1.0
     prior_noise: float = 0.0
     tile: int | None = None
+
+    def walk(self, k: int, stage_steps: int) -> list[float]:
+        """Local steps of stage k, from pure noise to the node."""
+        return few_steps(stage_steps, self.budget[k], self.power[k] if isinstance(self.power, tuple) else self.power)
 
 
 @dataclass(frozen=True)
@@ -212,10 +216,10 @@ def rrdp(
             return noise(k, left, shape, hierarchy.block // space)
 
         steps, node = design.stage_steps(k), design.nodes[k + 1]
-        walk = few_steps(steps, plan.budget[k], plan.power)
+        walk = plan.walk(k, steps)
         abar = design.abar(k, torch.tensor(walk)).to(device)
         r = draw(steps)
-        if plan.spread:
+        if plan.spread and plan.sampler in DETERMINISTIC:
             r = r / spread_kept(plan.sampler, abar, plan.spread)
         knows_coarser = x_k is not None and design.uses_prior
         prior_k = prior.from_coarser(x_k, k).expand(len(r), -1, -1, -1) if knows_coarser else torch.zeros_like(r)
@@ -229,13 +233,13 @@ def rrdp(
             prior_noise=plan.prior_noise if knows_coarser else 0.0,
             tile=plan.tile,
         )
-        step = SAMPLERS[plan.sampler]()
+        step = DETERMINISTIC[plan.sampler]() if plan.sampler in DETERMINISTIC else ancestral(plan.spread)
         for number, (m, m_next) in enumerate(pairwise(walk), start=1):
             here, there, left = abar[number - 1], abar[number], plan.budget[k] - number
             r0 = denoise(r, here)
             for n in watch:
                 if m_next <= n - node < m:
-                    state = SAMPLERS["ddim"]()(r, r0, here, design.abar(k, torch.tensor(n - node)).to(device), draw)
+                    state = ddim()(r, r0, here, design.abar(k, torch.tensor(n - node)).to(device), draw)
                     on_state(n, prior.decode(target.restore(state, prior_k, k), k))
             r = step(r, r0, here, there, lambda left=left: draw(left))
             if on_step:

@@ -13,14 +13,23 @@ from torch import Tensor
 Step = Callable[[Tensor, Tensor, Tensor, Tensor, Callable[[], Tensor]], Tensor]
 
 
-def ancestral() -> Step:
-    """The DDPM posterior in x0 form (Eq. 5 with its misprints mended, docs/method.md section 4). Finite at abar = 0."""
+def ancestral(spread: float = 0.0) -> Step:
+    """The DDPM posterior in x0 form (Eq. 5 with its misprints mended, docs/method.md section 4). Finite at abar = 0.
+
+    The posterior is that of a known r0; r0 is an estimate, though, and what it leaves open adds to the variance. In
+    many strides that is next to nothing, in few it is what keeps them from shrinking. `spread` is the variance of the
+    Gaussian for which it is exact (Analytic-DPM, Bao et al. 2022, eq. 7), 0 leaves it out.
+    """
 
     def step(r: Tensor, r0: Tensor, abar: Tensor, abar_next: Tensor, noise: Callable[[], Tensor]) -> Tensor:
         a = abar / abar_next
-        mean = (abar_next.sqrt() * (1 - a) * r0 + a.sqrt() * (1 - abar_next) * r) / (1 - abar)
-        variance = (1 - a) * (1 - abar_next) / (1 - abar)
-        return mean + variance.sqrt() * noise() if variance > 0 else mean
+        of_r0 = abar_next.sqrt() * (1 - a) / (1 - abar)
+        mean = of_r0 * r0 + a.sqrt() * (1 - abar_next) / (1 - abar) * r
+        if abar_next == 1:  # nodes are free of noise
+            return mean
+        left_open = spread * (1 - abar) / (abar * spread + 1 - abar)  # variance of r0 given r
+        variance = (1 - a) * (1 - abar_next) / (1 - abar) + of_r0**2 * left_open
+        return mean + variance.sqrt() * noise()
 
     return step
 
@@ -54,18 +63,17 @@ def dpm_solver() -> Step:
     return step
 
 
-SAMPLERS = {"ancestral": ancestral, "ddim": ddim, "dpm": dpm_solver}
+DETERMINISTIC = {"ddim": ddim, "dpm": dpm_solver}
+SAMPLERS = {"ancestral": ancestral} | DETERMINISTIC
 
 
 def spread_kept(sampler: str, abars: Iterable[Tensor], variance: float) -> float:
     """Share of a Gaussian's spread that is left after strides over the noise levels `abars`, pure noise first.
 
     Few strides of a deterministic sampler shrink it, on Gaussian data by just this factor, whatever is drawn: the
-    posterior mean is a multiple of the state, so is each next state. Raises ValueError for a sampler that draws noise.
+    posterior mean is a multiple of the state, so is each next state.
     """
-    if sampler == "ancestral":
-        raise ValueError("the ancestral sampler draws noise on the way: its spread is no multiple of the start's")
-    r, step = torch.ones((), dtype=torch.float64), SAMPLERS[sampler]()
+    r, step = torch.ones((), dtype=torch.float64), DETERMINISTIC[sampler]()
     for abar, abar_next in pairwise(a.double() for a in abars):
         posterior_mean = abar.sqrt() * variance / (abar * variance + 1 - abar) * r
         r = step(r, posterior_mean, abar, abar_next, lambda: torch.zeros(()))
