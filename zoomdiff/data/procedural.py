@@ -92,7 +92,7 @@ def procedural_map(seed: int, kilometres: float = 4.8) -> MapLayers:
     frame = gpd.GeoSeries([shapely.box(-half, -half, half, half)]).translate(*CENTRE).set_crs(UTM).to_crs(4326)
     return MapLayers(
         name=f"fictional town {seed}",
-        source=f"procedural map, seed {seed}",
+        source=f"a fictional town, procedural map of seed {seed}",
         licence="none: it does not exist",
         extent=tuple(float(v) for v in frame.total_bounds),
         buildings=_frame(town.buildings, ("aoi", "storeys"), bend),
