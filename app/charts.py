@@ -7,7 +7,7 @@ from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK, Level
 from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid
 
 HECTARE = 10_000.0  # m2
-LEVEL_COLOURS = ("#8c98a6", "#e0925c", "#c2476a", "#7a4fc0")  # coarse to fine, legible on light and dark
+LEVEL_COLOURS = ("#7c8896", "#cf6f2e", "#c2476a", "#7d62c9")  # coarse to fine; contrast 3 or more to white and to dark
 PLACE_COLOURS = ("#8a2a56", "#1f6f9f", "#2e7d4f", "#b8621b", "#8465c9", "#7d7787")  # as the map frames its cells
 UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
 
@@ -79,23 +79,33 @@ def place_curves(pyramid: TrafficPyramid, cells: list[tuple[int, int]], k: int, 
 def _week_axes(figure: go.Figure, hours: int, step: int, unit: str) -> go.Figure:
     """A week from Monday on, with one step of so many hours shaded."""
     figure.add_vrect(x0=step * hours, x1=(step + 1) * hours, fillcolor="#8a2a56", opacity=0.14, line_width=0)
-    midnights = np.arange(0, HOURS_PER_WEEK + 1, HOURS_PER_DAY)
+    return week_layout(figure, unit)
+
+
+def week_layout(figure: go.Figure, unit: str) -> go.Figure:
+    """Curves over the hours of a week, their names above."""
     figure.update_layout(
         height=262,
         margin={"l": 4, "r": 6, "t": 4, "b": 4},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
         hoverlabel={"namelength": -1},
-        xaxis={
-            "title": {"text": "local time (weekday)", "standoff": 4},
-            "range": [0, HOURS_PER_WEEK],
-            "tickvals": (midnights[:-1] + HOURS_PER_DAY / 2).tolist(),
-            "ticktext": list(WEEKDAYS),
-            "showgrid": False,
-            "minor": {"tickvals": midnights.tolist(), "showgrid": True},
-        },
+        xaxis=weekdays(),
         yaxis={"title": {"text": unit, "standoff": 4}, "rangemode": "tozero"},
     )
     return figure
+
+
+def weekdays() -> dict:
+    """The axis of a week in hours."""
+    midnights = np.arange(0, HOURS_PER_WEEK + 1, HOURS_PER_DAY)
+    return {
+        "title": {"text": "local time (weekday)", "standoff": 4},
+        "range": [0, HOURS_PER_WEEK],
+        "tickvals": (midnights[:-1] + HOURS_PER_DAY / 2).tolist(),
+        "ticktext": list(WEEKDAYS),
+        "showgrid": False,
+        "minor": {"tickvals": midnights.tolist(), "showgrid": True},
+    }
 
 
 def level_words(level: Level) -> str:

@@ -115,24 +115,8 @@ def curves(series: Mapping[str, np.ndarray]) -> go.Figure:
             line={"shape": "hv", "color": colour, "dash": dash, "width": width},
             hovertemplate=f"%{{customdata}}<br>%{{y:.3g}} {unit} per hour",
         )
-    midnights = np.arange(0, HOURS_PER_WEEK + 1, HOURS_PER_DAY)
-    figure.update_layout(
-        height=262,
-        showlegend=True,
-        margin={"l": 4, "r": 6, "t": 4, "b": 4},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
-        hoverlabel={"namelength": -1},
-        xaxis={
-            "title": {"text": "local time (weekday)", "standoff": 4},
-            "range": [0, HOURS_PER_WEEK],
-            "tickvals": (midnights[:-1] + HOURS_PER_DAY / 2).tolist(),
-            "ticktext": list(WEEKDAYS),
-            "showgrid": False,
-            "minor": {"tickvals": midnights.tolist(), "showgrid": True},
-        },
-        yaxis={"title": {"text": f"{unit} per hour", "standoff": 4}, "rangemode": "tozero"},
-    )
-    return figure
+    figure.update_layout(showlegend=True)
+    return charts.week_layout(figure, f"{unit} per hour")
 
 
 def signed_bytes(volume: float) -> str:

@@ -21,8 +21,6 @@ from zoomdiff.region import Region
 HEIGHT = 270
 HOUSE, ROAD, POI, PEOPLE, NO_USE = "#c0653a", "#3f86bd", "#2a9d8f", "#8c6bc8", "#9a9690"
 TRAFFIC, MARK = "#c2476a", "#12a5c4"
-# Coarse to fine; each has a contrast of 3 or more to white and to the dark background.
-LEVEL_COLOURS = ("#7c8896", "#cf6f2e", "#c2476a", "#7d62c9")
 LEVEL_DASHES = ("dot", "dashdot", "dash", "solid")
 ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 11}}  # a legend
 FADE = 0.6  # exponent of the opacity: little is seen, too
@@ -111,7 +109,7 @@ def people_curve(people: np.ndarray, title: str) -> go.Figure:
             hovertemplate="%{customdata}: about %{y:,.0f} people<extra></extra>",
         )
     )
-    figure.update_xaxes(**_weekdays())
+    figure.update_xaxes(**charts.weekdays())
     figure.update_yaxes(title={"text": "people present", "standoff": 14}, rangemode="tozero")
     return _finish(figure, title)
 
@@ -160,7 +158,7 @@ def decomposition(parts: list[Decomposition], means: list[float]) -> go.Figure:
                 legendgroup=str(k),
                 showlegend=row == 1,
                 mode="lines",
-                line={"color": LEVEL_COLOURS[k], "dash": LEVEL_DASHES[k], "width": 1.8},
+                line={"color": charts.LEVEL_COLOURS[k], "dash": LEVEL_DASHES[k], "width": 1.8},
                 customdata=_hour_words()[:-1],
                 hovertemplate=f"%{{customdata}}: %{{y:.0f}} % ({rows[row - 1]})",
                 row=row,
@@ -168,8 +166,8 @@ def decomposition(parts: list[Decomposition], means: list[float]) -> go.Figure:
             )
     for row, name in enumerate(rows, 1):
         figure.update_yaxes(title={"text": f"{name},<br>% of mean hour", "standoff": 12}, row=row, col=1)
-    figure.update_xaxes(**_weekdays() | {"title": None})
-    figure.update_xaxes(title=_weekdays()["title"], row=3, col=1)
+    figure.update_xaxes(**charts.weekdays() | {"title": None})
+    figure.update_xaxes(title=charts.weekdays()["title"], row=3, col=1)
     figure.update_layout(legend=ABOVE)
     return _finish(figure, height=500)
 
@@ -227,10 +225,10 @@ def band(week: TrafficPyramid, spread: Spread, cell: tuple[int, int]) -> go.Figu
     )
     middle_line = {"shape": "hv", "width": 2, "color": TRAFFIC}
     figure.add_scatter(y=stairs(middle), name="P50: the middle", line=middle_line, hovertemplate=tell, **line)
-    own = {"shape": "hv", "width": 2, "color": LEVEL_COLOURS[0], "dash": "dot"}
+    own = {"shape": "hv", "width": 2, "color": charts.LEVEL_COLOURS[0], "dash": "dot"}
     figure.add_scatter(y=stairs(mine), name="the week on the map", line=own, hovertemplate=tell, **line)
     cell_word, step = charts.cell_words(level)
-    figure.update_xaxes(**_weekdays())
+    figure.update_xaxes(**charts.weekdays())
     figure.update_yaxes(title={"text": f"{unit} per {cell_word} and {step}", "standoff": 12}, rangemode="tozero")
     figure.update_layout(legend=ABOVE)
     return _finish(figure, height=290)
@@ -341,19 +339,6 @@ def _rgba(colour: str, opacity: float) -> str:
 
 def _bar(unit: str) -> dict:
     return {"title": {"text": unit, "side": "right", "font": {"size": 11}}, "thickness": 10, "len": 0.95, "nticks": 5}
-
-
-def _weekdays() -> dict:
-    """The axis of a week in hours."""
-    midnights = np.arange(0, HOURS_PER_WEEK + 1, HOURS_PER_DAY)
-    return {
-        "title": {"text": "local time (weekday)", "standoff": 4},
-        "range": [0, HOURS_PER_WEEK],
-        "tickvals": (midnights[:-1] + HOURS_PER_DAY / 2).tolist(),
-        "ticktext": list(WEEKDAYS),
-        "showgrid": False,
-        "minor": {"tickvals": midnights.tolist(), "showgrid": True},
-    }
 
 
 def _hour_words() -> list[str]:

@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 import shapely
 
-from zoomdiff.context import MapLayers
+from zoomdiff.context import MapLayers, build_uec
+from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.pyramid import TrafficPyramid
 from zoomdiff.region import Region
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "app"))
+
+from panel_page import untrained  # noqa: E402
+
+import work  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +68,13 @@ def layers(region) -> MapLayers:
         areas=table([lake, square(-150, 150, 30)], aoi=["water", "green"]),
         pois=table([shapely.Point(lon, lat), shapely.Point(west - 0.0005, north)], category=["food", "shop"]),
     )
+
+
+@pytest.fixture(scope="session")
+def model() -> DRDM:
+    return untrained()
+
+
+@pytest.fixture(scope="session")
+def place(layers, region) -> work.Place:
+    return work.Place("made up", layers, region, build_uec(layers, region))

@@ -6,12 +6,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from panel_page import finish, untrained, words
+from panel_page import finish, words
 from streamlit.testing.v1 import AppTest
 
 import refine
 import work
-from zoomdiff.context import build_uec
 from zoomdiff.export import to_geojson
 from zoomdiff.pyramid import human_bytes
 
@@ -23,16 +22,6 @@ def page_of(place):
 
     week = refine.panel(place, [], seed=3, steps=2, preset="europe")
     st.session_state.refined = week
-
-
-@pytest.fixture(scope="module")
-def model():
-    return untrained()
-
-
-@pytest.fixture(scope="module")
-def place(layers, region):
-    return work.Place("made up", layers, region, build_uec(layers, region))
 
 
 @pytest.fixture(scope="module")

@@ -345,7 +345,7 @@ def test_curves_are_legible_on_light_and_dark(background):
         linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
         return float(linear @ [0.2126, 0.7152, 0.0722])
 
-    for colour in (*figures.LEVEL_COLOURS, figures.PEOPLE, figures.TRAFFIC, figures.ROAD, figures.HOUSE):
+    for colour in (*charts.LEVEL_COLOURS, figures.PEOPLE, figures.TRAFFIC, figures.ROAD, figures.HOUSE):
         high, low = sorted((luminance(colour), luminance(background)), reverse=True)
         assert (high + 0.05) / (low + 0.05) >= 3, colour
 

@@ -4,13 +4,13 @@ import json
 import threading
 import time
 
+import numpy as np
 import pytest
 import shapely
-from panel_page import finish, untrained, words
+from panel_page import finish, words
 from streamlit.testing.v1 import AppTest
 
 import work
-from zoomdiff.context import build_uec
 from zoomdiff.context.edits import Event, Park
 from zoomdiff.context.scenario import Scenario, apply, to_geojson
 from zoomdiff.errors import CheckpointError
@@ -22,16 +22,6 @@ def page_of(week, place, drawn):
     import whatif
 
     whatif.panel(week, place, 3, [], drawn=drawn)
-
-
-@pytest.fixture(scope="module")
-def model():
-    return untrained()
-
-
-@pytest.fixture(scope="module")
-def place(layers, region):
-    return work.Place("made up", layers, region, build_uec(layers, region))
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +197,9 @@ def test_the_changed_week_has_the_same_seed_and_its_totals_are_told(open_page, m
     assert table.value["Where"].tolist() == ["inside the outline", "up to 400 m around", "elsewhere"]
     assert any("no change" in html.body for html in page.html)
     page.segmented_control(key="whatif_shown").set_value("Largest step").run()
-    assert any("minus traffic without, per 50 m square, S" in html.body for html in page.html)
+    moved = np.abs(expected.volumes[-1] - before.volumes[-1]).sum((1, 2))
+    largest = before.time_label(3, int(moved.argmax()))
+    assert any(f"minus traffic without, per 50 m square, {largest}" in html.body for html in page.html)
     page.segmented_control(key="whatif_curve").set_value("around").run()
     assert not page.exception
     add(page, "park")

@@ -164,7 +164,9 @@ def _region(file: dict) -> Region:
 
 
 def _steps(given: dict | str | int) -> Plan | str | int:
-    return Plan(**given | {"budget": tuple(given["budget"])}) if isinstance(given, dict) else given
+    if not isinstance(given, dict):
+        return given
+    return Plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
 
 
 def _check(recipe: Recipe) -> None:
