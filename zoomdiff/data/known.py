@@ -19,7 +19,7 @@ from zoomdiff.data.sites import assign, to_sites
 from zoomdiff.errors import DataError
 from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK, aggregate
 from zoomdiff.pyramid import TrafficPyramid
-from zoomdiff.region import Region, to_lonlat, to_utm
+from zoomdiff.region import Region, to_utm
 
 MOST_BYTES = 1e18  # in one step of one cell: all of the world's mobile traffic of a day is less
 NONE = -1  # serves no cell
@@ -290,12 +290,3 @@ def _nowhere(measured: MeasuredTraffic, region: Region) -> str:
     return (
         f"{measured.source} has nothing in the region: its places are around {lat:.4f}, {lon:.4f} (lat, lon); {what}."
     )
-
-
-def centres_of(known: KnownTraffic) -> np.ndarray:
-    """(n, 2) lon/lat of the middle of the squares that each cell serves."""
-    served = known.zones != NONE
-    of_square, at = known.zones[served], known.region.utm_centres()[served]
-    area = np.bincount(of_square, minlength=len(known.ids))
-    middle = [np.bincount(of_square, metres, len(known.ids)) / area for metres in at.T]
-    return np.stack(to_lonlat(known.region.epsg).transform(*middle), -1)
