@@ -22,6 +22,10 @@ ABANDONED = 300.0  # seconds without a look: the browser is gone (one in the bac
 COST = [1 / S4T4.space_factor(k) ** 2 for k in range(len(S4T4))]  # per stage: goes with the cells
 
 
+def waiting_words(ahead: int) -> str:
+    return f"Waiting for {ahead} other run{'s' if ahead > 1 else ''} …"
+
+
 class Job:
     """What `do` returns, some time later. `do` is called with an `on_step` for the library, outside of Streamlit."""
 
@@ -56,7 +60,8 @@ class Job:
 
     def _wait(self, ahead: int) -> None:
         self._check()
-        self.words = f"Waiting for {ahead} other run{'s' if ahead > 1 else ''} …"
+        if ahead:
+            self.words = waiting_words(ahead)
 
     def _told(self, k: int, step: int, steps: int) -> None:
         self._check()

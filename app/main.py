@@ -7,6 +7,7 @@ import streamlit as st
 
 import charts
 import explore
+import job
 import maps
 import panels
 import sidebar
@@ -211,9 +212,16 @@ def generating(wish: Wish, place: Place, shown: list[str]) -> None:
             below, blocks = ground(place, shown, ALL_WEEK), maps.blocks_layer(region)
             canvas.pydeck_chart(maps.deck([*below, blocks], region), height=explore.MAP_HEIGHT)
 
+    told = 0.0, "Starting …"
+
+    def tell(share: float, words: str) -> None:
+        nonlocal told
+        told = share, words
+        progress.progress(*told)
+
     def on_progress(k: int, step: int, steps: int, share: float) -> None:
         words = charts.level_words(S4T4[k]).partition(" · ")[2]
-        progress.progress(share, f"Stage {k + 1} of {len(S4T4)}: {words}, step {step} of {steps}")
+        tell(share, f"Stage {k + 1} of {len(S4T4)}: {words}, step {step} of {steps}")
 
     def on_level(k: int, volumes) -> None:
         levels.append(volumes)
@@ -227,7 +235,8 @@ def generating(wish: Wish, place: Place, shown: list[str]) -> None:
         canvas.pydeck_chart(maps.deck([*below, traffic, blocks], region), height=explore.MAP_HEIGHT)
 
     def on_wait(ahead: int) -> None:
-        progress.progress(0.0, f"Waiting for {ahead} other run{'s' if ahead > 1 else ''} …")
+        # Told again, as only what is told lets Streamlit end the page where somebody has pressed Cancel.
+        tell(*((0.0, job.waiting_words(ahead)) if ahead else told))
 
     try:
         work.run(wish.request, place.uec, on_progress, on_level, on_wait)

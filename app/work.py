@@ -151,7 +151,7 @@ def run(
 
     on_progress  called with (k, step, steps, share of all the work)
     on_level     called with (k, volumes) as soon as level k exists
-    on_wait      called with the number of sessions that are served before
+    on_wait      as for `Worker.run`
     """
     cost = [1 / S4T4.space_factor(k) ** 2 for k in range(len(S4T4))]  # per denoising step: goes with the cells
     budget = FAST if request.steps == "fast" else (1,) * len(S4T4)

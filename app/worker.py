@@ -42,7 +42,8 @@ class Worker:
         task     called in the worker's thread; what it passes to `tell` reaches `on_told`, in the thread of the caller
         on_told  may end the wait by raising, as Streamlit does where the user has clicked something else: the task is
                  then stopped at its next `tell`, and nobody waits for it
-        on_wait  called again and again while others are served, with their number
+        on_wait  called again and again while nothing is told, with the number of those who are served before; 0 once
+                 the task runs. It may end the wait, too: a single step of a large region takes seconds
         """
         told: queue.SimpleQueue = queue.SimpleQueue()
         gone = threading.Event()
@@ -60,8 +61,7 @@ class Worker:
                 try:
                     on_told(*told.get(timeout=LOOK))
                 except queue.Empty:
-                    if not future.running() and (ahead := self._ahead(future)):
-                        on_wait(ahead)
+                    on_wait(0 if future.running() else self._ahead(future))
             return future.result()
         finally:
             gone.set()

@@ -64,8 +64,9 @@ def test_the_second_caller_waits_and_is_told_how_many_are_before_it():
         order.append("first")
 
     def on_wait(number):
-        ahead.append(number)
-        release.set()
+        if number:
+            ahead.append(number)
+            release.set()
 
     first = threading.Thread(target=worker.run, args=(slow, print))
     first.start()
@@ -91,3 +92,16 @@ def test_a_caller_that_leaves_the_queue_is_never_served():
     release.set()
     first.join(10)
     assert worker.run(lambda tell: "next", print) == "next" and not served
+
+
+def test_a_caller_can_leave_during_a_long_step():
+    worker, release = Worker(), threading.Event()
+
+    def leave(number):
+        assert number == 0
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        worker.run(lambda tell: release.wait(10), print, leave)
+    release.set()
+    assert worker.run(lambda tell: "next", print) == "next"
