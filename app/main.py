@@ -66,8 +66,6 @@ def page() -> None:
         st.error(problem, icon=":material/error:")
     if place is None:
         return anywhere(wish)
-    for note in place.uec.notes if ready else ():
-        st.warning(note, icon=":material/info:")
     body = st.container()
     footer(place)
     with body:
@@ -183,11 +181,19 @@ def before(place: Place, shown: list[str]) -> None:
         f"**{region.km2:,.2f} km²** in {region.blocks.sum():,} blocks of {S4T4[0].side:.0f} m, one base station each. "
         "Press **Generate** in the sidebar for a week of traffic."
     )
+    with right:
+        notes(place)
     with left:
         if zoommap.available():
             hero(place, f"before {work.region_key(region)}", shown, view=zoommap.View(0, 0))
         else:
             plain_map([*ground(place, shown, ALL_WEEK), maps.blocks_layer(region), maps.outline_layer(region)], region)
+
+
+def notes(place: Place) -> None:
+    """What is special about the region: beside the map, so that it stays on the screen."""
+    for note in place.uec.notes:
+        st.warning(note, icon=":material/info:")
 
 
 def plain_map(layers: list[pdk.Layer], region) -> None:
@@ -267,6 +273,7 @@ def result(week: TrafficPyramid, place: Place, request: Request, shown: list[str
         explore.totals(week, k, step)
         explore.week_curve(week, k, step)
         st.html(explore.thumbnails(week.region, week.volumes, shown=k))
+        notes(place)
     sidebar.write_view(k, st.session_state.hour)
     panels.draw(week, place, request, k, ground(place, [], ALL_WEEK))
 

@@ -10,7 +10,9 @@ from actions import (
     DESK,
     LEGENDS,
     PHONE,
+    at_rest,
     choose,
+    choose_region,
     colours_of,
     curves,
     hold,
@@ -28,9 +30,17 @@ from playwright.sync_api import Browser, Page, expect
 @pytest.fixture
 def large(page: Page) -> Iterator[Page]:
     """A region that keeps the model busy for some seconds, so that there is something to watch and to cancel."""
-    choose(page, "preset", "Whole map")
-    yield page
-    choose(page, "preset", "Helsinki centre")
+    choose(page, "map", "Demo city, 8 x 8 km (fictional)")
+    expect(page.get_by_text("in 16 blocks of 400 m")).to_be_visible()
+    choose_region(page, "Box")
+    page.locator(".st-key-bbox input").fill("8.981,45.140,9.019,45.167")
+    page.locator(".st-key-bbox input").press("Enter")
+    expect(page.get_by_text("in 72 blocks of 400 m")).to_be_visible()
+    yield at_rest(page)
+    choose_region(page, "Preset")
+    choose(page, "map", "Helsinki centre (embedded)")
+    expect(page.get_by_text("in 6 blocks of 400 m")).to_be_visible()
+    at_rest(page)
 
 
 def test_every_level_is_shown_while_it_comes(large: Page):

@@ -64,11 +64,21 @@ def test_two_users_wait_for_each_other_and_get_their_own_week(large: Page, other
     assert "seed=5" in other.url and "map=helsinki" in other.url and "map=town7" in large.url
 
 
-def test_a_map_from_the_network_without_one_is_one_sentence(other: Page):
-    choose(other, "map", "Anywhere: OpenStreetMap (download)")
-    choose_region(other, "Box")
-    expect(other.get_by_test_id("stAlert").first).to_contain_text("the network does not answer")
-    expect(other.get_by_test_id("stAlert")).to_have_count(1)
-    assert other.get_by_test_id("stException").count() == 0
-    choose(other, "map", "Helsinki centre (embedded)")
-    generate(at_rest(other))
+def test_a_map_from_the_network_without_one_is_one_sentence(browser: Browser, server: str):
+    """Where the world is shown its tiles come from OpenStreetMap: the one foreign address, and here it is closed."""
+    said: list[str] = []
+    with browser.new_context(viewport=DESK) as context:
+        context.route("https://tile.openstreetmap.org/**", lambda route: route.abort())
+        page = opened(context, server, said)
+        choose(page, "map", "Anywhere: OpenStreetMap (download)")
+        expect(page.get_by_role("button", name="Draw a rectangle")).to_be_visible()
+        choose_region(page, "Box")
+        error = page.get_by_test_id("stAlert").filter(has_text="the network does not answer")
+        expect(error).to_be_visible()
+        assert page.get_by_test_id("stException").count() == 0
+        choose(page, "map", "Helsinki centre (embedded)")
+        expect(page.get_by_text("in 6 blocks of 400 m")).to_be_visible()
+        generate(at_rest(page))
+    asked = {line.split("/")[2] for line in said if line.startswith("http")}
+    assert asked == {"tile.openstreetmap.org"}
+    assert not [line for line in said if line.startswith("page error")]
