@@ -35,7 +35,7 @@ def large(page: Page) -> Iterator[Page]:
     choose_region(page, "Box")
     page.locator(".st-key-bbox input").fill("8.981,45.140,9.019,45.167")
     page.locator(".st-key-bbox input").press("Enter")
-    expect(page.get_by_text("in 72 blocks of 400 m")).to_be_visible()
+    expect(page.get_by_text("in 64 blocks of 400 m")).to_be_visible()
     yield at_rest(page)
     choose_region(page, "Preset")
     choose(page, "map", "Helsinki centre (embedded)")
