@@ -31,7 +31,7 @@ TITLE = """<header style="display:flex;flex-wrap:wrap;align-items:baseline;gap:0
 <span>A week of mobile traffic for any region, from base stations and days down to 50 m squares and hours.</span>
 </header>"""
 STYLE = """<style>
-.stAppHeader { background: transparent; }
+@media (min-width: 641px) { .stAppHeader { background: transparent; } }
 .stMainBlockContainer { padding: 1rem 2.5rem 1.5rem; }
 .stDeckGlJsonChart { background: #e9e6e1; border-radius: 6px; overflow: hidden; }
 .st-key-zoommap_feeds, .st-key-live_feeds { display: none; }
