@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, TimeoutError, expect
 
 PATIENCE = 60  # seconds for one thing to happen on a busy machine; usually it is well below one
 DESK = {"width": 1440, "height": 900}
@@ -59,9 +59,19 @@ def at_rest(page: Page) -> Page:
 
 
 def choose(page: Page, key: str, option: str) -> None:
-    """Take an option of a select box."""
-    page.locator(f".st-key-{key}").get_by_role("combobox").click()
-    page.get_by_role("option", name=option, exact=True).click()
+    """Take an option of a select box; an answer of Python's that comes meanwhile closes the list, as users know."""
+
+    def take() -> bool:
+        at_rest(page).locator(f".st-key-{key}").get_by_role("combobox").click()
+        try:
+            page.get_by_role("option", name=option, exact=True).click(timeout=2000)
+        except TimeoutError:
+            page.keyboard.press("Escape")
+            return False
+        return True
+
+    until(take, bool)
+    at_rest(page)
 
 
 def choose_region(page: Page, kind: str) -> None:

@@ -22,9 +22,20 @@ from actions import (
     slider,
     the_map,
     until,
+    week_is_there,
 )
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
+
+RECORD = """legend => {  // whatever the map's legend and the row of levels show from now on
+  window.legends = [];
+  window.filled = [];
+  const add = (list, value) => value && list.at(-1) !== value && list.push(value);
+  new MutationObserver(() => add(legends, legend.hidden ? "" : legend.firstChild?.textContent))
+    .observe(legend, { childList: true, attributes: true });
+  new MutationObserver(() => add(filled, document.querySelectorAll(".levels img").length))
+    .observe(document.body, { childList: true, subtree: true });
+}"""
 
 
 @pytest.fixture
@@ -46,22 +57,14 @@ def large(page: Page) -> Iterator[Page]:
 def test_every_level_is_shown_while_it_comes(large: Page):
     """The row of four fills up and the map follows; the last level may be there only as part of the result."""
     page = large
+    page.locator(".zd-legend").evaluate(RECORD)
     page.get_by_role("button", name="Generate", exact=True).click()
-    filled, legends = [], []
-
-    def look() -> bool:
-        count = page.locator(".levels").first.locator("img").count()
-        if not filled or count != filled[-1]:
-            filled.append(count)
-        legend = page.locator(".zd-legend").first
-        if legend.is_visible() and (words := legend.locator("div").first.inner_text()) not in legends:
-            legends.append(words)
-        return page.get_by_text("in the week", exact=False).count() > 0
-
-    until(look, bool)
-    expect(page.locator(".levels img")).to_have_count(4)
-    assert filled == sorted(filled) and len(set(filled)) >= 3
+    week_is_there(page)
+    legends, filled = page.evaluate("[legends, filled]")
     assert legends[:3] == list(LEGENDS[:3])
+    filled = filled[: filled.index(4) + 1]
+    assert filled == sorted(filled) and len(filled) >= 3
+    expect(page.locator(".levels img")).to_have_count(4)
     for words in ("1 day · base station", "4 h · cell", "2 h · 100 m grid", "1 h · 50 m grid"):
         expect(page.locator(".levels figcaption").filter(has_text=words)).to_be_visible()
 
