@@ -233,8 +233,8 @@ def thumbnails(region: Region, volumes: list, shown: int | None = None) -> str:
 def _stops(words: Iterable[str], *, between: bool = False) -> None:
     """Small words under a slider: at its stops, or in the middle of the stretches `between` them."""
     spread = "space-around" if between else "space-between"
-    spans = "".join(f"<span>{word}</span>" for word in words)
+    spans = "".join(f'<span style="text-align:center">{word}</span>' for word in words)
     st.html(
-        f'<div class="stops" style="display:flex;justify-content:{spread};font-size:0.72rem;color:#77727e;'
-        f'margin-top:-1.4rem;white-space:nowrap">{spans}</div>'
+        f'<div class="stops" style="display:flex;justify-content:{spread};gap:8px;font-size:0.72rem;line-height:1.15;'
+        f'opacity:0.75;margin-top:-1.4rem">{spans}</div>'
     )

@@ -118,25 +118,34 @@ def rv_heatmap(tables: dict[str, np.ndarray], title: str) -> go.Figure:
     """RV-coefficients (levels, levels) by use: a row per use, a column per pair of levels."""
     pairs = [(i, j) for gap in (1, 2, 3) for i in range(len(S4T4)) if (j := i + gap) < len(S4T4)]
     cells = [f"{level.side:.0f} m" for level in S4T4]
+    columns = [f"{cells[i]} – {cells[j]}" for i, j in pairs]
     rows = {use_words(name): [table[pair] for pair in pairs] for name, table in tables.items()}
     rows = {name: row for name, row in rows.items() if not np.isnan(row).all()}  # uses of too few squares
     names = list(rows)
     figure = go.Figure(
         go.Heatmap(
             z=np.array(list(rows.values())),
-            x=[f"{cells[i]} – {cells[j]}" for i, j in pairs],
+            x=columns,
             y=names,
             zmin=0,
             zmax=1,
             colorscale="cividis",
-            texttemplate="%{z:.2f}",
-            textfont={"size": 13},
             colorbar=_bar("RV-coefficient") | {"tickvals": [0, 0.25, 0.5, 0.75, 1]},
             hoverongaps=False,
             hovertemplate="%{y}, %{x}: %{z:.3f}<extra></extra>",
             xgap=2,
             ygap=2,
         )
+    )
+    told = [(x, y, z) for y, row in rows.items() for x, z in zip(columns, row, strict=True) if not np.isnan(z)]
+    figure.add_scatter(  # Plotly's own words on the fields are grey on the middle of the scale
+        x=[x for x, _, _ in told],
+        y=[y for _, y, _ in told],
+        text=[f"{z:.2f}" for _, _, z in told],
+        mode="text",
+        textfont={"size": 13, "color": ["#111" if z > 0.45 else "#fff" for _, _, z in told]},
+        hoverinfo="skip",
+        showlegend=False,
     )
     figure.update_xaxes(
         title={"text": "levels that are compared, by the side of their cells", "standoff": 6}, type="category"

@@ -32,7 +32,7 @@ TITLE = """<header style="display:flex;flex-wrap:wrap;align-items:baseline;gap:0
 <span>A week of mobile traffic for any region, from base stations and days down to 50 m squares and hours.</span>
 </header>"""
 STYLE = """<style>
-.stAppHeader { background: transparent; }
+@media (min-width: 641px) { .stAppHeader { background: transparent; } }
 .stMainBlockContainer { padding: 1rem 2.5rem 1.5rem; }
 .stDeckGlJsonChart { background: #e9e6e1; border-radius: 6px; overflow: hidden; }
 .st-key-zoommap_feeds, .st-key-live_feeds { display: none; }
@@ -67,8 +67,6 @@ def page() -> None:
         st.error(problem, icon=":material/error:")
     if place is None:
         return anywhere(wish)
-    for note in place.uec.notes if ready else ():
-        st.warning(note, icon=":material/info:")
     body = st.container()
     footer(place)
     with body:
@@ -184,11 +182,19 @@ def before(place: Place, shown: list[str]) -> None:
         f"**{region.km2:,.2f} km²** in {region.blocks.sum():,} blocks of {S4T4[0].side:.0f} m, one base station each. "
         "Press **Generate** in the sidebar for a week of traffic."
     )
+    with right:
+        notes(place)
     with left:
         if zoommap.available():
             hero(place, f"before {work.region_key(region)}", shown, view=zoommap.View(0, 0))
         else:
             plain_map([*ground(place, shown, ALL_WEEK), maps.blocks_layer(region), maps.outline_layer(region)], region)
+
+
+def notes(place: Place) -> None:
+    """What is special about the region: beside the map, so that it stays on the screen."""
+    for note in place.uec.notes:
+        st.warning(note, icon=":material/info:")
 
 
 def plain_map(layers: list[pdk.Layer], region) -> None:
@@ -276,6 +282,7 @@ def result(week: TrafficPyramid, place: Place, request: Request, shown: list[str
         explore.totals(week, k, step)
         explore.week_curve(week, k, step)
         st.html(explore.thumbnails(week.region, week.volumes, shown=k))
+        notes(place)
     sidebar.write_view(k, st.session_state.hour)
     panels.draw(week, place, request, k, ground(place, [], ALL_WEEK))
 

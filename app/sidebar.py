@@ -30,6 +30,8 @@ MAPS = {  # as the user calls them
 LINKED = (EMBEDDED, FICTIONAL)  # maps that a link may open: no link should make a page download or read files
 EMBEDDED_BOX = (24.9386, 60.1656, 24.9518, 60.1755)  # the six blocks that lie wholly inside the embedded map
 MAX_KM2 = 150.0
+METRES_PER_DEGREE = 111_000  # of latitude
+EDGE = 20.0  # metres: a map of whole blocks in UTM is no rectangle in degrees
 MAX_OWN_STEPS = TOTAL_STEPS // len(S4T4)  # per level
 MAX_SEED = 2**53 - 1  # what a browser can count to
 PRESET, DRAW, BOX, FILE = "Preset", "Draw", "Box", "GeoJSON"
@@ -259,7 +261,7 @@ def _region(source: str, busy: bool) -> Region | None:
             return None
         layers = work.map_of(source)
         if preset == "Whole map":
-            return Region.from_bbox(layers.extent, max_km2=limit)
+            return Region.from_bbox(_whole(layers.extent), max_km2=limit)
         return default_region(layers, source, max_km2=limit)
     if kind == DRAW:
         polygon = st.session_state.get("drawn")
@@ -270,6 +272,14 @@ def _region(source: str, busy: bool) -> Region | None:
         return Region.from_bbox(parse_bbox(text), max_km2=limit)
     upload = st.file_uploader("A polygon as GeoJSON", ["geojson", "json"], key="upload", disabled=busy)
     return Region.from_geojson(upload.getvalue(), max_km2=limit) if upload else None
+
+
+def _whole(extent: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    """All of a map but its very edge: blocks that it hardly touches are left out."""
+    west, south, east, north = extent
+    up = EDGE / METRES_PER_DEGREE
+    across = up / max(math.cos(math.radians((south + north) / 2)), 0.1)
+    return west + across, south + up, east - across, north - up
 
 
 def _middle(extent: tuple[float, float, float, float]) -> tuple[float, float, float, float]:

@@ -55,7 +55,13 @@ def panel(week: TrafficPyramid, uec: UEC, k: int, cell: tuple[int, int]) -> None
     cell  the finest cell (row, col) that was chosen
     """
     chosen = st.segmented_control(
-        "Understand", PANELS, required=True, default=PLACE, key="understand", persist_state="page"
+        "Understand",
+        PANELS,
+        required=True,
+        default=PLACE,
+        key="understand",
+        label_visibility="collapsed",
+        persist_state="page",
     )
     key = week_key(week)
     if chosen == PLACE:
@@ -87,8 +93,8 @@ def the_place(uec: UEC) -> None:
     people = analysis.people_by_hour(uec)
     top = figures.robust_top(uec.population[:, inside])
     night, noon, week = st.columns([1, 1, 2])
-    for column, hour, words in ((night, NIGHT, "at 3:00"), (noon, NOON, "at 12:00")):
-        title = f"About {_rounded(people[hour]):,.0f} people on Wednesday {words}"
+    for column, hour, words in ((night, NIGHT, "3:00"), (noon, NOON, "12:00")):
+        title = f"About {_rounded(people[hour]):,.0f} people, Wed {words}"
         unit = "people per 50 m square"
         drawn = figures.layer_map(region, uec.population[hour], title, unit, figures.PEOPLE, top)
         column.plotly_chart(drawn, key=f"people_{hour}", config=PLAIN, alt=title)

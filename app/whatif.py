@@ -32,7 +32,7 @@ MAP_HEIGHT = 400
 OPACITY = 0.9
 MOST_EDITS = 100
 UPLOAD_MB = 5
-SQUARE, DRAWN, FILE = "Square around a place", "Drawn on the map", "GeoJSON file"
+SQUARE, DRAWN, FILE = "Square", "Drawn on the map", "GeoJSON file"
 WEEK, STEP = "Whole week", "Largest step"
 PLACES = dict(zip(ZONES, ("inside the outline", f"up to {AROUND:.0f} m around", "elsewhere"), strict=True))
 

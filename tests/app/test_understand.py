@@ -110,7 +110,7 @@ def test_the_place_is_told_in_totals_and_shares(told, uec):
     shown = titles(page)
     km = analysis.road_metres(uec).sum() / 1000
     assert f"Roads and paths: {km:,.0f} km" in shown and "Places people visit: 1" in shown
-    assert any(title.startswith("About ") and title.endswith("at 3:00") for title in shown)
+    assert any(title.startswith("About ") and title.endswith("Wed 3:00") for title in shown)
     assert "estimate" in words(page)
     shares = next(chart for chart in drawn(page) if chart["layout"]["title"]["text"] == "Share by main use")
     assert "no known use" in shares["data"][0]["y"] and "water" in shares["data"][0]["y"]

@@ -12,10 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from actions import DESK, PATIENCE, choose_region, generate, opened
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
+BUNDLE = ROOT / "app" / "static" / "zoommap.js"
 START_SECONDS = 60
+NOWHERE = "http://127.0.0.1:9"  # a proxy that is not there: the app itself has no network, either
 QUIET = [  # no requests of the browser's own, and WebGL in software, as machines that test have no graphics card
     *("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
@@ -23,15 +26,26 @@ QUIET = [  # no requests of the browser's own, and WebGL in software, as machine
 ]
 
 
-@pytest.fixture(scope="module")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is in this folder drives a browser, and needs the map component."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.skipif(not BUNDLE.exists(), reason="needs the map component: make map"))
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[str]:
     """The address of the app, started as users start it."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
+    folder = tmp_path_factory.mktemp("server")
+    log = folder / "log.txt"
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ZOOMDIFF_")}
+    environment |= {"ZOOMDIFF_CACHE": str(folder), "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE}
+    environment |= {"http_proxy": NOWHERE, "https_proxy": NOWHERE}
     with log.open("wb") as stream:
         app = subprocess.Popen(command, cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT, env=environment)
     try:
@@ -46,15 +60,43 @@ def server(tmp_path_factory) -> Iterator[str]:
             app.wait()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("needs Debian's chromium: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=QUIET)
+        expect.set_options(timeout=1000 * PATIENCE)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def complaints() -> list[str]:
+    """Errors in the browser, and requests to anybody but the app."""
+    return []
+
+
+@pytest.fixture(autouse=True)
+def nobody_complains(complaints: list[str]) -> Iterator[None]:
+    yield
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, server: str, complaints: list[str]) -> Iterator[Page]:
+    """The app at a desk's size, open."""
+    with browser.new_context(viewport=DESK, accept_downloads=True) as context:
+        yield opened(context, server, complaints)
+
+
+@pytest.fixture(scope="module")
+def week(page: Page) -> Page:
+    """The app with a week of traffic of the preset region."""
+    choose_region(page, "Preset")
+    expect(page.get_by_text("in 6 blocks of 400 m")).to_be_visible()
+    return generate(page)
 
 
 def _wait_for(address: str, app: subprocess.Popen, log: Path) -> None:

@@ -1,0 +1,84 @@
+"""Long runs, several users, no network: every session stays alive."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from actions import DESK, at_rest, choose, choose_region, generate, opened, week_is_there
+from playwright.sync_api import Browser, Page, expect
+
+STAGE = re.compile(r"Stage \d of 4: .+, step \d+ of \d+")
+
+
+@pytest.fixture(scope="module")
+def large(page: Page) -> Page:
+    """The app with a region that keeps the model busy: all of the fictional city, 64 km2."""
+    choose(page, "map", "Demo city, 8 x 8 km (fictional)")
+    choose(page, "preset", "Whole map")
+    expect(page.get_by_text(re.compile(r"^6\d\.\d\d km²"))).to_be_visible()
+    return at_rest(page)
+
+
+@pytest.fixture
+def other(browser: Browser, server: str, complaints: list[str]) -> Iterator[Page]:
+    """Somebody else."""
+    with browser.new_context(viewport=DESK) as context:
+        yield opened(context, server, complaints)
+
+
+def run(page: Page) -> None:
+    page.get_by_role("button", name="Generate", exact=True).click()
+    expect(page.get_by_text(STAGE)).to_be_visible()
+
+
+def stop(page: Page) -> None:
+    page.get_by_role("button", name="Cancel", exact=True).dispatch_event("click")  # it moves while the page fills up
+
+
+def test_cancel_leaves_the_page_usable(large: Page):
+    run(large)
+    stop(large)
+    expect(large.get_by_text("for a week of traffic")).to_be_visible()
+    expect(large.get_by_role("button", name="Generate", exact=True)).to_be_enabled()
+    choose(large, "map", "Helsinki centre (embedded)")
+    choose(large, "preset", "Helsinki centre")
+    expect(large.get_by_text("in 6 blocks of 400 m")).to_be_visible()
+    generate(large)
+
+
+def test_two_users_wait_for_each_other_and_get_their_own_week(large: Page, other: Page):
+    choose(large, "map", "Demo city, 8 x 8 km (fictional)")
+    choose(large, "preset", "Whole map")
+    expect(large.get_by_text(re.compile(r"^6\d\.\d\d km²"))).to_be_visible()
+    at_rest(large)
+    run(large)
+    other.get_by_role("spinbutton", name="Seed").fill("5")
+    other.get_by_role("spinbutton", name="Seed").press("Enter")
+    other.get_by_role("button", name="Generate", exact=True).click()
+    expect(other.get_by_text("Waiting for 1 other run")).to_be_visible()
+    expect(large.get_by_text(STAGE)).to_be_visible()
+    week_is_there(large)
+    week_is_there(other)
+    theirs, mine = (page.get_by_text("in the week", exact=False).first.inner_text() for page in (other, large))
+    assert "384 cells of 50 m" in theirs and "25,600 cells of 50 m" in mine
+    assert "seed=5" in other.url and "map=helsinki" in other.url and "map=town7" in large.url
+
+
+def test_a_map_from_the_network_without_one_is_one_sentence(browser: Browser, server: str):
+    """Where the world is shown its tiles come from OpenStreetMap: the one foreign address, and here it is closed."""
+    said: list[str] = []
+    with browser.new_context(viewport=DESK) as context:
+        context.route("https://tile.openstreetmap.org/**", lambda route: route.abort())
+        page = opened(context, server, said)
+        choose(page, "map", "Anywhere: OpenStreetMap (download)")
+        expect(page.get_by_role("button", name="Draw a rectangle")).to_be_visible()
+        choose_region(page, "Box")
+        error = page.get_by_test_id("stAlert").filter(has_text="the network does not answer")
+        expect(error).to_be_visible()
+        assert page.get_by_test_id("stException").count() == 0
+        choose(page, "map", "Helsinki centre (embedded)")
+        expect(page.get_by_text("in 6 blocks of 400 m")).to_be_visible()
+        generate(at_rest(page))
+    asked = {line.split("/")[2] for line in said if line.startswith("http")}
+    assert asked == {"tile.openstreetmap.org"}
+    assert not [line for line in said if line.startswith("page error")]
