@@ -43,7 +43,7 @@ def test_the_demo_city_says_that_it_is_fictional(page):
     assert not page.exception and not page.error and not page.button(key="generate").disabled
     assert "fictional" in words(page).lower()
     page.selectbox(key="preset").set_value("Whole map").run()
-    assert "in 440 blocks" in words(page)
+    assert "in 400 blocks" in words(page)
 
 
 @pytest.mark.parametrize("source", ["osm", "overture"])
