@@ -14,6 +14,7 @@ from actions import (
     generate,
     hold,
     press,
+    settled,
     the_map,
     until,
     upload,
@@ -42,6 +43,7 @@ def test_a_rectangle_drawn_by_mouse_becomes_the_region(page: Page):
     hold(page, 0.8, 0.6)
     info = page.locator(".zd-info")
     expect(info).to_contain_text("base station")
+    settled(the_map(page))  # the preview has followed the mouse
     told = info.inner_text()
     press(page, 0.8, 0.6)
     expect(page.get_by_text("one base station each")).to_be_visible()
