@@ -199,7 +199,7 @@ def beside_real_cities(week: TrafficPyramid, uec: UEC) -> pd.DataFrame:
         km2 = FEWEST_BLOCKS * (week.region.hierarchy[0].side / 1000) ** 2
         raise OptionError(
             f"Only {blocks} base stations of this region stand in a town and are busy, too few to compare with a city: "
-            f"take a region with at least {FEWEST_BLOCKS} of them, about {km2:.0f} km2."
+            f"take a region with at least {FEWEST_BLOCKS} of them, about {km2:.0f} km²."
         )
     table = realism_table({"week": sample})
     return table[table["week"].notna()]
