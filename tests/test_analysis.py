@@ -240,7 +240,7 @@ def test_what_ends_a_week_ends_all(model, uec, week):
 
 
 def test_a_small_region_is_not_compared_with_cities(uec, week):
-    with pytest.raises(OptionError, match=r"at least 30 of them, about 5 km2") as caught:
+    with pytest.raises(OptionError, match=r"at least 30 of them, about 5 km²") as caught:
         analysis.beside_real_cities(week, uec)
     assert "Only 2 base stations" in str(caught.value)
 
