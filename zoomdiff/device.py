@@ -45,7 +45,7 @@ def free_memory(device: torch.device) -> int | None:
 
 
 def compile_network(network: nn.Module, device: torch.device) -> None:
-    """Let torch.compile fuse the network in place; the first evaluations take about a minute, later ones half as long.
+    """Let torch.compile fuse the network in place; the first evaluations take about a minute, later ones less.
 
     Raises OptionError where there is no C++ compiler, which the CPU needs.
     """
