@@ -78,7 +78,7 @@ def generate(
     weights: WEIGHTS = None,
     device: DEVICE = "auto",
     compile_: Annotated[
-        bool, typer.Option("--compile", help="Compile the network: a minute first, then a quarter faster (see docs/results.md).")
+        bool, typer.Option("--compile", help="Compile the network: a minute first, then a quarter faster.")
     ] = False,
 ) -> None:
     """Generate one week of traffic of a region and write it, by default as GeoJSON, one file per level."""
