@@ -4,12 +4,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK, Level
-from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid
+from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid, unit_of
 
 HECTARE = 10_000.0  # m2
 LEVEL_COLOURS = ("#7c8896", "#cf6f2e", "#c2476a", "#7d62c9")  # coarse to fine; contrast 3 or more to white and to dark
 PLACE_COLOURS = ("#8a2a56", "#1f6f9f", "#2e7d4f", "#b8621b", "#8465c9", "#7d7787")  # as the map frames its cells
-UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
 
 
 def intensity(volumes: np.ndarray, level: Level) -> np.ndarray:
@@ -35,7 +34,7 @@ def week_curve(pyramid: TrafficPyramid, place: tuple[int, int], shown: int, step
         side = hierarchy.space_factor(k)
         curves.append(intensity(pyramid.volumes[k][:, place[0] // side, place[1] // side], level))
     highest = max(curve.max() for curve in curves)
-    factor, unit = next((pair for pair in UNITS if highest >= pair[0]), UNITS[-1])
+    factor, unit = unit_of(highest)
 
     figure = go.Figure()
     for k, (level, curve) in enumerate(zip(hierarchy, curves, strict=True)):
@@ -59,7 +58,7 @@ def place_curves(pyramid: TrafficPyramid, cells: list[tuple[int, int]], k: int, 
     level = pyramid.level(k)
     curves = [pyramid.volumes[k][:, row, col] for row, col in cells]
     highest = max(curve.max() for curve in curves)
-    factor, unit = next((pair for pair in UNITS if highest >= pair[0]), UNITS[-1])
+    factor, unit = unit_of(highest)
     cell, span = cell_words(level)
     labels = [pyramid.time_label(k, t) for t in range(len(curves[0]))]
     figure = go.Figure()

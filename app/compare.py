@@ -16,13 +16,12 @@ import charts
 import maps
 from colours import css_gradient
 from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK
-from zoomdiff.pyramid import WEEKDAYS, human_bytes
+from zoomdiff.pyramid import WEEKDAYS, human_bytes, unit_of
 from zoomdiff.region import Region
 
 # (colour, dash, width) by place in the list: told apart without colours, too.
 LINES = (("#8c98a6", "solid", 4), ("#c2476a", "solid", 1.8), ("#e0925c", "dot", 1.8))
 OUTLINE, PENDING = [20, 18, 26], [138, 42, 86]
-FITTED = 495  # pixels high that `maps.fit` fits a region into
 MOST_OF_IT = 0.9  # of all that changes lies below the top of a difference's colours
 
 
@@ -74,7 +73,7 @@ def difference_legend(title: str, top: float, opacity: float) -> str:
 def deck(layers: list[pdk.Layer], region: Region, height: int) -> pdk.Deck:
     """The deck over `region` for a chart of `height` pixels, lower than that of the page's large map."""
     deck = maps.deck(layers, region)
-    deck.initial_view_state.zoom += math.log2(height / FITTED)
+    deck.initial_view_state.zoom += math.log2(height / maps.VIEW[1])
     return deck
 
 
@@ -100,7 +99,7 @@ def curves(series: Mapping[str, np.ndarray]) -> go.Figure:
     """Weeks (T,) of bytes per step as staircases of bytes per hour, whatever their steps, in the order given."""
     rates = {name: values * len(values) / HOURS_PER_WEEK for name, values in series.items()}
     highest = max(float(rate.max()) for rate in rates.values())
-    factor, unit = next((pair for pair in charts.UNITS if highest >= pair[0]), charts.UNITS[-1])
+    factor, unit = unit_of(highest)
     figure = go.Figure()
     for (name, rate), (colour, dash, width) in zip(rates.items(), LINES, strict=False):
         hours = HOURS_PER_WEEK // len(rate)

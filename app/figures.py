@@ -15,7 +15,7 @@ from colours import Scale
 from zoomdiff.analysis import Decomposition, Spread
 from zoomdiff.context.classes import AOI_CLASSES, AOI_COLOURS
 from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK, S4T4
-from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid
+from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid, unit_of
 from zoomdiff.region import Region
 
 HEIGHT = 270
@@ -298,11 +298,6 @@ def realism_spans(table: pd.DataFrame, cities: tuple[str, ...]) -> go.Figure:
 def robust_top(values: np.ndarray) -> float:
     """Where a scale ends: one very busy cell must not make all others look empty."""
     return Scale.of(values).top
-
-
-def unit_of(highest: float) -> tuple[float, str]:
-    """(factor, unit) in which volumes up to `highest` bytes are told."""
-    return next((pair for pair in charts.UNITS if highest >= pair[0]), charts.UNITS[-1])
 
 
 def _finish(figure: go.Figure, title: str = "", *, height: int = HEIGHT, top: int | None = None) -> go.Figure:

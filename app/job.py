@@ -19,7 +19,6 @@ from zoomdiff.levels import S4T4
 
 EVERY = 0.3  # seconds between two looks
 ABANDONED = 300.0  # seconds without a look: the browser is gone (one in the background looks once a minute)
-COST = [1 / S4T4.space_factor(k) ** 2 for k in range(len(S4T4))]  # per stage: goes with the cells
 
 
 def waiting_words(ahead: int) -> str:
@@ -67,7 +66,7 @@ class Job:
         self._check()
         words = charts.level_words(S4T4[k]).partition(" · ")[2]
         self.words = f"Stage {k - self._first + 1} of {len(S4T4) - self._first}: {words}, step {step} of {steps}"
-        self.share = (sum(COST[self._first : k]) + COST[k] * step / steps) / sum(COST[self._first :])
+        self.share = work.share_done(work.COST[self._first :], k - self._first, step, steps)
 
     def _check(self) -> None:
         if self._unwanted.is_set() or time.monotonic() - self._seen > ABANDONED:

@@ -1,6 +1,7 @@
 """The page, from top to bottom: choose a region, generate its week, zoom."""
 
 from dataclasses import replace
+from functools import partial
 
 import pydeck as pdk
 import streamlit as st
@@ -284,7 +285,7 @@ def result(week: TrafficPyramid, place: Place, request: Request, shown: list[str
         st.html(explore.thumbnails(week.region, week.volumes, shown=k))
         notes(place)
     sidebar.write_view(k, st.session_state.hour)
-    panels.draw(week, place, request, k, ground(place, [], ALL_WEEK))
+    panels.draw(week, place, request, k, partial(ground, place, [], ALL_WEEK))
 
 
 def played(week: TrafficPyramid, place: Place, shown: list[str]) -> None:

@@ -1,5 +1,7 @@
 """What can be done with a week, below the map: one panel at a time, so that only what is looked at is computed."""
 
+from collections.abc import Callable
+
 import pydeck as pdk
 import shapely
 import streamlit as st
@@ -19,8 +21,8 @@ UNDERSTAND, WHAT_IF, REFINE, FILES = "Understand", "What if", "Your own traffic"
 PANELS = (UNDERSTAND, WHAT_IF, REFINE, FILES)
 
 
-def draw(week: TrafficPyramid, place: Place, request: Request, k: int, below: list[pdk.Layer]) -> None:
-    """The panel that the user chooses, of the level k and the cells that the map shows; `below` as its ground."""
+def draw(week: TrafficPyramid, place: Place, request: Request, k: int, ground: Callable[[], list[pdk.Layer]]) -> None:
+    """The panel that the user chooses, at level k and the cells that the map shows; `ground` makes what lies below."""
     name = st.segmented_control(
         "What to do with the week",
         PANELS,
@@ -35,9 +37,9 @@ def draw(week: TrafficPyramid, place: Place, request: Request, k: int, below: li
         case "Understand":
             understand.panel(week, place.uec, k, cell)
         case "What if":
-            whatif.panel(week, place, k, below, cell=cell, drawn=_ground_of_change())
+            whatif.panel(week, place, k, ground(), cell=cell, drawn=_ground_of_change())
         case "Your own traffic":
-            refine.panel(place, below, seed=request.seed, steps=request.steps, preset=request.preset)
+            refine.panel(place, ground(), seed=request.seed, steps=request.steps, preset=request.preset)
         case "Download":
             step = st.session_state.hour // week.level(k).hours
             downloads.panel(week, place.uec, k, step, inputs=_inputs(request))

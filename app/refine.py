@@ -120,7 +120,10 @@ def _given(place: Place) -> tuple[KnownTraffic | None, str]:
     if traffic is None:
         return None, ""
     files = [(each.name, each.getvalue()) for each in (traffic, sites) if each is not None]
-    about = hashlib.sha256(repr((files, unit, fill, zone)).encode()).hexdigest()
+    digest = hashlib.sha256(repr(([(name, len(content)) for name, content in files], unit, fill, zone)).encode())
+    for _, content in files:
+        digest.update(content)
+    about = digest.hexdigest()
     # Read once: a rerun of the page must not read 50 MB again.
     reading = about, work.region_key(place.region)
     if st.session_state.get("refine_read", (None,))[0] != reading:

@@ -94,14 +94,11 @@ class Job:
         self.words = "Comparing the weeks …"
 
     def _on_step(self, made: int) -> Callable[[int, int, int], None]:
-        cost = [1 / S4T4.space_factor(k) ** 2 for k in range(len(S4T4))]  # of a stage: goes with the cells
-
         def on_step(k: int, step: int, steps: int) -> None:
             self._check()
             cell, _ = charts.cell_words(S4T4[k])
             self.words = f"Week {made + 1} of {self.count}: {cell}, step {step} of {steps}"
-            week = (sum(cost[:k]) + cost[k] * step / steps) / sum(cost)
-            self.share = (made - 1 + week) / (self.count - 1)
+            self.share = (made - 1 + work.share_done(work.COST, k, step, steps)) / (self.count - 1)
 
         return on_step
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from zoomdiff.region import Region
 
 RESULTS_KEPT = 3  # per session; a week of 150 km2 takes about 100 MB
 MAPS_KEPT = 4
+COST = tuple(1 / S4T4.space_factor(k) ** 2 for k in range(len(S4T4)))  # of a denoising step: goes with the cells
 WHOLE_MB = 100.0  # map files larger than this are read for one region at a time
 
 
@@ -106,9 +107,13 @@ def surroundings_of(source: str, region: Region, people: People = ESTIMATED) -> 
 
 def keep_upload(upload: BinaryIO) -> str:
     """The path of a file with an upload's bytes, which is there as long as the session."""
-    folder = st.session_state.setdefault("uploads", tempfile.TemporaryDirectory(prefix="zoomdiff-"))
+    if "uploads" not in st.session_state:
+        st.session_state.uploads = tempfile.TemporaryDirectory(prefix="zoomdiff-")
     data = upload.getvalue()
-    path = Path(folder.name) / f"{hashlib.sha256(data).hexdigest()[:16]}{Path(upload.name).suffix.lower()}"
+    path = (
+        Path(st.session_state.uploads.name)
+        / f"{hashlib.sha256(data).hexdigest()[:16]}{Path(upload.name).suffix.lower()}"
+    )
     if not path.exists():
         path.write_bytes(data)
     return str(path)
@@ -135,6 +140,11 @@ def limit_threads() -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
 
 
+def share_done(work: Sequence[float], k: int, step: int, steps: int) -> float:
+    """Of the work of all stages (any unit), the share that is done after a step of stage k."""
+    return (sum(work[:k]) + work[k] * step / steps) / sum(work)
+
+
 def results() -> dict[Request, TrafficPyramid]:
     """This session's weeks, oldest first."""
     return st.session_state.setdefault("results", {})
@@ -153,16 +163,15 @@ def run(
     on_level     called with (k, volumes) as soon as level k exists
     on_wait      as for `Worker.run`
     """
-    cost = [1 / S4T4.space_factor(k) ** 2 for k in range(len(S4T4))]  # per denoising step: goes with the cells
     budget = FAST if request.steps == "fast" else (1,) * len(S4T4)
-    work = [steps * one for steps, one in zip(budget, cost, strict=True)]
+    work = [steps * one for steps, one in zip(budget, COST, strict=True)]
 
     def told(what: str, *about) -> None:
         if what == "level":
             on_level(*about)
         else:
             k, step, steps = about
-            on_progress(k, step, steps, (sum(work[:k]) + work[k] * step / steps) / sum(work))
+            on_progress(k, step, steps, share_done(work, k, step, steps))
 
     trained = model()  # cached by Streamlit, which wants to be asked by the page's own thread
 

@@ -10,6 +10,7 @@ from zoomdiff.levels import HOURS_PER_WEEK, Level, aggregate
 from zoomdiff.region import Region
 
 WEEK_START = datetime(2025, 3, 3)  # a Monday of an ordinary week; the model knows weekdays, not dates
+UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -68,6 +69,11 @@ class TrafficPyramid:
             return WEEKDAYS[day]
         start = step * level.hours
         return f"{WEEKDAYS[day]} {start:02d}:00-{start + level.hours:02d}:00"
+
+
+def unit_of(highest: float) -> tuple[float, str]:
+    """(factor, unit) in which volumes up to `highest` bytes are told, on an axis or a scale."""
+    return next((pair for pair in UNITS if highest >= pair[0]), UNITS[-1])
 
 
 def human_bytes(volume: float) -> str:

@@ -5,6 +5,7 @@ import pytest
 
 import charts
 from zoomdiff.levels import S4T4
+from zoomdiff.pyramid import UNITS
 
 
 def test_intensity_of_even_traffic_is_the_same_at_all_levels():
@@ -68,7 +69,7 @@ def test_words(k, words, cell):
 def test_curves_of_several_cells_are_their_volumes(week):
     figure = charts.place_curves(week, [(0, 0), (5, 3)], 1, 7)
     assert [curve.name for curve in figure.data] == ["cell 1", "cell 2"]
-    factor = next(factor for factor, unit in charts.UNITS if figure.layout.yaxis.title.text == f"{unit} per 4 h")
+    factor = next(factor for factor, unit in UNITS if figure.layout.yaxis.title.text == f"{unit} per 4 h")
     np.testing.assert_allclose(figure.data[1].y[:-1] * factor, week.volumes[1][:, 5, 3])
     (band,) = figure.layout.shapes
     assert (band.x0, band.x1) == (28, 32)

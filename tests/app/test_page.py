@@ -5,14 +5,10 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-import torch
 from streamlit.testing.v1 import AppTest
 
 import work
 import zoommap
-from zoomdiff.checkpoint import new_network
-from zoomdiff.diffusion.drdm import DRDM
-from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import CheckpointError
 from zoomdiff.generate import FAST
 from zoomdiff.levels import S4T4
@@ -49,11 +45,8 @@ def page() -> AppTest:
 
 
 @pytest.fixture
-def untrained(monkeypatch) -> list:
+def untrained(monkeypatch, model) -> list:
     """A small untrained model, so that generating is quick; the list counts how often it was asked for."""
-    torch.manual_seed(0)
-    stats = tuple(LevelStats(1.5, 1.0, -1.5, 5.0, spread) for spread in (1.0, 0.4, 0.4, 0.4))
-    model = DRDM(new_network(channels=16, blocks=1).eval(), ResidualPrior(S4T4, 2e5, stats))
     asked = []
     monkeypatch.setattr(work, "model", lambda: asked.append(1) or model)
     return asked

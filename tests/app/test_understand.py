@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from streamlit.testing.v1 import AppTest
 
 import charts
@@ -18,12 +17,10 @@ import uncertainty
 import understand
 import work
 from zoomdiff import analysis
-from zoomdiff.checkpoint import new_network
 from zoomdiff.context import build_uec
 from zoomdiff.context.classes import AOI_CLASSES, AOI_COLOURS
 from zoomdiff.data import realism_table
 from zoomdiff.diffusion.drdm import DRDM
-from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import OptionError
 from zoomdiff.levels import S4T4
 from zoomdiff.pyramid import TrafficPyramid
@@ -44,10 +41,7 @@ def told(week) -> TrafficPyramid:
 
 
 @pytest.fixture
-def untrained(monkeypatch) -> DRDM:
-    torch.manual_seed(0)
-    stats = tuple(LevelStats(1.5, 1.0, -1.5, 5.0, spread) for spread in (1.0, 0.4, 0.4, 0.4))
-    model = DRDM(new_network(channels=16, blocks=1).eval(), ResidualPrior(S4T4, 2e5, stats))
+def untrained(monkeypatch, model) -> DRDM:
     monkeypatch.setattr(work, "model", lambda: model)
     return model
 

@@ -10,14 +10,13 @@ from plotly.colors import sequential
 
 from zoomdiff.context.plot import INK, SMALL, base_map, draw_cells, place_words, save_png
 from zoomdiff.context.uec import UEC
-from zoomdiff.pyramid import TrafficPyramid
+from zoomdiff.pyramid import TrafficPyramid, unit_of
 
 DPI = 120
 LONGER, NARROWEST = 7.5, 5.2  # inches: the longer side of the map, and what the title needs
 EDGE, HEAD, BAR = 0.3, 0.85, 0.95  # inches: the margin, and what stands above and below the map
 TOP_QUANTILE = 0.995  # the scale's top: one very busy cell must not make all others look empty
 LOG_DECADES = 3
-UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
 MATTER = LinearSegmentedColormap.from_list(
     "matter", [np.array(stop.strip("rgb()").split(","), float) / 255 for stop in sequential.matter]
 )
@@ -52,7 +51,7 @@ def plot_view(pyramid: TrafficPyramid, uec: UEC, k: int, step: int, *, logarithm
     base_map(axes, uec, f"{pyramid.time_label(k, step)}, local time of an ordinary week")
 
     highest = float(np.quantile(x_k[x_k > 0], TOP_QUANTILE)) if (x_k > 0).any() else 1.0
-    factor, unit = next((pair for pair in UNITS if highest >= pair[0]), UNITS[-1])
+    factor, unit = unit_of(highest)
     full = highest / factor
     norm = LogNorm(full / 10**LOG_DECADES, full) if logarithmic else Normalize(0, full)
     image = draw_cells(axes, region, np.ma.masked_less_equal(x_k[step] / factor, 0), MATTER, norm, k)
