@@ -50,7 +50,7 @@ def difference_top(difference: np.ndarray) -> float:
 
 def difference_entries(difference: np.ndarray, top: float) -> np.ndarray:
     """Palette entries (uint8) of a difference: 128 is no change, 1 and 255 are -top and top and beyond."""
-    return np.round(128 + 127 * np.clip(difference / top, -1, 1)).astype(np.uint8)
+    return (128 + np.round(127 * np.clip(difference / top, -1, 1))).astype(np.uint8)
 
 
 def difference_layer(difference: np.ndarray, region: Region, k: int, top: float, opacity: float) -> pdk.Layer:

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("zoomdiff", deadline=None)  # machines are shared: a slow moment is not a failure
+# Machines are shared: a slow moment is not a failure. And a commit passes or fails alike everywhere: new examples are
+# looked for with `pytest --hypothesis-profile=explore`, not by chance in somebody's first `make test`.
+settings.register_profile("zoomdiff", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("zoomdiff")
 
 SHARED_DATA = Path(os.environ.get("ZOOMDIFF_DATA", Path(__file__).parents[2] / "shared" / "data"))
