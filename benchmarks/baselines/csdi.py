@@ -1,0 +1,133 @@
+"""CSDI (Tashiro et al., NeurIPS 2021): a diffusion model with attention over time and over the cells of a block."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.baselines import LEARNING_RATES
+from benchmarks.baselines.parts import (
+    NoiseLevel,
+    StepCondition,
+    count,
+    from_eps,
+    in_parts,
+    noised,
+    quadratic_abar,
+    seeded,
+    walk,
+)
+from benchmarks.blocks import Blocks, Places, Shape, blocks_of_cells, cells_of
+from benchmarks.training import Budget, descend
+from zoomdiff.device import autocast
+
+CPU = torch.device("cpu")
+LIMIT = 5.0  # standard deviations that a clean estimate may reach
+TOKENS = 16_384  # of a batch: cells x steps
+
+
+class ResidualBlock(nn.Module):
+    """Attention over time, then over cells, then a gated unit with the side information (their Fig. 6)."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.level = nn.Linear(channels, channels)
+        self.time, self.cells = (
+            nn.TransformerEncoderLayer(channels, heads, 64, dropout=0.0, activation="gelu", batch_first=True)
+            for _ in range(2)
+        )
+        self.middle, self.side = nn.Linear(channels, 2 * channels), nn.Linear(channels, 2 * channels)
+        self.out = nn.Linear(channels, 2 * channels)
+
+    def forward(self, x: Tensor, side: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:  # (N, K, T, C), same, (N, C)
+        n, cells, steps, channels = x.shape
+        y = x + self.level(level)[:, None, None]
+        y = self.time(y.reshape(n * cells, steps, channels)).reshape(x.shape)
+        if cells > 1:
+            y = self.cells(y.transpose(1, 2).reshape(n * steps, cells, channels))
+            y = y.reshape(n, steps, cells, channels).transpose(1, 2)
+        gate, value = (self.middle(y) + self.side(side)).chunk(2, -1)
+        rest, skip = self.out(gate.sigmoid() * value.tanh()).chunk(2, -1)
+        return (x + rest) / 2**0.5, skip
+
+
+class Network(nn.Module):
+    def __init__(self, shape: Shape, channels: int, layers: int, heads: int) -> None:
+        super().__init__()
+        self.inputs = nn.Linear(1, channels)
+        self.condition, self.level = StepCondition(shape, channels), NoiseLevel(channels)
+        self.blocks = nn.ModuleList(ResidualBlock(channels, heads) for _ in range(layers))
+        self.outputs = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, 1))
+        nn.init.zeros_(self.outputs[-1].weight)
+
+    def side(self, places: Places) -> Tensor:
+        """(N, K, T, C): what is known, the same in every step."""
+        return self.condition(places.cells()).unflatten(0, (len(places), -1))
+
+    def forward(self, state: Tensor, strength: Tensor, side: Tensor) -> Tensor:
+        """eps (N, T, h, w) for a state like it."""
+        n, steps, h, w = state.shape
+        x = self.inputs(cells_of(state)[..., 0]).relu().unflatten(0, (n, h * w))  # (N, K, T, C)
+        level, skips = self.level(strength), 0.0
+        for block in self.blocks:
+            x, skip = block(x, side, level)
+            skips = skips + skip
+        y = self.outputs(skips / len(self.blocks) ** 0.5)  # (N, K, T, 1)
+        return blocks_of_cells(y.flatten(0, 1)[..., None], h, w)
+
+
+class CSDI:
+    """T = 50 quadratic betas 1e-4 to 0.5, 64 channels, 4 layers, 8 heads, as its authors have it.
+
+    Unconditional imputation mask left out: nothing is observed, everything is to be generated; UEC, people and hours
+    are the side information. The features of a sample are the cells of a block.
+    """
+
+    title, draws, grid = "CSDI", True, LEARNING_RATES
+    source = "Tashiro et al., NeurIPS 2021; written anew after the paper"
+    shrunk = "nothing; features are the cells of one block"
+
+    def __init__(self, shape: Shape, learning_rate: float = 1e-3, channels: int = 64, layers: int = 4) -> None:
+        torch.manual_seed(0)
+        self.shape, self.learning_rate = shape, learning_rate
+        self.network = Network(shape, channels, layers, heads=8)
+        self.abars = quadratic_abar(50)
+
+    def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
+        rng, generator = np.random.default_rng(seed), seeded(seed)
+        size = max(1, TOKENS // (self.shape.h * self.shape.w * self.shape.steps))
+
+        def loss_of() -> Tensor:
+            places, y = train.batch(size, rng)
+            state, eps, abar = noised(y, self.abars, generator)
+            with autocast(CPU):
+                predicted = self.network(state, 1 - abar, self.network.side(places))
+            return (predicted.float() - eps).square().mean()
+
+        descend(self.network, loss_of, budget, self.learning_rate)
+
+    def estimate(self, places: Places):
+        """(state, abar) -> clean state, for `walk`."""
+        side = self.network.side(places)
+
+        def clean(state: Tensor, abar: Tensor) -> Tensor:
+            eps = self.network(state, (1 - abar).expand(len(state)), side)
+            return from_eps(state, eps.float(), abar, LIMIT)
+
+        return clean
+
+    @torch.inference_mode()
+    def sample(self, places: Places, samples: int, seed: int, strides: int = 50) -> Tensor:
+        generator, shape = seeded(seed), self.shape
+        size = max(1, 4 * TOKENS // (shape.h * shape.w * shape.steps))
+
+        def some(part: Places, number: int) -> Tensor:
+            with autocast(CPU):
+                estimate = self.estimate(part)
+                start = (torch.randn(part.people.shape, generator=generator) for _ in range(samples))
+                return torch.stack([walk(estimate, state, self.abars, strides, generator) for state in start])
+
+        return in_parts(places, size, some)
+
+    @property
+    def parameters(self) -> int:
+        return count(self.network)

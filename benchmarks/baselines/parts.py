@@ -1,0 +1,105 @@
+"""What several baselines are made of: conditions as tokens, noise levels, the walk back from noise."""
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.blocks import Places, Shape
+from zoomdiff.diffusion.network import sinusoid
+from zoomdiff.diffusion.samplers import ancestral
+
+Estimate = Callable[[Tensor, Tensor], Tensor]  # (state, abar) -> clean state
+
+
+class StepCondition(nn.Module):
+    """What is known of a place at each step of the week, as (N, T, C): people, UEC, hour of the day, day of the week.
+
+    For places of one cell, (N, T, 1, 1) people and (N, F, 1, 1) features.
+    """
+
+    def __init__(self, shape: Shape, channels: int) -> None:
+        super().__init__()
+        self.people = nn.Linear(1, channels)
+        self.static = nn.Sequential(nn.Linear(shape.features, channels), nn.SiLU(), nn.Linear(channels, channels))
+        self.hour = nn.Embedding(shape.per_day, channels)
+        self.day = nn.Embedding(7, channels)
+        self.per_day = shape.per_day
+
+    def forward(self, places: Places) -> Tensor:
+        step = torch.arange(places.people.shape[1])
+        when = self.hour(step % self.per_day) + self.day(step // self.per_day)  # (T, C)
+        of_place = self.static(places.static[:, :, 0, 0])  # (N, C)
+        return self.people(places.people[:, :, 0, 0, None]) + of_place[:, None] + when
+
+
+class NoiseLevel(nn.Module):
+    """A noise strength 1 - abar in 0..1 -> (N, C), the usual sinusoid and two layers."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(128, channels), nn.SiLU(), nn.Linear(channels, channels))
+
+    def forward(self, strength: Tensor) -> Tensor:
+        return self.layers(sinusoid(1000 * strength))
+
+
+def linear_abar(steps: int, first: float = 1e-4, last: float = 0.02) -> Tensor:
+    """(steps + 1,) signal shares of DDPM's linear betas, 1 at step 0."""
+    return _abar(torch.linspace(first, last, steps, dtype=torch.float64))
+
+
+def quadratic_abar(steps: int, first: float = 1e-4, last: float = 0.5) -> Tensor:
+    """(steps + 1,) signal shares of CSDI's quadratic betas."""
+    return _abar(torch.linspace(first**0.5, last**0.5, steps, dtype=torch.float64) ** 2)
+
+
+def cosine_abar(steps: int, offset: float = 0.008) -> Tensor:
+    """(steps + 1,) signal shares of the cosine schedule (Nichol & Dhariwal 2021)."""
+    angle = (torch.arange(steps + 1, dtype=torch.float64) / steps + offset) / (1 + offset) * math.pi / 2
+    return (angle.cos() / angle[0].cos()).square().clamp(min=1e-5).float()
+
+
+def _abar(beta: Tensor) -> Tensor:
+    return torch.cat([torch.ones(1), torch.cumprod(1 - beta, 0).float()])
+
+
+def noised(x: Tensor, abars: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """A batch at random noise levels: (state, eps, abar (N,)), Eq. 3."""
+    step = torch.randint(1, len(abars), (len(x),), generator=generator)
+    abar, eps = abars[step], torch.randn(x.shape, generator=generator)
+    each = abar.reshape(-1, *[1] * (x.dim() - 1))
+    return each.sqrt() * x + (1 - each).sqrt() * eps, eps, abar
+
+
+@torch.inference_mode()
+def walk(estimate: Estimate, state: Tensor, abars: Tensor, strides: int, generator: torch.Generator) -> Tensor:
+    """From noise to data in `strides` ancestral steps over an evenly respaced schedule (DDPM; Nichol & Dhariwal)."""
+    levels = abars[torch.linspace(len(abars) - 1, 0, strides + 1).round().long()]
+    step = ancestral()
+    for abar, abar_next in pairwise(levels):
+        clean = estimate(state, abar)
+        state = step(state, clean, abar, abar_next, lambda: torch.randn(state.shape, generator=generator))
+    return state
+
+
+def from_eps(state: Tensor, eps: Tensor, abar: Tensor, limit: float) -> Tensor:
+    """The clean state that a predicted eps implies, kept within +-limit."""
+    return ((state - (1 - abar).sqrt() * eps) / abar.sqrt()).clamp(-limit, limit)
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def count(module: nn.Module) -> int:
+    """Numbers that a module learns."""
+    return sum(p.numel() for p in module.parameters())
+
+
+def in_parts(places: Places, size: int, make: Callable[[Places, int], Tensor]) -> Tensor:
+    """make(places, number) -> (S, n, ...) for at most `size` places at a time, put together."""
+    starts = range(0, len(places), size)
+    return torch.cat([make(places[start : start + size], number) for number, start in enumerate(starts)], 1)
