@@ -1,8 +1,8 @@
 """The two works of the benchmark: for every method the same blocks to learn from, the same inputs, the same test.
 
-city50    The reference city (simulated) at S4T4 on real and procedural maps, both presets. Test: windows of 3 x 3 blocks
-          in the test bands of Florence and Liechtenstein (`assets/splits.json`), in an unseen town, and in Monaco, a
-          city that no method ever saw.
+city50    The reference city (simulated) at S4T4 on real and procedural maps, both presets. Test: windows of 3 x 3
+          blocks in the test bands of Florence and Liechtenstein (`assets/splits.json`), in an unseen town, and in
+          Monaco, a city that no method ever saw.
 nanchang  Measured traffic of Nanchang (UoMo), 37 patches of 4 x 4 cells with measured users and points of interest, at
           S3T4, split by patch into five folds.
 smoke     Two small procedural towns: needs no data, tells nothing; every method must run through it.

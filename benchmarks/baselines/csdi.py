@@ -65,7 +65,7 @@ class Network(nn.Module):
 
     def forward(self, state: Tensor, strength: Tensor, side: Tensor) -> Tensor:
         """eps (N, T, h, w) for a state like it."""
-        n, steps, h, w = state.shape
+        n, _, h, w = state.shape
         x = self.inputs(cells_of(state)[..., 0]).relu().unflatten(0, (n, h * w))  # (N, K, T, C)
         level, skips = self.level(strength), 0.0
         for block in self.blocks:

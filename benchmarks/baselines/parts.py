@@ -78,10 +78,9 @@ def noised(x: Tensor, abars: Tensor, generator: torch.Generator) -> tuple[Tensor
 def walk(estimate: Estimate, state: Tensor, abars: Tensor, strides: int, generator: torch.Generator) -> Tensor:
     """From noise to data in `strides` ancestral steps over an evenly respaced schedule (DDPM; Nichol & Dhariwal)."""
     levels = abars[torch.linspace(len(abars) - 1, 0, strides + 1).round().long()]
-    step = ancestral()
+    step, shape = ancestral(), state.shape
     for abar, abar_next in pairwise(levels):
-        clean = estimate(state, abar)
-        state = step(state, clean, abar, abar_next, lambda: torch.randn(state.shape, generator=generator))
+        state = step(state, estimate(state, abar), abar, abar_next, lambda: torch.randn(shape, generator=generator))
     return state
 
 
