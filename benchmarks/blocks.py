@@ -112,7 +112,7 @@ def view(work: Work, k: int, prior: ResidualPrior) -> LevelView:
         return Places(*((x - mean) / sd for x, (mean, sd) in zip(unscaled, scale, strict=True)))
 
     y = torch.cat(
-        [torch.stack([_cut(prior.encode(week[k], k), city.inhabited) for week in city.weeks], 1) for city in work.train]
+        [torch.stack([cut(prior.encode(week[k], k), city.inhabited) for week in city.weeks], 1) for city in work.train]
     )
     cases = {case.name: places(*_raw(case.city, k, case.city.allowed)) for case in (*work.tune, *work.test)}
     return LevelView(Blocks(places(people, static), y), cases)
@@ -120,7 +120,7 @@ def view(work: Work, k: int, prior: ResidualPrior) -> LevelView:
 
 def truth_of(case: Case, k: int) -> Tensor:
     """(N, T, h, w) volumes of a case at level k, blocks in the order of `places`."""
-    return _cut(case.city.weeks[0][k], case.city.allowed)
+    return cut(case.city.weeks[0][k], case.city.allowed)
 
 
 def volumes_of(y: Tensor, k: int, prior: ResidualPrior) -> Tensor:
@@ -143,10 +143,10 @@ def _raw(city: TrainingCity, k: int, shown: np.ndarray) -> tuple[Tensor, Tensor]
     coarse = torch.cat([block, around]).repeat_interleave(h, 1).repeat_interleave(w, 2)
     preset = torch.full_like(own[:1], float(here.preset))
     place = torch.stack(torch.meshgrid(torch.arange(h) / h, torch.arange(w) / w, indexing="ij")).repeat(1, rows, cols)
-    return _cut(torch.log1p(here.population[0]), shown), _cut(torch.cat([own, coarse, place, preset]), shown)
+    return cut(torch.log1p(here.population[0]), shown), cut(torch.cat([own, coarse, place, preset]), shown)
 
 
-def _cut(x: Tensor, shown: np.ndarray) -> Tensor:
+def cut(x: Tensor, shown: np.ndarray) -> Tensor:
     """(C, H, W) -> (N, C, h, w): the blocks of `shown` (rows, cols), row by row."""
     rows, cols = shown.shape
     c, height, width = x.shape

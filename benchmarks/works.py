@@ -1,6 +1,6 @@
 """The two works of the benchmark: for every method the same blocks to learn from, the same inputs, the same test.
 
-city50    The reference city (simulated) at S4T4 on real and procedural maps, both presets. Test: windows of 3 x 3
+city50    The reference city (simulated) at S4T4 on real and procedural maps, both presets. Test: windows of 2 x 2
           blocks in the test bands of Florence and Liechtenstein (`assets/splits.json`), in an unseen town, and in
           Monaco, a city that no method ever saw.
 nanchang  Measured traffic of Nanchang (UoMo), 37 patches of 4 x 4 cells with measured users and points of interest, at
@@ -40,7 +40,7 @@ TRUTH_SEED = 900_000  # of no training city
 TRAIN_TOWNS, TUNE_TOWN, TEST_TOWN = (0, 1, 2, 3), 700, 800  # numbers of procedural towns
 TOWN_KM = 4.0
 WEEKS = 2  # simulated weeks per city and preset to learn from
-WINDOW = 3  # blocks along a test window
+WINDOW = 2  # blocks along a test window
 FOLDS = 5
 
 
@@ -62,6 +62,7 @@ class Work:
     """What a method learns from, what it may be tuned on, and what it is tested on; no block is in two of them.
 
     shown  levels that the tables show, indices into the hierarchy
+    unit   what errors are told in: its size and its name
     """
 
     name: str
@@ -69,6 +70,7 @@ class Work:
     tune: list[Case]
     test: list[Case]
     shown: tuple[int, ...]
+    unit: tuple[float, str] = (1e6, "MB")
 
     @property
     def hierarchy(self) -> Hierarchy:
@@ -212,6 +214,7 @@ def nanchang() -> list[Work]:
                 [cases[number] for number in tuned],
                 [cases[number] for number in sorted(tested)],
                 (0, 1, 3),
+                (1e3, "thousand units"),
             )
         )
     return works

@@ -11,6 +11,7 @@ from benchmarks.blocks import Places, Shape
 from zoomdiff.diffusion.network import sinusoid
 from zoomdiff.diffusion.samplers import ancestral
 
+STRIDES = 15  # from noise to data for every diffusion baseline: what two cores allow
 Estimate = Callable[[Tensor, Tensor], Tensor]  # (state, abar) -> clean state
 
 
