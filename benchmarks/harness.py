@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from functools import cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.baselines import Baseline, baselines
+from benchmarks.baselines import BASELINES, Baseline, baseline
 from benchmarks.blocks import truth_of, view, volumes_of
 from benchmarks.ours import Profile, Regression, ZoomDiff
 from benchmarks.speed import cpu_name
@@ -29,6 +30,7 @@ from zoomdiff.diffusion.prior import ResidualPrior
 from zoomdiff.files import whole_file
 
 RESULTS = Path(__file__).parent / "results"
+BUDGETS = {"city50": 180.0, "nanchang": 45.0, "transfer": 180.0}  # CPU seconds per method, seed and fold
 SAMPLES = 20
 SINGLE = 5  # samples that the errors of a single one are the mean of
 TUNING = 0.15  # share of the budget that each setting gets
@@ -79,15 +81,16 @@ class PerLevel:
         return sum(model.parameters for model in self.models.values())
 
 
-def methods() -> dict[str, tuple[type, Callable[..., Method]]]:
-    """Name -> (class with the fields of `Method`, how one is made of a setting), in the order of the tables."""
-    floors = {"profile": (Profile, Profile), "regression": (Regression, Regression)}
+OWN = {"profile": Profile, "regression": Regression, "zoomdiff": ZoomDiff}
+METHODS = ("profile", "regression", *BASELINES, "zoomdiff")  # in the order of the tables
 
-    def per_level(kind: type[Baseline]) -> Callable[..., Method]:
-        return lambda **setting: PerLevel(kind, **setting)
 
-    theirs = {name: (kind, per_level(kind)) for name, kind in baselines().items()}
-    return floors | theirs | {"zoomdiff": (ZoomDiff, ZoomDiff)}
+def method(name: str) -> tuple[type, Callable[..., Method]]:
+    """(class with the fields of `Method`, how one is made of a setting). Raises KeyError for an unknown name."""
+    if name in OWN:
+        return OWN[name], OWN[name]
+    kind = baseline(name)
+    return kind, partial(PerLevel, kind)
 
 
 def flat(x: Tensor, unit: float) -> np.ndarray:
@@ -139,13 +142,13 @@ def tune(name: str, work: Work, budget: Budget, folder: Path) -> dict:
     file = folder / f"{name}-tuning.json"
     if file.exists():
         return json.loads(file.read_text())
-    kind, make = methods()[name]
+    kind, make = method(name)
     prior, tried = work.prior(), []
     for setting in kind.grid if len(kind.grid) > 1 else ():
         torch.manual_seed(0)
-        method = make(**setting)
-        method.fit(work, prior, budget.part(TUNING), 0)
-        scores, _ = score(method, work, work.tune, TUNING_SAMPLES, 0)
+        tried_one = make(**setting)
+        tried_one.fit(work, prior, budget.part(TUNING), 0)
+        scores, _ = score(tried_one, work, work.tune, TUNING_SAMPLES, 0)
         tried.append([setting, scores["all"][work.hierarchy.finest.name]["CRPS"]])
     best = min(tried, key=lambda pair: pair[1])[0] if tried else kind.grid[0]
     result = {"setting": best, "tried": tried}
@@ -155,15 +158,15 @@ def tune(name: str, work: Work, budget: Budget, folder: Path) -> dict:
 
 def run(name: str, works: list[Work], budget: Budget, seed: int, folder: Path, samples: int = SAMPLES) -> dict:
     """Train and score a method on every work (fold) and keep the means over them."""
-    kind, make = methods()[name]
+    kind, make = method(name)
     tuned = tune(name, works[0], budget, folder)
     folds, trained, generating = [], [], []
     for work in works:
         torch.manual_seed(seed)
-        method, started = make(**tuned["setting"]), time.process_time()
-        method.fit(work, work.prior(), budget, seed)
+        trained_one, started = make(**tuned["setting"]), time.process_time()
+        trained_one.fit(work, work.prior(), budget, seed)
         trained.append(time.process_time() - started)
-        scores, seconds = score(method, work, work.test, samples if kind.draws else 1, seed)
+        scores, seconds = score(trained_one, work, work.test, samples if kind.draws else 1, seed)
         folds.append(scores)
         generating.append(seconds)
     result = {
@@ -174,7 +177,7 @@ def run(name: str, works: list[Work], budget: Budget, seed: int, folder: Path, s
         "draws": kind.draws,
         "seed": seed,
         "setting": tuned["setting"],
-        "parameters": method.parameters,
+        "parameters": trained_one.parameters,
         "budget": budget.seconds,
         "train_seconds": float(np.mean(trained)),
         "seconds_per_week": float(np.mean(generating)),
@@ -197,6 +200,7 @@ def mean_of(folds: list[dict]) -> dict:
 
 def run_all(work: str, names: Iterable[str], seeds: int, budget: Budget, folder: Path, samples: int = SAMPLES) -> None:
     """Every method with every seed; what is there already is left as it is."""
+    commit()
     works = WORKS[work]()
     for seed in range(seeds):
         for name in names:
@@ -215,8 +219,9 @@ def save(path: Path, result: dict) -> None:
         part.write_text(json.dumps(result, indent=1) + "\n")
 
 
+@cache
 def commit() -> str:
-    """The commit that the code is at; "unknown" outside a git checkout."""
+    """The commit that the code was at when first asked; "unknown" outside a git checkout."""
     asked = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False
     )

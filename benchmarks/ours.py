@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.baselines import LEARNING_RATES
 from benchmarks.baselines.parts import count
 from benchmarks.blocks import cut
 from benchmarks.held_out import regressed
@@ -26,6 +25,7 @@ from zoomdiff.levels import Hierarchy, conserve
 from zoomdiff.train import LONGEST_SIDE, batch_loss
 
 CPU = torch.device("cpu")
+GRID = ({"learning_rate": 1e-3}, {"learning_rate": 3e-3}, {"learning_rate": 2e-3, "channels": 48, "blocks": 4})
 CELLS = TrainConfig().cells  # of a batch
 PLAN = Plan(FAST, "ancestral", POWER, SPREAD, tile=TILE)
 
@@ -59,7 +59,7 @@ def weeks_of(levels: Sequence[Tensor], case: Case, work: Work) -> dict[int, Tens
 class ZoomDiff:
     """The default design (residual prior, v, SN, SA, SD) and size, sampled by `fast`; levels agree top down."""
 
-    title, draws, grid = "ZoomDiff", True, LEARNING_RATES
+    title, draws, grid = "ZoomDiff", True, GRID
     source = "this repository"
     shrunk = "nothing; one model for all levels"
 

@@ -5,6 +5,7 @@ smaller to fit two cores stands in the class's docstring and beside its row (`sh
 """
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import ClassVar, Protocol
 
 from torch import Tensor
@@ -47,28 +48,22 @@ class Baseline(Protocol):
         ...
 
 
-def baselines() -> dict[str, type[Baseline]]:
-    """Name -> class, in the order of the paper's Table I."""
-    from benchmarks.baselines.csdi import CSDI
-    from benchmarks.baselines.diffusion_ts import DiffusionTS
-    from benchmarks.baselines.dit import DiT
-    from benchmarks.baselines.fivegt_gan import FiveGTGAN
-    from benchmarks.baselines.kegan import KeGAN
-    from benchmarks.baselines.kstdiff import KSTDiff
-    from benchmarks.baselines.netdiffus import NetDiffus
-    from benchmarks.baselines.timegan import TimeGAN
-    from benchmarks.baselines.transformer import Transformer
-    from benchmarks.baselines.xgb import XGBoost
+# In the order of the paper's Table I: name -> module and class.
+BASELINES = {
+    "xgboost": ("xgb", "XGBoost"),
+    "transformer": ("transformer", "Transformer"),
+    "kstdiff": ("kstdiff", "KSTDiff"),
+    "netdiffus": ("netdiffus", "NetDiffus"),
+    "5gt-gan": ("fivegt_gan", "FiveGTGAN"),
+    "kegan": ("kegan", "KeGAN"),
+    "csdi": ("csdi", "CSDI"),
+    "dit": ("dit", "DiT"),
+    "timegan": ("timegan", "TimeGAN"),
+    "diffusion-ts": ("diffusion_ts", "DiffusionTS"),
+}
 
-    return {
-        "xgboost": XGBoost,
-        "transformer": Transformer,
-        "kstdiff": KSTDiff,
-        "netdiffus": NetDiffus,
-        "5gt-gan": FiveGTGAN,
-        "kegan": KeGAN,
-        "csdi": CSDI,
-        "dit": DiT,
-        "timegan": TimeGAN,
-        "diffusion-ts": DiffusionTS,
-    }
+
+def baseline(name: str) -> type[Baseline]:
+    """The class of a baseline. Raises KeyError for a name that is not in BASELINES."""
+    module, kind = BASELINES[name]
+    return getattr(import_module(f"benchmarks.baselines.{module}"), kind)

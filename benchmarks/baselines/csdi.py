@@ -1,7 +1,8 @@
 """CSDI (Tashiro et al., NeurIPS 2021): a diffusion model with attention over time and over the cells of a block."""
 
+from functools import partial
+
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from benchmarks.baselines import LEARNING_RATES
@@ -10,20 +11,16 @@ from benchmarks.baselines.parts import (
     NoiseLevel,
     StepCondition,
     count,
-    from_eps,
-    in_parts,
-    noised,
+    eps_estimate,
+    eps_loss,
+    generate,
     quadratic_abar,
     seeded,
-    walk,
 )
 from benchmarks.blocks import Blocks, Places, Shape, blocks_of_cells, cells_of
 from benchmarks.training import Budget, descend
-from zoomdiff.device import autocast
 
-CPU = torch.device("cpu")
 CHANNELS = 64
-LIMIT = 5.0  # standard deviations that a clean estimate may reach
 TOKENS = 16_384  # of a batch: cells x steps
 
 
@@ -86,48 +83,25 @@ class CSDI:
 
     title, draws, grid = "CSDI", True, LEARNING_RATES
     source = "Tashiro et al., NeurIPS 2021; written anew after the paper"
-    shrunk = "2 layers and 2 heads for 4 and 8; 15 respaced strides for 50; features are the cells of one block"
+    shrunk = f"2 layers and 2 heads for 4 and 8; {STRIDES} respaced strides for 50; features are the cells of one block"
 
     def __init__(self, shape: Shape, learning_rate: float = 1e-3, layers: int = 2, heads: int = 2) -> None:
-        self.shape, self.learning_rate = shape, learning_rate
+        self.learning_rate = learning_rate
         self.network = Network(shape, CHANNELS, layers, heads)
         self.abars = quadratic_abar(50)
+        self.size = max(1, TOKENS // (shape.h * shape.w * shape.steps))  # blocks of a batch
 
     def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
         rng, generator = np.random.default_rng(seed), seeded(seed)
-        size = max(1, TOKENS // (self.shape.h * self.shape.w * self.shape.steps))
 
         def loss_of() -> Tensor:
-            places, y = train.batch(size, rng)
-            state, eps, abar = noised(y, self.abars, generator)
-            with autocast(CPU):
-                predicted = self.network(state, 1 - abar, self.network.side(places))
-            return (predicted.float() - eps).square().mean()
+            return eps_loss(self.network, *train.batch(self.size, rng), self.abars, generator)
 
         descend(self.network, loss_of, budget, self.learning_rate)
 
-    def estimate(self, places: Places):
-        """(state, abar) -> clean state, for `walk`."""
-        side = self.network.side(places)
-
-        def clean(state: Tensor, abar: Tensor) -> Tensor:
-            eps = self.network(state, (1 - abar).expand(len(state)), side)
-            return from_eps(state, eps.float(), abar, LIMIT)
-
-        return clean
-
-    @torch.inference_mode()
     def sample(self, places: Places, samples: int, seed: int, strides: int = STRIDES) -> Tensor:
-        generator, shape = seeded(seed), self.shape
-        size = max(1, 4 * TOKENS // (shape.h * shape.w * shape.steps))
-
-        def some(part: Places, number: int) -> Tensor:
-            with autocast(CPU):
-                estimate = self.estimate(part)
-                start = (torch.randn(part.people.shape, generator=generator) for _ in range(samples))
-                return torch.stack([walk(estimate, state, self.abars, strides, generator) for state in start])
-
-        return in_parts(places, size, some)
+        estimate_of = partial(eps_estimate, self.network)
+        return generate(estimate_of, places, samples, self.abars, strides, 2 * self.size, seed)
 
     @property
     def parameters(self) -> int:
