@@ -163,3 +163,17 @@ def in_parts(places: Places, size: int, make: Callable[[Places, int], Tensor]) -
     """make(places, number) -> (S, n, ...) for at most `size` places at a time, put together."""
     starts = range(0, len(places), size)
     return torch.cat([make(places[start : start + size], number) for number, start in enumerate(starts)], 1)
+
+
+class TemporalBlock(nn.Module):
+    """A dilated convolution along time with a way past it: (N, T, C) -> (N, T, C)."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+        self.along = nn.Conv1d(channels, channels, 3, padding=dilation, dilation=dilation)
+        self.out = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.along(self.norm(x).transpose(1, 2)).transpose(1, 2)
+        return x + self.out(functional.silu(y))

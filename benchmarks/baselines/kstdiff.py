@@ -1,0 +1,109 @@
+"""KSTDiff (Zhou et al., SIGSPATIAL 2023): a volume estimator, and diffusion whose mean shifts towards its estimate."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.baselines import LEARNING_RATES
+from benchmarks.baselines.parts import (
+    CPU,
+    SHORTER,
+    STRIDES,
+    NoiseLevel,
+    StepCondition,
+    TemporalBlock,
+    cosine_abar,
+    count,
+    eps_estimate,
+    generate,
+    in_parts,
+    noised,
+    seeded,
+)
+from benchmarks.blocks import Blocks, Places, Shape, blocks_of_cells, cells_of
+from benchmarks.training import Budget, descend
+from zoomdiff.device import autocast
+
+TOKENS = 21_504  # of a batch: cells x steps
+DILATIONS = (1, 2, 4, 8, 16, 1)
+
+
+class Network(nn.Module):
+    """Convolutions along the week of a cell; between them each cell hears the mean of its block's."""
+
+    def __init__(self, shape: Shape, channels: int) -> None:
+        super().__init__()
+        self.condition, self.level = StepCondition(shape, channels), NoiseLevel(channels)
+        self.volume = nn.Sequential(nn.SiLU(), nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, 1))
+        self.inputs, self.outputs = nn.Linear(1, channels), nn.Linear(channels, 1)
+        self.blocks = nn.ModuleList(TemporalBlock(channels, dilation) for dilation in DILATIONS)
+        self.neighbours = nn.ModuleList(nn.Linear(channels, channels) for _ in DILATIONS)
+        nn.init.zeros_(self.outputs.weight)
+
+    def side(self, places: Places) -> Tensor:
+        """(N, K, T, C): what is known of the K cells of N blocks."""
+        return self.condition(places.cells()).unflatten(0, (len(places), -1))
+
+    def expected(self, side: Tensor, h: int, w: int) -> Tensor:
+        """f(c) (N, T, h, w): the week that the volume estimator expects."""
+        return blocks_of_cells(self.volume(side).flatten(0, 1)[..., None], h, w)
+
+    def forward(self, state: Tensor, strength: Tensor, side: Tensor) -> Tensor:
+        """eps (N, T, h, w) for a state like it."""
+        n, steps, h, w = state.shape
+        x = self.inputs(cells_of(state)[..., 0]).unflatten(0, (n, h * w)) + side  # (N, K, T, C)
+        x = x + self.level(strength)[:, None, None]
+        for block, neighbours in zip(self.blocks, self.neighbours, strict=True):
+            x = x + neighbours(x.mean(1, keepdim=True))
+            x = block(x.flatten(0, 1)).reshape(x.shape)
+        return blocks_of_cells(self.outputs(x.relu()).reshape(n * h * w, steps, 1, 1), h, w)
+
+
+class KSTDiff:
+    """x_t = sqrt(abar) x_0 + (1 - sqrt(abar)) f(c) + sqrt(1 - abar) eps: the plain diffusion of x_0 - f(c).
+
+    T = 1000, cosine, L1 loss of eps; f learns beside it by the absolute error. Cells of a block exchange messages in
+    place of the knowledge graph's regions ("no KG"): the UEC tells what the graph would.
+    """
+
+    title, draws, grid = "KSTDiff", True, LEARNING_RATES
+    source = "Zhou et al., SIGSPATIAL 2023; written anew after the paper"
+    shrunk = f"no knowledge graph: adjacency within a block; 64 channels; {SHORTER}"
+
+    def __init__(self, shape: Shape, learning_rate: float = 1e-3, channels: int = 64) -> None:
+        self.shape, self.learning_rate = shape, learning_rate
+        self.network = Network(shape, channels)
+        self.abars = cosine_abar(1000)
+        self.size = max(1, TOKENS // (shape.h * shape.w * shape.steps))  # blocks of a batch
+
+    def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
+        rng, generator = np.random.default_rng(seed), seeded(seed)
+
+        def loss_of() -> Tensor:
+            places, y = train.batch(self.size, rng)
+            with autocast(CPU):
+                side = self.network.side(places)
+                expected = self.network.expected(side, self.shape.h, self.shape.w).float()
+            state, eps, abar = noised(y - expected.detach(), self.abars, generator)
+            with autocast(CPU):
+                predicted = self.network(state, 1 - abar, side)
+            return functional.l1_loss(predicted.float(), eps) + functional.l1_loss(expected, y)
+
+        descend(self.network, loss_of, budget, self.learning_rate)
+
+    @torch.inference_mode()
+    def sample(self, places: Places, samples: int, seed: int, strides: int = STRIDES) -> Tensor:
+        def estimate_of(part: Places):
+            return eps_estimate(self.network, part)
+
+        def expected(part: Places, number: int) -> Tensor:
+            with autocast(CPU):
+                return self.network.expected(self.network.side(part), self.shape.h, self.shape.w).float()[None]
+
+        rest = generate(estimate_of, places, samples, self.abars, strides, 2 * self.size, seed)
+        return rest + in_parts(places, 2 * self.size, expected)
+
+    @property
+    def parameters(self) -> int:
+        return count(self.network)
