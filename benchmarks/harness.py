@@ -30,7 +30,8 @@ from zoomdiff.diffusion.prior import ResidualPrior
 from zoomdiff.files import whole_file
 
 RESULTS = Path(__file__).parent / "results"
-BUDGETS = {"city50": 180.0, "nanchang": 45.0, "transfer": 180.0}  # CPU seconds per method, seed and fold
+# CPU seconds per method, seed and fold
+BUDGETS = {"city50": 180.0, "nanchang": 45.0, "firenze-monaco": 180.0, "monaco-firenze": 180.0}
 SAMPLES = 20
 SINGLE = 5  # samples that the errors of a single one are the mean of
 TUNING = 0.15  # share of the budget that each setting gets
@@ -178,6 +179,7 @@ def run(name: str, works: list[Work], budget: Budget, seed: int, folder: Path, s
         "seed": seed,
         "setting": tuned["setting"],
         "parameters": trained_one.parameters,
+        "unit": works[0].unit[1],
         "budget": budget.seconds,
         "train_seconds": float(np.mean(trained)),
         "seconds_per_week": float(np.mean(generating)),

@@ -40,11 +40,6 @@ def alone(network: nn.Module, loss_of: Callable[[], Tensor], budget: Budget, lea
         turns.take(loss_of(), share)
 
 
-def cells_of_batch(shape: Shape) -> int:
-    """Cells of a training batch."""
-    return TOKENS // shape.steps
-
-
 def draw(cells: int, steps: int, generator: torch.Generator) -> Tensor:
     """(N, T, NOISE) of standard normal noise."""
     return torch.randn(cells, steps, NOISE, generator=generator)
@@ -56,12 +51,14 @@ def real_or_not(logits: Tensor, real: bool) -> Tensor:
 
 
 @torch.inference_mode()
-def generate(make: Callable[[Places, Tensor], Tensor], places: Places, shape: Shape, samples: int, seed: int) -> Tensor:
-    """(S, N, T, h, w) of make(places of one cell, noise) -> (n, T)."""
+def generate(
+    make: Callable[[Places, Tensor], Tensor], places: Places, shape: Shape, samples: int, size: int, seed: int
+) -> Tensor:
+    """(S, N, T, h, w) of make(places of one cell, noise) -> (n, T), `size` cells at a time."""
     generator = seeded(seed)
 
     def some(part: Places, number: int) -> Tensor:
         return torch.stack([make(part, draw(len(part), shape.steps, generator)) for _ in range(samples)])
 
-    y = in_parts(places.cells(), 4 * cells_of_batch(shape), some)  # (S, cells, T)
+    y = in_parts(places.cells(), size, some)  # (S, cells, T)
     return blocks_of_cells(y[..., None, None], shape.h, shape.w)

@@ -15,6 +15,7 @@ from benchmarks.baselines.parts import (
     eps_loss,
     generate,
     quadratic_abar,
+    range_of,
     seeded,
 )
 from benchmarks.blocks import Blocks, Places, Shape, blocks_of_cells, cells_of
@@ -85,13 +86,16 @@ class CSDI:
     source = "Tashiro et al., NeurIPS 2021; written anew after the paper"
     shrunk = f"2 layers and 2 heads for 4 and 8; {STRIDES} respaced strides for 50; features are the cells of one block"
 
-    def __init__(self, shape: Shape, learning_rate: float = 1e-3, layers: int = 2, heads: int = 2) -> None:
+    def __init__(
+        self, shape: Shape, learning_rate: float = 1e-3, layers: int = 2, heads: int = 2, tokens: int = TOKENS
+    ) -> None:
         self.learning_rate = learning_rate
         self.network = Network(shape, CHANNELS, layers, heads)
         self.abars = quadratic_abar(50)
-        self.size = max(1, TOKENS // (shape.h * shape.w * shape.steps))  # blocks of a batch
+        self.size = max(1, tokens // (shape.h * shape.w * shape.steps))  # blocks of a batch
 
     def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
+        self.limits = range_of(train.y)
         rng, generator = np.random.default_rng(seed), seeded(seed)
 
         def loss_of() -> Tensor:
@@ -100,7 +104,7 @@ class CSDI:
         descend(self.network, loss_of, budget, self.learning_rate)
 
     def sample(self, places: Places, samples: int, seed: int, strides: int = STRIDES) -> Tensor:
-        estimate_of = partial(eps_estimate, self.network)
+        estimate_of = partial(eps_estimate, self.network, self.limits)
         return generate(estimate_of, places, samples, self.abars, strides, 2 * self.size, seed)
 
     @property

@@ -8,7 +8,6 @@ from torch.nn import functional
 from benchmarks.baselines import LEARNING_RATES
 from benchmarks.baselines.parts import (
     CPU,
-    LIMIT,
     SHORTER,
     STRIDES,
     NoiseLevel,
@@ -17,6 +16,7 @@ from benchmarks.baselines.parts import (
     count,
     generate,
     noised,
+    range_of,
     seeded,
 )
 from benchmarks.blocks import Blocks, Places, Shape, blocks_of_cells
@@ -84,13 +84,16 @@ class DiffusionTS:
     source = "Yuan & Qiao, ICLR 2024; written anew after the paper"
     shrunk = f"2 + 2 layers of 64 channels, 2 heads; conditions added, the original has none; {SHORTER}"
 
-    def __init__(self, shape: Shape, learning_rate: float = 1e-3, channels: int = 64, layers: int = 2) -> None:
+    def __init__(
+        self, shape: Shape, learning_rate: float = 1e-3, channels: int = 64, layers: int = 2, tokens: int = TOKENS
+    ) -> None:
         self.shape, self.learning_rate = shape, learning_rate
         self.network = Network(shape, channels, layers, heads=2)
         self.abars = cosine_abar(1000)
-        self.size = TOKENS // shape.steps  # cells of a batch
+        self.size = tokens // shape.steps  # cells of a batch
 
     def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
+        self.limits = range_of(train.y)
         rng, generator, cells = np.random.default_rng(seed), seeded(seed), train.cells
 
         def loss_of() -> Tensor:
@@ -108,7 +111,7 @@ class DiffusionTS:
             side = self.network.side(part)
 
             def clean(state: Tensor, abar: Tensor) -> Tensor:
-                return self.network(state, (1 - abar).expand(len(state)), side).clamp(-LIMIT, LIMIT)
+                return self.network(state, (1 - abar).expand(len(state)), side).clamp(*self.limits)
 
             return clean
 

@@ -16,6 +16,7 @@ from benchmarks.baselines.parts import (
     eps_loss,
     generate,
     linear_abar,
+    range_of,
     seeded,
 )
 from benchmarks.blocks import Blocks, Places, Shape
@@ -96,13 +97,16 @@ class DiT:
     source = "Peebles & Xie, ICCV 2023; written anew after the paper"
     shrunk = f"128 channels, 4 blocks, 4 heads (theirs from 384, 12, 6), no autoencoder; a token is a day; {SHORTER}"
 
-    def __init__(self, shape: Shape, learning_rate: float = 1e-3, channels: int = 128, depth: int = 4) -> None:
+    def __init__(
+        self, shape: Shape, learning_rate: float = 1e-3, channels: int = 128, depth: int = 4, tokens: int = TOKENS
+    ) -> None:
         self.learning_rate = learning_rate
         self.network = Network(shape, channels, depth, heads=4)
         self.abars = linear_abar(1000)
-        self.size = TOKENS // (7 * shape.h * shape.w)  # blocks of a batch
+        self.size = tokens // (7 * shape.h * shape.w)  # blocks of a batch
 
     def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
+        self.limits = range_of(train.y)
         rng, generator = np.random.default_rng(seed), seeded(seed)
 
         def loss_of() -> Tensor:
@@ -111,7 +115,7 @@ class DiT:
         descend(self.network, loss_of, budget, self.learning_rate)
 
     def sample(self, places: Places, samples: int, seed: int, strides: int = STRIDES) -> Tensor:
-        estimate_of = partial(eps_estimate, self.network)
+        estimate_of = partial(eps_estimate, self.network, self.limits)
         return generate(estimate_of, places, samples, self.abars, strides, 2 * self.size, seed)
 
     @property

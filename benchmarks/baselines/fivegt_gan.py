@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.baselines import LEARNING_RATES
-from benchmarks.baselines.adversarial import NOISE, Turns, cells_of_batch, draw, generate, real_or_not
+from benchmarks.baselines.adversarial import NOISE, TOKENS, Turns, draw, generate, real_or_not
 from benchmarks.baselines.parts import StepCondition, count, seeded
 from benchmarks.blocks import Blocks, Places, Shape
 from benchmarks.training import Budget
@@ -48,8 +48,9 @@ class FiveGTGAN:
     source = "Pandey et al., 2023; re-implemented from the description, no public code"
     shrunk = "one layer of 64 units each; details re-derived"
 
-    def __init__(self, shape: Shape, learning_rate: float = 1e-3, channels: int = 64) -> None:
+    def __init__(self, shape: Shape, learning_rate: float = 1e-3, channels: int = 64, tokens: int = TOKENS) -> None:
         self.shape, self.learning_rate = shape, learning_rate
+        self.size = tokens // shape.steps  # cells of a batch
         self.generator, self.discriminator = Generator(shape, channels), Discriminator(shape, channels)
 
     def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
@@ -57,7 +58,7 @@ class FiveGTGAN:
         making = Turns(self.generator.parameters(), self.learning_rate)
         telling = Turns(self.discriminator.parameters(), self.learning_rate)
         for share in budget:
-            places, y = cells.batch(cells_of_batch(self.shape), rng)
+            places, y = cells.batch(self.size, rng)
             y = y[..., 0, 0]
             made = self.generator(places, draw(len(y), self.shape.steps, noise))
             true, false = self.discriminator(places, y), self.discriminator(places, made.detach())
@@ -66,7 +67,7 @@ class FiveGTGAN:
             making.take(fooled + SUPERVISED * functional.l1_loss(made, y), share)
 
     def sample(self, places: Places, samples: int, seed: int) -> Tensor:
-        return generate(self.generator, places, self.shape, samples, seed)
+        return generate(self.generator, places, self.shape, samples, 4 * self.size, seed)
 
     @property
     def parameters(self) -> int:

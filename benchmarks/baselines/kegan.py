@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.baselines import LEARNING_RATES
-from benchmarks.baselines.adversarial import NOISE, Turns, cells_of_batch, draw, generate
+from benchmarks.baselines.adversarial import NOISE, TOKENS, Turns, draw, generate
 from benchmarks.baselines.parts import StepCondition, TemporalBlock, count, seeded
 from benchmarks.blocks import Blocks, Places, Shape
 from benchmarks.training import Budget
@@ -34,7 +34,8 @@ class Generator(nn.Module):
     def forward(self, places: Places, noise: Tensor) -> Tensor:
         """(N, T) for places of one cell."""
         known = torch.cat([self.condition(places), noise], -1)  # (N, T, C + NOISE)
-        of_days, of_weeks, level = self.choose(known.mean(1)).split([PATTERNS, PATTERNS, 1], -1)
+        of_place = torch.cat([known[..., :-NOISE].mean(1), noise[:, 0]], -1)  # a week is chosen once
+        of_days, of_weeks, level = self.choose(of_place).split([PATTERNS, PATTERNS, 1], -1)
         patterns = (of_days.softmax(-1) @ self.days).repeat(1, 7) + of_weeks.softmax(-1) @ self.weeks + level
         rest = self.outputs(self.blocks(self.inputs(torch.cat([known, patterns[..., None]], -1))))
         return patterns + rest[..., 0]
@@ -72,8 +73,9 @@ class KeGAN:
     source = "Hui et al., KDD 2023; written anew after the paper"
     shrunk = f"no knowledge graph; banks of {PATTERNS} patterns; 32 channels"
 
-    def __init__(self, shape: Shape, learning_rate: float = 1e-3, channels: int = 32) -> None:
+    def __init__(self, shape: Shape, learning_rate: float = 1e-3, channels: int = 32, tokens: int = TOKENS) -> None:
         self.shape, self.learning_rate = shape, learning_rate
+        self.size = tokens // shape.steps  # cells of a batch
         self.generator, self.critic = Generator(shape, channels), Critic(shape, channels)
 
     def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
@@ -81,7 +83,7 @@ class KeGAN:
         making = Turns(self.generator.parameters(), self.learning_rate)
         telling = Turns(self.critic.parameters(), self.learning_rate)
         for number, share in enumerate(budget):
-            places, y = cells.batch(cells_of_batch(self.shape), rng)
+            places, y = cells.batch(self.size, rng)
             y = y[..., 0, 0]
             made = self.generator(places, draw(len(y), self.shape.steps, noise))
             if number % (CRITIC_STEPS + 1) == CRITIC_STEPS:
@@ -92,7 +94,7 @@ class KeGAN:
             telling.take(PENALTY * gradient_penalty(self.critic, places, y, made, noise) - distance, share)
 
     def sample(self, places: Places, samples: int, seed: int) -> Tensor:
-        return generate(self.generator, places, self.shape, samples, seed)
+        return generate(self.generator, places, self.shape, samples, 4 * self.size, seed)
 
     @property
     def parameters(self) -> int:

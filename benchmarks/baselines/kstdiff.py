@@ -1,5 +1,7 @@
 """KSTDiff (Zhou et al., SIGSPATIAL 2023): a volume estimator, and diffusion whose mean shifts towards its estimate."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -16,9 +18,11 @@ from benchmarks.baselines.parts import (
     cosine_abar,
     count,
     eps_estimate,
+    eps_of,
     generate,
     in_parts,
     noised,
+    range_of,
     seeded,
 )
 from benchmarks.blocks import Blocks, Places, Shape, blocks_of_cells, cells_of
@@ -71,13 +75,15 @@ class KSTDiff:
     source = "Zhou et al., SIGSPATIAL 2023; written anew after the paper"
     shrunk = f"no knowledge graph: adjacency within a block; 64 channels; {SHORTER}"
 
-    def __init__(self, shape: Shape, learning_rate: float = 1e-3, channels: int = 64) -> None:
+    def __init__(self, shape: Shape, learning_rate: float = 1e-3, channels: int = 64, tokens: int = TOKENS) -> None:
         self.shape, self.learning_rate = shape, learning_rate
         self.network = Network(shape, channels)
         self.abars = cosine_abar(1000)
-        self.size = max(1, TOKENS // (shape.h * shape.w * shape.steps))  # blocks of a batch
+        self.size = max(1, tokens // (shape.h * shape.w * shape.steps))  # blocks of a batch
 
     def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
+        low, high = range_of(train.y)
+        self.limits = low - high, high - low  # of what is left of y without f(c)
         rng, generator = np.random.default_rng(seed), seeded(seed)
 
         def loss_of() -> Tensor:
@@ -87,20 +93,18 @@ class KSTDiff:
                 expected = self.network.expected(side, self.shape.h, self.shape.w).float()
             state, eps, abar = noised(y - expected.detach(), self.abars, generator)
             with autocast(CPU):
-                predicted = self.network(state, 1 - abar, side)
-            return functional.l1_loss(predicted.float(), eps) + functional.l1_loss(expected, y)
+                predicted = eps_of(self.network, state, abar, side)
+            return functional.l1_loss(predicted, eps) + functional.l1_loss(expected, y)
 
         descend(self.network, loss_of, budget, self.learning_rate)
 
     @torch.inference_mode()
     def sample(self, places: Places, samples: int, seed: int, strides: int = STRIDES) -> Tensor:
-        def estimate_of(part: Places):
-            return eps_estimate(self.network, part)
-
         def expected(part: Places, number: int) -> Tensor:
             with autocast(CPU):
                 return self.network.expected(self.network.side(part), self.shape.h, self.shape.w).float()[None]
 
+        estimate_of = partial(eps_estimate, self.network, self.limits)
         rest = generate(estimate_of, places, samples, self.abars, strides, 2 * self.size, seed)
         return rest + in_parts(places, 2 * self.size, expected)
 

@@ -18,6 +18,7 @@ from benchmarks.baselines.parts import (
     eps_loss,
     generate,
     linear_abar,
+    range_of,
     seeded,
 )
 from benchmarks.blocks import Blocks, Places, Shape, blocks_of_cells
@@ -86,13 +87,14 @@ class NetDiffus:
     source = "Sivaroopan et al., 2023 (arXiv 2310.04429); written anew after the paper"
     shrunk = f"days x hours as the picture in place of the Gramian angular field; 32 channels; {SHORTER}"
 
-    def __init__(self, shape: Shape, learning_rate: float = 1e-3, channels: int = 32) -> None:
+    def __init__(self, shape: Shape, learning_rate: float = 1e-3, channels: int = 32, tokens: int = TOKENS) -> None:
         self.shape, self.learning_rate = shape, learning_rate
         self.network = UNet(shape, channels)
         self.abars = linear_abar(1000)
-        self.size = TOKENS // shape.steps  # cells of a batch
+        self.size = tokens // shape.steps  # cells of a batch
 
     def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
+        self.limits = range_of(train.y)
         rng, generator, cells = np.random.default_rng(seed), seeded(seed), train.cells
 
         def loss_of() -> Tensor:
@@ -101,7 +103,7 @@ class NetDiffus:
         descend(self.network, loss_of, budget, self.learning_rate)
 
     def sample(self, places: Places, samples: int, seed: int, strides: int = STRIDES) -> Tensor:
-        estimate_of = partial(eps_estimate, self.network)
+        estimate_of = partial(eps_estimate, self.network, self.limits)
         y = generate(estimate_of, places.cells(), samples, self.abars, strides, 2 * self.size, seed)
         return blocks_of_cells(y, self.shape.h, self.shape.w)
 

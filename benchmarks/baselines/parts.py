@@ -15,7 +15,6 @@ from zoomdiff.diffusion.network import sinusoid
 from zoomdiff.diffusion.samplers import ancestral
 
 CPU = torch.device("cpu")
-LIMIT = 8.0  # standard deviations that a clean estimate may reach; at 50 m the busiest hours lie 7 above the mean
 STRIDES = 15  # of the walk back, where the authors take all steps: a choice of ours, for two cores
 SHORTER = f"sampled in {STRIDES} strides of the 1000 steps"
 
@@ -92,14 +91,27 @@ def noised(x: Tensor, abars: Tensor, generator: torch.Generator) -> tuple[Tensor
     return each.sqrt() * x + (1 - each).sqrt() * eps, eps, abar
 
 
+def levels_of(abars: Tensor, strides: int) -> Tensor:
+    """(strides + 1,) signal shares of an evenly respaced schedule, from noise to data."""
+    return abars[torch.linspace(len(abars) - 1, 0, strides + 1).round().long()]
+
+
 @torch.inference_mode()
 def walk(estimate: Estimate, state: Tensor, abars: Tensor, strides: int, generator: torch.Generator) -> Tensor:
     """From noise to data in `strides` ancestral steps over an evenly respaced schedule (DDPM; Nichol & Dhariwal)."""
-    levels = abars[torch.linspace(len(abars) - 1, 0, strides + 1).round().long()]
     step, shape = ancestral(), state.shape
-    for abar, abar_next in pairwise(levels):
+    for abar, abar_next in pairwise(levels_of(abars, strides)):
         state = step(state, estimate(state, abar), abar, abar_next, lambda: torch.randn(shape, generator=generator))
     return state
+
+
+def eps_of(network: Denoiser, state: Tensor, abar: Tensor, side: Tensor) -> Tensor:
+    """The predicted noise: what it is for data of unit variance about which nothing is known, and the network's share.
+
+    So an untrained network, whose output is zero, guesses sensibly; the budgets are too small to learn that, too.
+    """
+    each = abar.reshape(-1, *[1] * (state.dim() - 1))
+    return (1 - each).sqrt() * state + network(state, 1 - abar, side).float()
 
 
 def eps_loss(
@@ -108,17 +120,20 @@ def eps_loss(
     """How badly the network guesses the noise at random levels (Ho et al. 2020, Eq. 14)."""
     state, eps, abar = noised(y, abars, generator)
     with autocast(CPU):
-        predicted = network(state, 1 - abar, network.side(places))
-    return loss(predicted.float(), eps)
+        return loss(eps_of(network, state, abar, network.side(places)), eps)
 
 
-def eps_estimate(network: Denoiser, places: Places) -> Estimate:
-    """(state, abar) -> clean state, by a network that predicts eps."""
+def range_of(y: Tensor) -> tuple[float, float]:
+    """Lowest and highest of the training data: what a clean estimate is kept within, as DDPM's clipping does."""
+    return float(y.min()), float(y.max())
+
+
+def eps_estimate(network: Denoiser, limits: tuple[float, float], places: Places) -> Estimate:
+    """(state, abar) -> clean state within the limits, by a network that predicts eps."""
     side = network.side(places)
 
     def clean(state: Tensor, abar: Tensor) -> Tensor:
-        eps = network(state, (1 - abar).expand(len(state)), side)
-        return from_eps(state, eps.float(), abar, LIMIT)
+        return from_eps(state, eps_of(network, state, abar.expand(len(state)), side), abar).clamp(*limits)
 
     return clean
 
@@ -145,9 +160,9 @@ def generate(
     return in_parts(places, size, some)
 
 
-def from_eps(state: Tensor, eps: Tensor, abar: Tensor, limit: float) -> Tensor:
-    """The clean state that a predicted eps implies, kept within +-limit."""
-    return ((state - (1 - abar).sqrt() * eps) / abar.sqrt()).clamp(-limit, limit)
+def from_eps(state: Tensor, eps: Tensor, abar: Tensor) -> Tensor:
+    """The clean state that a predicted eps implies."""
+    return (state - (1 - abar).sqrt() * eps) / abar.sqrt()
 
 
 def seeded(seed: int) -> torch.Generator:

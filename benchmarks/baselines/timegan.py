@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.baselines import LEARNING_RATES
-from benchmarks.baselines.adversarial import NOISE, Turns, alone, cells_of_batch, draw, generate, real_or_not
+from benchmarks.baselines.adversarial import NOISE, TOKENS, Turns, alone, draw, generate, real_or_not
 from benchmarks.baselines.parts import StepCondition, count, seeded
 from benchmarks.blocks import Blocks, Places, Shape
 from benchmarks.training import Budget
@@ -29,7 +29,7 @@ class Recurrent(nn.Module):
 
 
 class Networks(nn.Module):
-    """The five networks (their Fig. 2), and conditions that embedder and generator share."""
+    """The five networks (their Fig. 2), and conditions that embedder, generator and discriminator share."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Networks(nn.Module):
         self.recovery = Recurrent(HIDDEN, 1)
         self.generator = Recurrent(NOISE + HIDDEN, HIDDEN, latent=True)
         self.supervisor = Recurrent(HIDDEN, HIDDEN, LAYERS - 1, latent=True)
-        self.discriminator = Recurrent(HIDDEN, 1)
+        self.discriminator = Recurrent(2 * HIDDEN, 1)
 
     def embedded(self, places: Places, y: Tensor) -> Tensor:
         """Latent states (N, T, HIDDEN) of true series (N, T)."""
@@ -47,6 +47,10 @@ class Networks(nn.Module):
     def imagined(self, places: Places, noise: Tensor) -> Tensor:
         """Latent states of made series, before the supervisor."""
         return self.generator(noise, self.condition(places))
+
+    def told(self, states: Tensor, condition: Tensor, real: bool) -> Tensor:
+        """How far the discriminator is from calling states real (or not), knowing the place."""
+        return real_or_not(self.discriminator(states, condition), real)
 
     def reconstruction(self, places: Places, y: Tensor) -> Tensor:
         """How far a series is from itself after embedding and recovery."""
@@ -64,22 +68,23 @@ class Networks(nn.Module):
 class TimeGAN:
     """All three phases of the original: embedding, supervisor, joint; gamma = 1, eta = 10.
 
-    The original knows no place: here UEC, people, hour and day go into embedder and generator at every step.
+    The original knows no place: here UEC, people, hour and day go into embedder, generator and discriminator.
     """
 
     title, draws, grid = "TimeGAN", True, LEARNING_RATES
     source = "Yoon et al., NeurIPS 2019; written anew after the paper"
-    shrunk = "hidden 24, 3 layers as there; phases by shares of the budget; conditions added, the original has none"
+    shrunk = "phases by shares of the budget, all parts take equal turns; conditions added, the original has none"
 
-    def __init__(self, shape: Shape, learning_rate: float = 1e-3) -> None:
+    def __init__(self, shape: Shape, learning_rate: float = 1e-3, tokens: int = TOKENS) -> None:
         self.shape, self.learning_rate = shape, learning_rate
+        self.size = tokens // shape.steps  # cells of a batch
         self.networks = Networks(shape)
 
     def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
         rng, cells, networks = np.random.default_rng(seed), train.cells, self.networks
 
         def batch() -> tuple[Places, Tensor]:
-            places, y = cells.batch(cells_of_batch(self.shape), rng)
+            places, y = cells.batch(self.size, rng)
             return places, y[..., 0, 0]
 
         def supervised() -> Tensor:
@@ -105,16 +110,17 @@ class TimeGAN:
             moments = sum(
                 (of(made, 0) - of(y, 0)).abs().mean() for of in (torch.mean, lambda x, dim: (x.var(dim) + 1e-6).sqrt())
             )
-            fooled = real_or_not(net.discriminator(states), True) + real_or_not(net.discriminator(raw), True)
+            known = net.condition(places).detach()
+            fooled = net.told(states, known, True) + net.told(raw, known, True)
             making.take(fooled + 100 * net.step_ahead(true).sqrt() + 100 * moments, share)
             embedding.take(
                 10 * net.reconstruction(places, y).sqrt() + 0.1 * net.step_ahead(net.embedded(places, y)), share
             )
-            fakes = (net.discriminator(x.detach()) for x in (states, raw))
-            telling.take(real_or_not(net.discriminator(true), True) + sum(real_or_not(x, False) for x in fakes), share)
+            false = sum(net.told(x.detach(), known, False) for x in (states, raw))
+            telling.take(net.told(true, known, True) + false, share)
 
     def sample(self, places: Places, samples: int, seed: int) -> Tensor:
-        return generate(self.networks, places, self.shape, samples, seed)
+        return generate(self.networks, places, self.shape, samples, 4 * self.size, seed)
 
     @property
     def parameters(self) -> int:

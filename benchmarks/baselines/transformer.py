@@ -39,16 +39,18 @@ class Transformer:
     source = "Vaswani et al., NeurIPS 2017; torch.nn.TransformerEncoder"
     shrunk = "the encoder only, 3 layers of 64 channels; every cell on its own"
 
-    def __init__(self, shape: Shape, learning_rate: float = 1e-3, channels: int = 64, layers: int = 3) -> None:
+    def __init__(
+        self, shape: Shape, learning_rate: float = 1e-3, channels: int = 64, layers: int = 3, tokens: int = TOKENS
+    ) -> None:
         self.shape, self.learning_rate = shape, learning_rate
         self.network = Network(shape, channels, layers, heads=4)
+        self.size = tokens // shape.steps  # cells of a batch
 
     def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
         rng, cells = np.random.default_rng(seed), train.cells
-        size = TOKENS // self.shape.steps
 
         def loss_of() -> Tensor:
-            places, y = cells.batch(size, rng)
+            places, y = cells.batch(self.size, rng)
             with autocast(CPU):
                 predicted = self.network(places)
             return functional.l1_loss(predicted.float(), y)
@@ -61,7 +63,7 @@ class Transformer:
             with autocast(CPU):
                 return self.network(part)[None].float()
 
-        y = in_parts(places.cells(), 4 * TOKENS // self.shape.steps, some)
+        y = in_parts(places.cells(), 4 * self.size, some)
         return blocks_of_cells(y, self.shape.h, self.shape.w)
 
     @property

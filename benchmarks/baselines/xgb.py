@@ -17,6 +17,7 @@ class Clock(xgboost.callback.TrainingCallback):
 
     def __init__(self, budget: Budget) -> None:
         self.left = iter(budget)
+        next(self.left, None)  # the first tree's; making the rows counts, too
 
     def after_iteration(self, model, epoch: int, evals_log: dict) -> bool:
         return next(self.left, None) is None
@@ -42,13 +43,13 @@ class XGBoost:
         return np.column_stack([places.static[cell, :, 0, 0].numpy(), people, hour, day])
 
     def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
-        rng, cells = np.random.default_rng(seed), train.cells
+        clock, rng, cells = Clock(budget), np.random.default_rng(seed), train.cells
         size = min(ROWS, cells.y.numel())
         cell, week, step = (rng.integers(n, size=size) for n in cells.y.shape[:3])
         y = cells.y[cell, week, step, 0, 0].numpy()
         data = xgboost.DMatrix(self.rows(cells.places, cell, step), y, nthread=1)
         settings = {"objective": "reg:absoluteerror", "max_depth": self.depth, "nthread": 1, "seed": seed}
-        self.trees = xgboost.train(settings, data, TREES, callbacks=[Clock(budget)])
+        self.trees = xgboost.train(settings, data, TREES, callbacks=[clock])
 
     def sample(self, places: Places, samples: int, seed: int) -> Tensor:
         cells, steps = places.cells(), self.shape.steps

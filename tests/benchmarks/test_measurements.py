@@ -1,12 +1,7 @@
 """What the benchmarks run and how they count; not what comes out."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import ablation, held_out, sampling
 from benchmarks.speed import city, frame_of, paved

@@ -1,0 +1,154 @@
+"""Every baseline on tiny random blocks: it learns, it generates, and the same seed gives the same."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.baselines import BASELINES, baseline
+from benchmarks.baselines.adversarial import Turns, alone
+from benchmarks.baselines.kegan import gradient_penalty
+from benchmarks.baselines.parts import (
+    STRIDES,
+    cosine_abar,
+    eps_estimate,
+    from_eps,
+    linear_abar,
+    noised,
+    quadratic_abar,
+    seeded,
+    walk,
+)
+from benchmarks.blocks import Blocks, Places
+from benchmarks.training import Budget, descend, rate
+
+FEATURES = 5
+BLOCKS = 40
+SMALL = {"tokens": 1024}  # of a batch: enough for so small a work
+
+
+def blocks(per_day: int, side: int, seed: int = 0) -> Blocks:
+    """A week that the first feature tells: high where it is high."""
+    generator = seeded(seed)
+    static = torch.randn(BLOCKS, FEATURES, side, side, generator=generator)
+    people = torch.randn(BLOCKS, 7 * per_day, side, side, generator=generator)
+    y = static[:, None, :1] + 0.3 * torch.randn(BLOCKS, 2, 7 * per_day, side, side, generator=generator)
+    return Blocks(Places(people, static), y)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize(("per_day", "side"), [(1, 1), (24, 2)])
+def test_a_baseline_generates_weeks_of_the_right_shape_alike_for_a_seed(name, per_day, side):
+    data = blocks(per_day, side)
+    torch.manual_seed(0)
+    model = baseline(name)(data.shape, **({} if name == "xgboost" else SMALL))
+    model.fit(data, Budget(1000, steps=2), 0)
+    places = data.places[:3]
+    first, again, other = (model.sample(places, 2, seed) for seed in (1, 1, 2))
+    assert first.shape == (2 if model.draws else 1, 3, 7 * per_day, side, side)
+    assert torch.isfinite(first).all() and model.parameters > 0
+    torch.testing.assert_close(first, again, rtol=0, atol=0)
+    assert model.draws != torch.equal(first, other)
+    assert len(model.grid) == 3 and model.title and model.source and model.shrunk
+
+
+@pytest.mark.parametrize("name", [name for name in BASELINES if name != "timegan"])  # takes longer
+def test_a_baseline_learns_what_a_feature_tells(name):
+    """Places are told apart: where y is high, what is generated is higher, far beyond chance."""
+    data = blocks(6, 1)
+    torch.manual_seed(0)
+    model = baseline(name)(data.shape, **({} if name == "xgboost" else SMALL | {"learning_rate": 3e-3}))
+    model.fit(data, Budget(1000, steps=60), 0)
+    made = model.sample(data.places, 2, 0).mean((0, 2, 3, 4))
+    assert np.corrcoef(made, data.y.mean((1, 2, 3, 4)))[0, 1] > 0.6
+
+
+def test_timegan_learns_to_embed_and_recover_and_tells_places_apart():
+    torch.manual_seed(0)
+    data = blocks(6, 1)
+    model = baseline("timegan")(data.shape, learning_rate=3e-3, **SMALL)
+    places, y = data.cells.batch(30, np.random.default_rng(0))
+    y = y[..., 0, 0]
+    before = float(model.networks.reconstruction(places, y).detach())
+    alone(model.networks, lambda: model.networks.reconstruction(places, y), Budget(1000, steps=80), 1e-2)
+    assert float(model.networks.reconstruction(places, y).detach()) < 0.7 * before
+    states = model.networks.embedded(places, y)
+    known = model.networks.condition(places)
+    assert not torch.allclose(
+        model.networks.told(states, known, True), model.networks.told(states, known.flip(0), True)
+    ), "the discriminator sees the place"
+
+
+def test_all_ten_are_there():
+    assert len(BASELINES) == 10
+    assert [baseline(name).draws for name in BASELINES] == [False, False] + 8 * [True]
+
+
+@pytest.mark.parametrize("abars", [linear_abar(1000), quadratic_abar(50), cosine_abar(1000)])
+def test_schedules_fall_from_one_to_nearly_nothing(abars):
+    assert abars[0] == 1 and (abars.diff() <= 0).all() and 0 < abars[-1] < 0.01
+
+
+def test_the_walk_with_a_perfect_estimate_ends_at_the_data():
+    x = torch.randn(4, 14, 1, 1, generator=seeded(0))
+    noise = torch.randn(4, 14, 1, 1, generator=seeded(1))
+    made = walk(lambda state, abar: x, noise, linear_abar(1000), STRIDES, seeded(2))
+    torch.testing.assert_close(made, x)
+
+
+def test_the_clean_state_that_the_true_noise_implies_is_the_data():
+    x = torch.randn(500, 7, 1, 1, generator=seeded(0))
+    state, eps, abar = noised(x, quadratic_abar(50), seeded(1))
+    torch.testing.assert_close(from_eps(state, eps, abar[:, None, None, None]), x, atol=1e-3, rtol=1e-3)
+
+
+def test_a_network_that_says_nothing_is_the_best_guess_for_data_of_unit_variance():
+    """Its clean state is sqrt(abar) times the state, the posterior mean of a standard normal."""
+
+    class Silent:
+        def side(self, places):
+            return None
+
+        def __call__(self, state, strength, side):
+            return torch.zeros_like(state)
+
+    state, abar = torch.randn(3, 7, 1, 1, generator=seeded(0)), torch.tensor(0.3)
+    clean = eps_estimate(Silent(), (-1.0, 1.5), blocks(1, 1).places[:3])(state, abar)
+    torch.testing.assert_close(clean, (abar.sqrt() * state).clamp(-1.0, 1.5))
+
+
+def test_the_penalty_is_none_for_a_critic_of_slope_one():
+    direction = torch.nn.functional.normalize(torch.randn(12, generator=seeded(0)), dim=0)
+    true, made = (torch.randn(6, 12, generator=seeded(n)) for n in (1, 2))
+    places = blocks(1, 1).places[:6]
+    assert gradient_penalty(lambda _, y: y @ direction, places, true, made, seeded(3)) < 1e-10
+    assert gradient_penalty(lambda _, y: 3 * y @ direction, places, true, made, seeded(3)) == pytest.approx(4, rel=1e-4)
+
+
+def test_a_turn_changes_its_own_parameters_only():
+    mine, theirs = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    before = [x.weight.detach().clone() for x in (mine, theirs)]
+    Turns(mine.parameters(), 0.1).take((mine(torch.ones(1, 2)) + theirs(torch.ones(1, 2))).sum(), 0.5)
+    assert not torch.equal(mine.weight, before[0]) and torch.equal(theirs.weight, before[1])
+    assert theirs.weight.grad is None
+
+
+def test_a_budget_ends_by_steps_or_by_time_and_can_be_shared_out():
+    assert list(Budget(1000, steps=4)) == pytest.approx([0, 0.25, 0.5, 0.75], abs=1e-3)
+    assert list(Budget(1e-9)) == []
+    assert Budget(10, steps=8).part(0.5) == Budget(5.0, steps=4)
+    assert Budget(10).part(0.25) == Budget(2.5)
+
+
+def test_the_rate_warms_up_and_falls_to_nothing():
+    rates = [rate(share, 1.0) for share in np.linspace(0, 1, 201)]
+    top = int(np.argmax(rates))
+    assert (np.diff(rates[: top + 1]) > 0).all() and (np.diff(rates[top:]) < 0).all()
+    assert max(rates) == pytest.approx(1, abs=0.01) and rates[-1] == pytest.approx(0)
+
+
+def test_descending_finds_a_minimum_and_keeps_averaged_weights():
+    torch.manual_seed(0)
+    network = torch.nn.Linear(1, 1, bias=False)
+    steps = descend(network, lambda: (network.weight - 2).square().sum(), Budget(1000, steps=300), 0.1)
+    assert steps == 300 and float(network.weight) == pytest.approx(2, abs=0.2)
+    assert not network.training
