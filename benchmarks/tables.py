@@ -89,7 +89,7 @@ def ranking(rows: pd.DataFrame) -> pd.DataFrame:
     ranks = judged(rows).rank()
     titles = rows.groupby("method", sort=False).title.first()
     table = pd.DataFrame(
-        {"method": titles, "mean rank": ranks.mean(1), "first in": (ranks == 1).sum(1), "of": ranks.shape[1]}
+        {"method": titles, "mean rank": ranks.mean(axis=1), "first in": (ranks == 1).sum(axis=1), "of": ranks.shape[1]}
     )
     return table.sort_values("mean rank").set_index("method")
 
@@ -102,7 +102,7 @@ def gain(rows: pd.DataFrame, over: str) -> float:
 
 def second_best(rows: pd.DataFrame) -> str:
     """The method, besides ours, with the best mean rank."""
-    return judged(rows).rank().mean(1).drop(OURS).idxmin()
+    return judged(rows).rank().mean(axis=1).drop(OURS).idxmin()
 
 
 def overall(folder: Path) -> str:
