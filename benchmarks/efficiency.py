@@ -17,7 +17,8 @@ import pandas as pd
 import torch
 
 from benchmarks.baselines import BASELINES, baseline
-from benchmarks.baselines.parts import STRIDES, count
+from benchmarks.baselines.diffusion import STRIDES
+from benchmarks.baselines.parts import count
 from benchmarks.blocks import Blocks, view
 from benchmarks.harness import RESULTS, commit, save
 from benchmarks.ours import CELLS, CPU, PLAN, ZoomDiff, longest

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.baselines import baseline
-from benchmarks.baselines.parts import STRIDES, eps_estimate, levels_of, seeded
+from benchmarks.baselines.diffusion import STRIDES, levels_of
+from benchmarks.baselines.parts import seeded
 from benchmarks.blocks import Places, truth_of, view, volumes_of
 from benchmarks.harness import RESULTS, commit, method, save
 from benchmarks.training import Budget
@@ -36,7 +37,7 @@ def watched(model, places: Places, prior: ResidualPrior, seed: int) -> list[Tens
     ends = {round(STRIDES * (k + 1) / nodes) for k in range(nodes)}
     generator, step, states = seeded(seed), ancestral(), []
     with autocast(torch.device("cpu")):
-        estimate = eps_estimate(model.network, places)
+        estimate = model.estimate(places)
         state = torch.randn(places.people.shape, generator=generator)
         for number, (abar, abar_next) in enumerate(pairwise(levels), start=1):
             noise = torch.randn(state.shape, generator=generator)

@@ -57,7 +57,7 @@ def generate(
     """(S, N, T, h, w) of make(places of one cell, noise) -> (n, T), `size` cells at a time."""
     generator = seeded(seed)
 
-    def some(part: Places, number: int) -> Tensor:
+    def some(part: Places) -> Tensor:
         return torch.stack([make(part, draw(len(part), shape.steps, generator)) for _ in range(samples)])
 
     y = in_parts(places.cells(), size, some)  # (S, cells, T)

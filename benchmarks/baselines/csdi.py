@@ -1,25 +1,11 @@
 """CSDI (Tashiro et al., NeurIPS 2021): a diffusion model with attention over time and over the cells of a block."""
 
-from functools import partial
-
-import numpy as np
 from torch import Tensor, nn
 
 from benchmarks.baselines import LEARNING_RATES
-from benchmarks.baselines.parts import (
-    STRIDES,
-    NoiseLevel,
-    StepCondition,
-    count,
-    eps_estimate,
-    eps_loss,
-    generate,
-    quadratic_abar,
-    range_of,
-    seeded,
-)
-from benchmarks.blocks import Blocks, Places, Shape, blocks_of_cells, cells_of
-from benchmarks.training import Budget, descend
+from benchmarks.baselines.diffusion import STRIDES, Diffusion, quadratic_abar
+from benchmarks.baselines.parts import NoiseLevel, StepCondition
+from benchmarks.blocks import Places, Shape, blocks_of_cells, cells_of
 
 CHANNELS = 64
 TOKENS = 16_384  # of a batch: cells x steps
@@ -75,7 +61,7 @@ class Network(nn.Module):
         return blocks_of_cells(y.flatten(0, 1)[..., None], h, w)
 
 
-class CSDI:
+class CSDI(Diffusion):
     """T = 50 quadratic betas from 1e-4 to 0.5 and 64 channels, as its authors have it; they take 4 layers and 8 heads.
 
     Nothing is observed, everything is to be generated, so there is no imputation mask; UEC, people and hours are the
@@ -89,24 +75,5 @@ class CSDI:
     def __init__(
         self, shape: Shape, learning_rate: float = 1e-3, layers: int = 2, heads: int = 2, tokens: int = TOKENS
     ) -> None:
-        self.learning_rate = learning_rate
-        self.network = Network(shape, CHANNELS, layers, heads)
-        self.abars = quadratic_abar(50)
-        self.size = max(1, tokens // (shape.h * shape.w * shape.steps))  # blocks of a batch
-
-    def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
-        self.limits = range_of(train.y)
-        rng, generator = np.random.default_rng(seed), seeded(seed)
-
-        def loss_of() -> Tensor:
-            return eps_loss(self.network, *train.batch(self.size, rng), self.abars, generator)
-
-        descend(self.network, loss_of, budget, self.learning_rate)
-
-    def sample(self, places: Places, samples: int, seed: int, strides: int = STRIDES) -> Tensor:
-        estimate_of = partial(eps_estimate, self.network, self.limits)
-        return generate(estimate_of, places, samples, self.abars, strides, 2 * self.size, seed)
-
-    @property
-    def parameters(self) -> int:
-        return count(self.network)
+        network = Network(shape, CHANNELS, layers, heads)
+        super().__init__(shape, network, quadratic_abar(50), learning_rate, tokens // (shape.h * shape.w * shape.steps))

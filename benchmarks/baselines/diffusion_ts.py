@@ -1,26 +1,13 @@
 """Diffusion-TS (Yuan & Qiao, ICLR 2024): diffusion of a series by a transformer that predicts trend and season."""
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.baselines import LEARNING_RATES
-from benchmarks.baselines.parts import (
-    CPU,
-    SHORTER,
-    STRIDES,
-    NoiseLevel,
-    StepCondition,
-    cosine_abar,
-    count,
-    generate,
-    noised,
-    range_of,
-    seeded,
-)
-from benchmarks.blocks import Blocks, Places, Shape, blocks_of_cells
-from benchmarks.training import Budget, descend
+from benchmarks.baselines.diffusion import SHORTER, Diffusion, Estimate, cosine_abar, noised
+from benchmarks.baselines.parts import CPU, NoiseLevel, StepCondition
+from benchmarks.blocks import Places, Shape
 from zoomdiff.device import autocast
 
 TOKENS = 16_384  # of a batch: cells x steps
@@ -74,7 +61,7 @@ class Network(nn.Module):
         return (made + self.rest(x)[..., 0].float())[..., None, None]
 
 
-class DiffusionTS:
+class DiffusionTS(Diffusion):
     """Predicts the clean series as trend + season + rest; L1 loss of it and of its Fourier coefficients; T = 1000.
 
     The original knows no place: here UEC, people, hour and day are added to every step's token.
@@ -87,37 +74,20 @@ class DiffusionTS:
     def __init__(
         self, shape: Shape, learning_rate: float = 1e-3, channels: int = 64, layers: int = 2, tokens: int = TOKENS
     ) -> None:
-        self.shape, self.learning_rate = shape, learning_rate
-        self.network = Network(shape, channels, layers, heads=2)
-        self.abars = cosine_abar(1000)
-        self.size = tokens // shape.steps  # cells of a batch
+        network = Network(shape, channels, layers, heads=2)
+        super().__init__(shape, network, cosine_abar(1000), learning_rate, tokens // shape.steps, cells=True)
 
-    def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
-        self.limits = range_of(train.y)
-        rng, generator, cells = np.random.default_rng(seed), seeded(seed), train.cells
+    def loss(self, places: Places, y: Tensor, generator: torch.Generator) -> Tensor:
+        state, _, abar = noised(y, self.abars, generator)
+        with autocast(CPU):
+            made = self.network(state, 1 - abar, self.network.side(places))
+        waves, true_waves = (torch.view_as_real(torch.fft.rfft(x, dim=1, norm="ortho")) for x in (made, y))
+        return functional.l1_loss(made, y) + functional.l1_loss(waves, true_waves)
 
-        def loss_of() -> Tensor:
-            places, y = cells.batch(self.size, rng)
-            state, _, abar = noised(y, self.abars, generator)
-            with autocast(CPU):
-                made = self.network(state, 1 - abar, self.network.side(places))
-            waves, true_waves = (torch.view_as_real(torch.fft.rfft(x, dim=1, norm="ortho")) for x in (made, y))
-            return functional.l1_loss(made, y) + functional.l1_loss(waves, true_waves)
+    def estimate(self, places: Places) -> Estimate:
+        side = self.network.side(places)
 
-        descend(self.network, loss_of, budget, self.learning_rate)
+        def clean(state: Tensor, abar: Tensor) -> Tensor:
+            return self.network(state, (1 - abar).expand(len(state)), side).clamp(*self.limits)
 
-    def sample(self, places: Places, samples: int, seed: int, strides: int = STRIDES) -> Tensor:
-        def estimate_of(part: Places):
-            side = self.network.side(part)
-
-            def clean(state: Tensor, abar: Tensor) -> Tensor:
-                return self.network(state, (1 - abar).expand(len(state)), side).clamp(*self.limits)
-
-            return clean
-
-        y = generate(estimate_of, places.cells(), samples, self.abars, strides, 2 * self.size, seed)
-        return blocks_of_cells(y, self.shape.h, self.shape.w)
-
-    @property
-    def parameters(self) -> int:
-        return count(self.network)
+        return clean

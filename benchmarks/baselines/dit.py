@@ -1,26 +1,12 @@
 """DiT (Peebles & Xie, ICCV 2023): a diffusion transformer whose conditions steer the normalisation (adaLN-Zero)."""
 
-from functools import partial
-
-import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.baselines import LEARNING_RATES
-from benchmarks.baselines.parts import (
-    SHORTER,
-    STRIDES,
-    NoiseLevel,
-    count,
-    eps_estimate,
-    eps_loss,
-    generate,
-    linear_abar,
-    range_of,
-    seeded,
-)
-from benchmarks.blocks import Blocks, Places, Shape
-from benchmarks.training import Budget, descend
+from benchmarks.baselines.diffusion import SHORTER, Diffusion, linear_abar
+from benchmarks.baselines.parts import NoiseLevel
+from benchmarks.blocks import Places, Shape
 
 TOKENS = 1792  # of a batch: days x cells
 
@@ -86,7 +72,7 @@ class Network(nn.Module):
         return y.reshape(n, 7, h, w, self.per_day).movedim(-1, 2).flatten(1, 2)
 
 
-class DiT:
+class DiT(Diffusion):
     """adaLN-Zero blocks over a block of cells, T = 1000 linear betas, eps.
 
     Their class label is here what is known of a place: added to its tokens and, as a mean over them, to the noise
@@ -100,24 +86,5 @@ class DiT:
     def __init__(
         self, shape: Shape, learning_rate: float = 1e-3, channels: int = 128, depth: int = 4, tokens: int = TOKENS
     ) -> None:
-        self.learning_rate = learning_rate
-        self.network = Network(shape, channels, depth, heads=4)
-        self.abars = linear_abar(1000)
-        self.size = tokens // (7 * shape.h * shape.w)  # blocks of a batch
-
-    def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
-        self.limits = range_of(train.y)
-        rng, generator = np.random.default_rng(seed), seeded(seed)
-
-        def loss_of() -> Tensor:
-            return eps_loss(self.network, *train.batch(self.size, rng), self.abars, generator)
-
-        descend(self.network, loss_of, budget, self.learning_rate)
-
-    def sample(self, places: Places, samples: int, seed: int, strides: int = STRIDES) -> Tensor:
-        estimate_of = partial(eps_estimate, self.network, self.limits)
-        return generate(estimate_of, places, samples, self.abars, strides, 2 * self.size, seed)
-
-    @property
-    def parameters(self) -> int:
-        return count(self.network)
+        network = Network(shape, channels, depth, heads=4)
+        super().__init__(shape, network, linear_abar(1000), learning_rate, tokens // (7 * shape.h * shape.w))

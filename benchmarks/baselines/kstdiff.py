@@ -1,32 +1,13 @@
 """KSTDiff (Zhou et al., SIGSPATIAL 2023): a volume estimator, and diffusion whose mean shifts towards its estimate."""
 
-from functools import partial
-
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.baselines import LEARNING_RATES
-from benchmarks.baselines.parts import (
-    CPU,
-    SHORTER,
-    STRIDES,
-    NoiseLevel,
-    StepCondition,
-    TemporalBlock,
-    cosine_abar,
-    count,
-    eps_estimate,
-    eps_of,
-    generate,
-    in_parts,
-    noised,
-    range_of,
-    seeded,
-)
-from benchmarks.blocks import Blocks, Places, Shape, blocks_of_cells, cells_of
-from benchmarks.training import Budget, descend
+from benchmarks.baselines.diffusion import SHORTER, STRIDES, Diffusion, cosine_abar, eps_of, noised
+from benchmarks.baselines.parts import CPU, NoiseLevel, StepCondition, TemporalBlock, in_parts
+from benchmarks.blocks import Places, Shape, blocks_of_cells, cells_of
 from zoomdiff.device import autocast
 
 TOKENS = 21_504  # of a batch: cells x steps
@@ -64,7 +45,7 @@ class Network(nn.Module):
         return blocks_of_cells(self.outputs(x.relu()).reshape(n * h * w, steps, 1, 1), h, w)
 
 
-class KSTDiff:
+class KSTDiff(Diffusion):
     """x_t = sqrt(abar) x_0 + (1 - sqrt(abar)) f(c) + sqrt(1 - abar) eps: the plain diffusion of x_0 - f(c).
 
     T = 1000, cosine, L1 loss of eps; f learns beside it by the absolute error. Cells of a block exchange messages in
@@ -76,38 +57,27 @@ class KSTDiff:
     shrunk = f"no knowledge graph: adjacency within a block; 64 channels; {SHORTER}"
 
     def __init__(self, shape: Shape, learning_rate: float = 1e-3, channels: int = 64, tokens: int = TOKENS) -> None:
-        self.shape, self.learning_rate = shape, learning_rate
-        self.network = Network(shape, channels)
-        self.abars = cosine_abar(1000)
-        self.size = max(1, tokens // (shape.h * shape.w * shape.steps))  # blocks of a batch
+        network = Network(shape, channels)
+        super().__init__(shape, network, cosine_abar(1000), learning_rate, tokens // (shape.h * shape.w * shape.steps))
 
-    def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
-        low, high = range_of(train.y)
-        self.limits = low - high, high - low  # of what is left of y without f(c)
-        rng, generator = np.random.default_rng(seed), seeded(seed)
+    def limits_of(self, y: Tensor) -> tuple[float, float]:
+        """Of what is left of y without f(c)."""
+        low, high = super().limits_of(y)
+        return low - high, high - low
 
-        def loss_of() -> Tensor:
-            places, y = train.batch(self.size, rng)
-            with autocast(CPU):
-                side = self.network.side(places)
-                expected = self.network.expected(side, self.shape.h, self.shape.w).float()
-            state, eps, abar = noised(y - expected.detach(), self.abars, generator)
-            with autocast(CPU):
-                predicted = eps_of(self.network, state, abar, side)
-            return functional.l1_loss(predicted, eps) + functional.l1_loss(expected, y)
-
-        descend(self.network, loss_of, budget, self.learning_rate)
+    def loss(self, places: Places, y: Tensor, generator: torch.Generator) -> Tensor:
+        with autocast(CPU):
+            side = self.network.side(places)
+            expected = self.network.expected(side, self.shape.h, self.shape.w).float()
+        state, eps, abar = noised(y - expected.detach(), self.abars, generator)
+        with autocast(CPU):
+            predicted = eps_of(self.network, state, abar, side)
+        return functional.l1_loss(predicted, eps) + functional.l1_loss(expected, y)
 
     @torch.inference_mode()
     def sample(self, places: Places, samples: int, seed: int, strides: int = STRIDES) -> Tensor:
-        def expected(part: Places, number: int) -> Tensor:
+        def expected(part: Places) -> Tensor:
             with autocast(CPU):
                 return self.network.expected(self.network.side(part), self.shape.h, self.shape.w).float()[None]
 
-        estimate_of = partial(eps_estimate, self.network, self.limits)
-        rest = generate(estimate_of, places, samples, self.abars, strides, 2 * self.size, seed)
-        return rest + in_parts(places, 2 * self.size, expected)
-
-    @property
-    def parameters(self) -> int:
-        return count(self.network)
+        return super().sample(places, samples, seed, strides) + in_parts(places, 2 * self.size, expected)

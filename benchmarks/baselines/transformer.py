@@ -59,7 +59,7 @@ class Transformer:
 
     @torch.inference_mode()
     def sample(self, places: Places, samples: int = 1, seed: int = 0) -> Tensor:
-        def some(part: Places, number: int) -> Tensor:
+        def some(part: Places) -> Tensor:
             with autocast(CPU):
                 return self.network(part)[None].float()
 

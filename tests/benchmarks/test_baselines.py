@@ -6,18 +6,18 @@ import torch
 
 from benchmarks.baselines import BASELINES, baseline
 from benchmarks.baselines.adversarial import Turns, alone
-from benchmarks.baselines.kegan import gradient_penalty
-from benchmarks.baselines.parts import (
+from benchmarks.baselines.diffusion import (
     STRIDES,
+    Diffusion,
     cosine_abar,
-    eps_estimate,
     from_eps,
     linear_abar,
     noised,
     quadratic_abar,
-    seeded,
     walk,
 )
+from benchmarks.baselines.kegan import gradient_penalty
+from benchmarks.baselines.parts import seeded
 from benchmarks.blocks import Blocks, Places
 from benchmarks.training import Budget, descend, rate
 
@@ -112,7 +112,10 @@ def test_a_network_that_says_nothing_is_the_best_guess_for_data_of_unit_variance
             return torch.zeros_like(state)
 
     state, abar = torch.randn(3, 7, 1, 1, generator=seeded(0)), torch.tensor(0.3)
-    clean = eps_estimate(Silent(), (-1.0, 1.5), blocks(1, 1).places[:3])(state, abar)
+    data = blocks(1, 1)
+    model = Diffusion(data.shape, Silent(), linear_abar(10), 1e-3, 3)
+    model.limits = -1.0, 1.5
+    clean = model.estimate(data.places[:3])(state, abar)
     torch.testing.assert_close(clean, (abar.sqrt() * state).clamp(-1.0, 1.5))
 
 
