@@ -22,7 +22,7 @@ from torch import Tensor
 from benchmarks.baselines import BASELINES, Baseline, baseline
 from benchmarks.blocks import truth_of, view, volumes_of
 from benchmarks.ours import Profile, Regression, ZoomDiff
-from benchmarks.speed import cpu_name
+from benchmarks.machine import cpu_name
 from benchmarks.training import Budget
 from benchmarks.works import WORKS, Case, Work
 from zoomdiff import metrics
