@@ -21,8 +21,8 @@ from benchmarks.baselines.diffusion import STRIDES
 from benchmarks.baselines.parts import count
 from benchmarks.blocks import Blocks, view
 from benchmarks.harness import RESULTS, commit, save
-from benchmarks.ours import CELLS, CPU, PLAN, ZoomDiff, longest
 from benchmarks.machine import cpu_name
+from benchmarks.ours import CELLS, CPU, PLAN, ZoomDiff, longest
 from benchmarks.tables import short
 from benchmarks.training import Budget
 from benchmarks.works import Case, Work, simulated, window

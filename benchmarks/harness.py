@@ -21,8 +21,8 @@ from torch import Tensor
 
 from benchmarks.baselines import BASELINES, Baseline, baseline
 from benchmarks.blocks import truth_of, view, volumes_of
-from benchmarks.ours import Profile, Regression, ZoomDiff
 from benchmarks.machine import cpu_name
+from benchmarks.ours import Profile, Regression, ZoomDiff
 from benchmarks.training import Budget
 from benchmarks.works import WORKS, Case, Work
 from zoomdiff import metrics
