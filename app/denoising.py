@@ -42,6 +42,11 @@ class Film:
         self.frames[left], _ = zoommap.encode(volumes, self.most)
 
     @property
+    def key(self) -> str:
+        """Of its slider: each film has one of its own, as one whose value Python sets would lose quick moves."""
+        return f"{NAME}_{self.k}_{self.request.digest}"
+
+    @property
     def steps(self) -> list[int]:
         """Steps to go, noisiest first; 0, the finished level, is no frame."""
         return [*sorted(self.frames, reverse=True), 0]
@@ -53,21 +58,22 @@ class Film:
 def shown(request: Request, k: int, sheets: list[zoommap.Sheet]) -> list[zoommap.Sheet]:
     """The sheets of a week for a map that shows level k: that one's at the chosen step."""
     film: Film | None = st.session_state.get("denoising_film")
-    left = st.session_state.get("denoising_left", 0)
-    if not left or film is None or (film.request, film.k) != (request, k):
+    if film is None or (film.request, film.k) != (request, k):
+        return sheets
+    left = st.session_state.get(film.key, film.steps[0])
+    if left == 0:
         return sheets
     return [*sheets[:k], film.sheet(left, st.session_state.scales[k]), *sheets[k + 1 :]]
 
 
 def control(week: TrafficPyramid, uec: UEC, request: Request, k: int) -> None:
     """The slider of level k, below the button that makes its steps."""
-    state = st.session_state
     if sentence := job.problem(NAME):
         st.error(sentence, icon=":material/error:")
     if job.running(NAME):
         job.watch(NAME, _keep)
         return
-    film: Film | None = state.get("denoising_film")
+    film: Film | None = st.session_state.get("denoising_film")
     if film is None or (film.request, film.k) != (request, k):
         cell, _ = charts.cell_words(week.level(k))
         st.button(
@@ -80,19 +86,13 @@ def control(week: TrafficPyramid, uec: UEC, request: Request, k: int) -> None:
             help=f"Every {cell} begins as chance. The slider then shows this level at any step on its way to traffic.",
         )
         return
-    state.setdefault("denoising_left", 0)
-    state.denoising = state.denoising_left
-
-    def moved() -> None:
-        state.denoising_left = state.denoising
-
     most = film.steps[0] + 1
-    st.select_slider(
+    st.container(key=NAME).select_slider(
         "Out of the noise",
         film.steps,
         format_func=lambda left: f"{left} of {most} steps to go" if left else "finished",
-        key="denoising",
-        on_change=moved,
+        key=film.key,
+        persist_state="page",
     )
 
 
@@ -116,4 +116,4 @@ def _start(week: TrafficPyramid, uec: UEC, request: Request, k: int) -> None:
 
 
 def _keep(film: Film) -> None:
-    st.session_state.denoising_film, st.session_state.denoising_left = film, film.steps[0]
+    st.session_state.denoising_film = film

@@ -49,14 +49,14 @@ def test_every_step_of_the_level_can_be_shown(page, week):
     assert replaced(page) == [] and not page.select_slider
     page.button(key="denoising_start").click().run()
     finish(page, "denoising")
-    slider = page.select_slider(key="denoising")
+    (slider,) = page.select_slider
     assert len(slider.options) == 150 and slider.value == 149 and replaced(page) == [K]
     noisiest = page.session_state.sent[K]
     assert len(noisiest.codes) == week.volumes[K].size
     assert noisiest.top == page.session_state.scales[K].top, "one colour scale for all steps"
     slider.set_value(77).run()
     assert replaced(page) == [K] and page.session_state.sent[K] != noisiest
-    page.select_slider(key="denoising").set_value(0).run()
+    page.select_slider[0].set_value(0).run()
     assert replaced(page) == [] and not page.exception
 
 
@@ -76,7 +76,7 @@ def test_another_level_has_no_steps_yet(page, week, place, request_):
     )
     for name in ("scales", "sheets"):
         other.session_state[name] = page.session_state[name]
-    other.session_state.denoising_film, other.session_state.denoising_left = film, 149
+    other.session_state.denoising_film = film
     other.run()
     assert not other.select_slider and other.button(key="denoising_start") and replaced(other) == []
 
