@@ -1,4 +1,4 @@
-"""The week of one place, at all levels on one axis."""
+"""The week and the average day of places, at all levels on one axis."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -8,6 +8,10 @@ from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid, unit_of
 
 HECTARE = 10_000.0  # m2
 LEVEL_COLOURS = ("#7c8896", "#cf6f2e", "#c2476a", "#7d62c9")  # coarse to fine; contrast 3 or more to white and to dark
+HEIGHT = 262
+MORE_NAMES = 56  # pixels that those of the other levels take above the curves
+LEVEL_DASHES = ("dot", "dashdot", "dash", "solid")  # coarse to fine
+WORKDAYS = 5  # of the week, which begins on Monday
 PLACE_COLOURS = ("#8a2a56", "#1f6f9f", "#2e7d4f", "#b8621b", "#8465c9", "#7d7787")  # as the map frames its cells
 
 
@@ -53,8 +57,14 @@ def week_curve(pyramid: TrafficPyramid, place: tuple[int, int], shown: int, step
     return _week_axes(figure, hierarchy[shown].hours, step, f"{unit} per hour and hectare")
 
 
-def place_curves(pyramid: TrafficPyramid, cells: list[tuple[int, int]], k: int, step: int) -> go.Figure:
-    """The weeks of several cells (row, col) of level k, numbered in their order; the time step `step` is shaded."""
+def place_curves(
+    pyramid: TrafficPyramid, cells: list[tuple[int, int]], k: int, step: int, *, every_level: bool = False
+) -> go.Figure:
+    """The weeks of several cells (row, col) of level k, numbered in their order; the time step `step` is shaded.
+
+    every_level  with each at the other levels, too: how much a cell of level k has where all cells of the coarser one
+                 that holds it, or of the finer one in its middle, have alike
+    """
     level = pyramid.level(k)
     curves = [pyramid.volumes[k][:, row, col] for row, col in cells]
     highest = max(curve.max() for curve in curves)
@@ -62,6 +72,8 @@ def place_curves(pyramid: TrafficPyramid, cells: list[tuple[int, int]], k: int, 
     cell, span = cell_words(level)
     labels = [pyramid.time_label(k, t) for t in range(len(curves[0]))]
     figure = go.Figure()
+    if every_level:
+        _other_levels(figure, pyramid, cells, k, factor)
     for i, curve in enumerate(curves):
         figure.add_scatter(
             x=level.hours * np.arange(len(curve) + 1),
@@ -72,7 +84,98 @@ def place_curves(pyramid: TrafficPyramid, cells: list[tuple[int, int]], k: int, 
             line={"shape": "hv", "color": PLACE_COLOURS[i % len(PLACE_COLOURS)], "width": 1.8},
             hovertemplate=f"%{{customdata}}<br>%{{y:.3g}} {unit} per {span}",
         )
-    return _week_axes(figure, level.hours, step, f"{unit} per {span}")
+    figure = _week_axes(figure, level.hours, step, f"{unit} per {span}")
+    return figure.update_layout(height=HEIGHT + MORE_NAMES * every_level)
+
+
+def _other_levels(
+    figure: go.Figure, pyramid: TrafficPyramid, cells: list[tuple[int, int]], k: int, factor: float
+) -> None:
+    """Thin staircases of the cells (row, col) of level k at all levels but k, in what a cell and step of k have."""
+    hierarchy, level = pyramid.region.hierarchy, pyramid.level(k)
+    side = hierarchy.space_factor(k)
+    as_k = level.hours * level.side**2 / HECTARE
+    for i, (row, col) in enumerate(cells):
+        place = row * side + side // 2, col * side + side // 2
+        for other in (other for other in range(len(hierarchy)) if other != k):
+            around = hierarchy.space_factor(other)
+            curve = pyramid.volumes[other][:, place[0] // around, place[1] // around]
+            curve = intensity(curve, hierarchy[other]) * as_k / factor
+            figure.add_scatter(
+                x=hierarchy[other].hours * np.arange(len(curve) + 1),
+                y=np.append(curve, curve[-1]),
+                name=level_words(hierarchy[other]),
+                legendgroup=level_words(hierarchy[other]),
+                showlegend=i == 0,
+                mode="lines",
+                line={
+                    "shape": "hv",
+                    "color": PLACE_COLOURS[i % len(PLACE_COLOURS)],
+                    "width": 1,
+                    "dash": LEVEL_DASHES[other % len(LEVEL_DASHES)],
+                },
+                opacity=0.8,
+                hoverinfo="skip",
+            )
+
+
+def day_curve(pyramid: TrafficPyramid, place: tuple[int, int], shown: int) -> go.Figure:
+    """The average workday at a finest cell `place` = (row, col), a staircase per level; weekend days of level `shown`.
+
+    A base station has one value a day, so its line is flat.
+    """
+    hierarchy = pyramid.region.hierarchy
+    curves, weekend = [], None
+    for k, level in enumerate(hierarchy):
+        side = hierarchy.space_factor(k)
+        days = _days(pyramid.volumes[k][:, place[0] // side, place[1] // side], level)
+        curves.append(intensity(days[:WORKDAYS].mean(0), level))
+        if k == shown:
+            weekend = intensity(days[WORKDAYS:].mean(0), level)
+    factor, unit = unit_of(max(curve.max() for curve in (*curves, weekend)))
+    figure = go.Figure()
+    for k, (level, curve) in enumerate(zip(hierarchy, curves, strict=True)):
+        colour, width = LEVEL_COLOURS[k % len(LEVEL_COLOURS)], 2.6 if k == shown else 1.4
+        _add_day(figure, curve / factor, level_words(level), {"color": colour, "width": width}, unit)
+    line = {"color": LEVEL_COLOURS[shown % len(LEVEL_COLOURS)], "width": 1.8, "dash": "dot"}
+    _add_day(figure, weekend / factor, "weekend", line, unit)
+    return _day_axes(figure, f"{unit} per hour and hectare")
+
+
+def place_days(pyramid: TrafficPyramid, cells: list[tuple[int, int]], k: int) -> go.Figure:
+    """The average workdays of several cells (row, col) of level k, numbered in their order."""
+    level = pyramid.level(k)
+    curves = [_days(pyramid.volumes[k][:, row, col], level)[:WORKDAYS].mean(0) for row, col in cells]
+    factor, unit = unit_of(max(curve.max() for curve in curves))
+    cell, span = cell_words(level)
+    figure = go.Figure()
+    for i, curve in enumerate(curves):
+        line = {"color": PLACE_COLOURS[i % len(PLACE_COLOURS)], "width": 1.8}
+        _add_day(figure, curve / factor, f"{cell} {i + 1}", line, unit)
+    return _day_axes(figure, f"{unit} per {span}")
+
+
+def _days(curve: np.ndarray, level: Level) -> np.ndarray:
+    """(7, steps of a day) of a week (T,) of a level."""
+    return curve.reshape(-1, level.steps_per_day)
+
+
+def _add_day(figure: go.Figure, curve: np.ndarray, name: str, line: dict, unit: str) -> None:
+    hours = HOURS_PER_DAY // len(curve)
+    figure.add_scatter(
+        x=hours * np.arange(len(curve) + 1),
+        y=np.append(curve, curve[-1]),
+        name=name,
+        mode="lines",
+        line={"shape": "hv"} | line,
+        hovertemplate=f"from %{{x}}:00<br>%{{y:.3g}} {unit}",
+    )
+
+
+def _day_axes(figure: go.Figure, unit: str) -> go.Figure:
+    """The same place and size as the week's, over the hours of a day."""
+    clock = {"title": {"text": "local time (hour)", "standoff": 4}, "range": [0, HOURS_PER_DAY], "dtick": 4}
+    return curves_layout(figure, unit, clock)
 
 
 def _week_axes(figure: go.Figure, hours: int, step: int, unit: str) -> go.Figure:
@@ -83,15 +186,19 @@ def _week_axes(figure: go.Figure, hours: int, step: int, unit: str) -> go.Figure
 
 def week_layout(figure: go.Figure, unit: str) -> go.Figure:
     """Curves over the hours of a week, their names above."""
-    figure.update_layout(
-        height=262,
+    return curves_layout(figure, unit, weekdays())
+
+
+def curves_layout(figure: go.Figure, unit: str, xaxis: dict) -> go.Figure:
+    """Curves, their names above."""
+    return figure.update_layout(
+        height=HEIGHT,
         margin={"l": 4, "r": 6, "t": 4, "b": 4},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
         hoverlabel={"namelength": -1},
-        xaxis=weekdays(),
+        xaxis=xaxis,
         yaxis={"title": {"text": unit, "standoff": 4}, "rangemode": "tozero"},
     )
-    return figure
 
 
 def weekdays() -> dict:

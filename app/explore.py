@@ -12,6 +12,7 @@ import zoommap
 from colours import TRAFFIC, Scale, data_url, on_dark, palette_png, scale_legend
 from work import Request
 from zoomdiff.context.uec import UEC
+from zoomdiff.data.realism import top_share
 from zoomdiff.levels import S4T4, Level
 from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid, human_bytes
 from zoomdiff.region import Region
@@ -19,6 +20,8 @@ from zoomdiff.region import Region
 MAP_HEIGHT = 540
 LIVE_OPACITY = 0.85
 LOOKS = LINEAR, LOGARITHMIC = ("linear", "logarithmic")
+FEWEST = 10  # cells that have a tenth
+CURVES = WEEK, DAY = ("Week", "Average day")
 
 
 def start(week: TrafficPyramid, uec: UEC, request: Request) -> None:
@@ -162,32 +165,55 @@ def legend(level: Level, scale: Scale, opacity: float) -> None:
     st.html(scale_legend(f"Traffic per {cell} and {hours}", scale, TRAFFIC, opacity=opacity))
 
 
-def week_curve(week: TrafficPyramid, k: int, step: int) -> None:
+def curves_choice() -> str:
+    """Which curves to draw."""
+    return st.segmented_control(
+        "Curves",
+        CURVES,
+        key="curves",
+        required=True,
+        default=WEEK,
+        label_visibility="collapsed",
+        persist_state="page",
+    )
+
+
+def cell_curves(week: TrafficPyramid, k: int, step: int, curves: str) -> None:
     """The chart of the chosen cell, or of several, under a line that says which they are."""
     cells = cells_of(week, k)
     cell, hours = charts.cell_words(week.level(k))
     if len(cells) > 1:
-        title, detail = f"Weeks of {len(cells)} clicked {cell}s", f"traffic per {cell} and {hours}"
-        figure = charts.place_curves(week, cells, k, step)
+        title = f"{'Weeks' if curves == WEEK else 'Average workdays'} of {len(cells)} clicked {cell}s"
+        detail = f"traffic per {cell} and {hours}"
     else:
         ((row, col),) = cells
         lon, lat = week.region.centres(k)[row, col]
-        title = f"Week of the {'clicked' if st.session_state.places else 'busiest'} {cell}"
+        which = f"{'clicked' if st.session_state.places else 'busiest'} {cell}"
+        title = f"{'Week' if curves == WEEK else 'Average workday'} of the {which}"
         total = human_bytes(week.volumes[k][:, row, col].sum())
-        detail = f"{total}, at {lat:.4f}, {lon:.4f} (lat, lon)"
-        figure = charts.week_curve(week, places_of(week, k)[-1], k, step)
+        detail = f"{total}{'' if curves == WEEK else ' in the week'}, at {lat:.4f}, {lon:.4f} (lat, lon)"
     st.html(f'<div style="font-size:0.85rem"><b>{title}</b>: {detail}</div>')
-    st.plotly_chart(figure, key="curve", config={"displayModeBar": False})
+    if len(cells) == 1:
+        place = places_of(week, k)[-1]
+        figure = charts.week_curve(week, place, k, step) if curves == WEEK else charts.day_curve(week, place, k)
+    elif curves == WEEK:
+        every = st.toggle("At all four levels", key="every_level", persist_state="page")
+        figure = charts.place_curves(week, cells, k, step, every_level=every)
+    else:
+        figure = charts.place_days(week, cells, k)
+    st.plotly_chart(figure, key="curve", config={"displayModeBar": False}, alt=f"{title}: {detail}")
 
 
 def totals(week: TrafficPyramid, k: int, step: int) -> None:
     peak = week.peak_step(k)
     now, most = (human_bytes(week.volumes[k][at].sum()) for at in (step, peak))
-    level = week.level(k)
+    level, cells = week.level(k), week.volumes[k].sum(0)[week.region.mask(k)]
+    share = top_share(cells[None]) if len(cells) >= FEWEST and cells.any() else None
+    tenth = "" if share is None else f", the busiest tenth of them with **{100 * share:.0f} %**"
     st.markdown(
         f"**{human_bytes(week.total(k))}** in the week · **{week.time_label(k, step)}** {now} · "
         f"busiest **{week.time_label(k, peak)}** with {most} · "
-        f"**{week.region.mask(k).sum():,}** cells of {level.side:.0f} m"
+        f"**{week.region.mask(k).sum():,}** cells of {level.side:.0f} m{tenth}"
     )
 
 

@@ -21,7 +21,6 @@ from zoomdiff.region import Region
 HEIGHT = 270
 HOUSE, ROAD, POI, PEOPLE, NO_USE = "#c0653a", "#3f86bd", "#2a9d8f", "#8c6bc8", "#9a9690"
 TRAFFIC, MARK = "#c2476a", "#12a5c4"
-LEVEL_DASHES = ("dot", "dashdot", "dash", "solid")
 ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 11}}  # a legend
 FADE = 0.6  # exponent of the opacity: little is seen, too
 
@@ -167,7 +166,7 @@ def decomposition(parts: list[Decomposition], means: list[float]) -> go.Figure:
                 legendgroup=str(k),
                 showlegend=row == 1,
                 mode="lines",
-                line={"color": charts.LEVEL_COLOURS[k], "dash": LEVEL_DASHES[k], "width": 1.8},
+                line={"color": charts.LEVEL_COLOURS[k], "dash": charts.LEVEL_DASHES[k], "width": 1.8},
                 customdata=_hour_words()[:-1],
                 hovertemplate=f"%{{customdata}}: %{{y:.0f}} % ({rows[row - 1]})",
                 row=row,

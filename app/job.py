@@ -26,10 +26,13 @@ def waiting_words(ahead: int) -> str:
 
 
 class Job:
-    """What `do` returns, some time later. `do` is called with an `on_step` for the library, outside of Streamlit."""
+    """What `do` returns, some time later. `do` is called with an `on_step` for the library, outside of Streamlit.
 
-    def __init__(self, do: Callable[[Callable], object], first: int = 0) -> None:
-        self.words, self.share, self._first = "Starting …", 0.0, first
+    first, last  the levels that it makes
+    """
+
+    def __init__(self, do: Callable[[Callable], object], first: int = 0, last: int = len(S4T4) - 1) -> None:
+        self.words, self.share, self._first, self._last = "Starting …", 0.0, first, last
         self._unwanted, self._seen = threading.Event(), time.monotonic()
         self._future: Future = Future()
         threading.Thread(target=self._run, args=(worker(), do), daemon=True).start()
@@ -65,18 +68,19 @@ class Job:
     def _told(self, k: int, step: int, steps: int) -> None:
         self._check()
         words = charts.level_words(S4T4[k]).partition(" · ")[2]
-        self.words = f"Stage {k - self._first + 1} of {len(S4T4) - self._first}: {words}, step {step} of {steps}"
-        self.share = work.share_done(work.COST[self._first :], k - self._first, step, steps)
+        costs, k = work.COST[self._first : self._last + 1], k - self._first
+        self.words = f"Stage {k + 1} of {len(costs)}: {words}, step {step} of {steps}"
+        self.share = work.share_done(costs, k, step, steps)
 
     def _check(self) -> None:
         if self._unwanted.is_set() or time.monotonic() - self._seen > ABANDONED:
             raise Cancelled
 
 
-def start(name: str, do: Callable[[Callable], object], first: int = 0) -> None:
+def start(name: str, do: Callable[[Callable], object], **levels: int) -> None:
     """Begin the run `name` of this session; one that is under way ends."""
     cancel(name)
-    st.session_state[f"{name}_job"] = Job(do, first)
+    st.session_state[f"{name}_job"] = Job(do, **levels)
 
 
 def cancel(name: str) -> None:

@@ -7,6 +7,7 @@ import pydeck as pdk
 import streamlit as st
 
 import charts
+import denoising
 import explore
 import job
 import maps
@@ -105,6 +106,7 @@ def look_up(wish: Wish) -> tuple[Place | None, str | None]:
 def start(wish: Wish) -> None:
     st.session_state.busy = True
     sidebar.write_address(wish)
+    sidebar.remember(wish)
 
 
 def cancel() -> None:
@@ -260,8 +262,10 @@ def result(week: TrafficPyramid, place: Place, request: Request, shown: list[str
         st.rerun()
     left, right = screen()
     view = FLAT
+    with right:
+        switches = st.container(horizontal=True, horizontal_alignment="distribute")
     if zoommap.available():
-        with right:
+        with switches:
             view = st.segmented_control(
                 "View",
                 [FLAT, SOLID],
@@ -273,32 +277,37 @@ def result(week: TrafficPyramid, place: Place, request: Request, shown: list[str
             )
     if zoommap.available() and view == FLAT:
         with left:
-            played(week, place, shown)
+            played(week, place, request, shown)
         k = st.session_state.level
     else:
         with left:
             k = slid(week, place, shown, solid=view == SOLID)
     step = st.session_state.hour // week.level(k).hours
+    with switches:
+        curves = explore.curves_choice()
     with right:
         explore.totals(week, k, step)
-        explore.week_curve(week, k, step)
+        explore.cell_curves(week, k, step, curves)
         st.html(explore.thumbnails(week.region, week.volumes, shown=k))
+        if zoommap.available() and view == FLAT:
+            denoising.control(week, place.uec, request, k)
         notes(place)
     sidebar.write_view(k, st.session_state.hour)
     panels.draw(week, place, request, k, partial(ground, place, [], ALL_WEEK))
 
 
-def played(week: TrafficPyramid, place: Place, shown: list[str]) -> None:
+def played(week: TrafficPyramid, place: Place, request: Request, shown: list[str]) -> None:
     """The map component: its sliders and player need no Python."""
     sheets, people, use = st.session_state.sheets
     view = explore.shown()
+    sheets = denoising.shown(request, view.level, sheets)
     level = week.level(view.level)
     first = view.hour // level.hours * level.hours
     changing = panels.drawing()
     changes = {"drawing": changing, "on_drawn": panels.drawn} if changing else {}
     hero(
         place,
-        sheets[-1].feed,
+        "-".join(sheet.feed for sheet in sheets),
         shown,
         hours=range(first, first + level.hours),
         view=view,

@@ -34,6 +34,7 @@ METRES_PER_DEGREE = 111_000  # of latitude
 EDGE = 20.0  # metres: a map of whole blocks in UTM is no rectangle in degrees
 MAX_OWN_STEPS = TOTAL_STEPS // len(S4T4)  # per level
 MAX_SEED = 2**53 - 1  # what a browser can count to
+RECENT_KEPT = 5
 PRESET, DRAW, BOX, FILE = "Preset", "Draw", "Box", "GeoJSON"
 STEPS = {"fast": "Fast", "full": "Full", "own": "Custom"}
 HABITS = {"europe": "Europe", "china": "China"}
@@ -165,6 +166,15 @@ def _people(busy: bool) -> work.People:
     return work.People(work.keep_upload(upload) if upload else None, residents or None)
 
 
+def remember(wish: Wish) -> None:
+    """Offer the region again for its map: as long as the session lasts, newest first."""
+    lon, lat = wish.region.polygon.centroid.coords[0]
+    words = f"Recent: {wish.region.km2:,.2f} km² at {lat:.4f}, {lon:.4f}"
+    recent = st.session_state.setdefault("recent", {}).setdefault(wish.source, {})
+    others = {name: region for name, region in recent.items() if name != words}
+    st.session_state.recent[wish.source] = dict([(words, wish.region), *others.items()][:RECENT_KEPT])
+
+
 def overlays(uec: UEC | None, *, busy: bool) -> list[str]:
     """Draw a switch per context layer, with its legend where it is on; returns those that are on."""
     st.caption("What the model is told about the place")
@@ -246,7 +256,9 @@ def max_km2() -> float:
 def _region(source: str, busy: bool) -> Region | None:
     """Draw the choice of a region; None while there is nothing to choose from. Raises ZoomDiffError."""
     kinds = [kind for kind in (PRESET, DRAW, BOX, FILE) if kind != DRAW or zoommap.available()]
-    if source and work.by_region(source):  # nobody knows its middle yet
+    recent = st.session_state.get("recent", {}).get(source, {})
+    by_region = bool(source) and work.by_region(source)  # nobody knows its middle yet
+    if by_region and not recent:
         kinds.remove(PRESET)
         if st.session_state.kind == PRESET:
             st.session_state.kind = kinds[0]
@@ -256,9 +268,12 @@ def _region(source: str, busy: bool) -> Region | None:
     limit = max_km2()
     if kind == PRESET:
         near = "Helsinki centre" if source == EMBEDDED else "Middle of the map"
-        preset = st.selectbox("Preset", [near, "Whole map"], key="preset", label_visibility="collapsed", disabled=busy)
+        presets = [*([] if by_region else [near, "Whole map"]), *recent]
+        preset = st.selectbox("Preset", presets, key="preset", label_visibility="collapsed", disabled=busy)
         if not source:
             return None
+        if preset in recent:
+            return recent[preset]
         layers = work.map_of(source)
         if preset == "Whole map":
             return Region.from_bbox(_whole(layers.extent), max_km2=limit)

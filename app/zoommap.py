@@ -75,11 +75,14 @@ def available() -> bool:
     return BUNDLE.exists()
 
 
-def encode(values: np.ndarray) -> tuple[np.ndarray, float]:
-    """(codes, most): one byte per value, 0 for nothing, at least 1 for anything; value = most * (code / 255) ** 3."""
-    most = float(values.max(initial=0.0)) or 1.0
+def encode(values: np.ndarray, most: float | None = None) -> tuple[np.ndarray, float]:
+    """(codes, most): one byte per value, 0 for nothing, at least 1 for anything; value = most * (code / 255) ** 3.
+
+    What is above a `most` that is given counts as that.
+    """
+    most = most or float(values.max(initial=0.0)) or 1.0
     share = np.cbrt(  # small values keep their digits
-        np.asarray(values, np.float32) / np.float32(most)
+        np.minimum(np.asarray(values, np.float32) / np.float32(most), 1)
     )
     codes = np.round(share * 255).astype(np.uint8)
     return np.maximum(codes, values > 0).astype(np.uint8), most
@@ -88,6 +91,11 @@ def encode(values: np.ndarray) -> tuple[np.ndarray, float]:
 def sheet(values: np.ndarray, scale: Scale | None = None, feed: str | None = None) -> Sheet:
     """Values (T, H, W) as the map gets them, by default under a name made from what they are."""
     codes, most = encode(values)
+    return code_sheet(codes, most, scale, feed)
+
+
+def code_sheet(codes: np.ndarray, most: float, scale: Scale | None = None, feed: str | None = None) -> Sheet:
+    """The same of what `encode` returns."""
     return _named(codes.tobytes(), feed, most, scale.top if scale else most)
 
 

@@ -55,8 +55,7 @@ PLAY = """(seconds) => new Promise((done) => {
   };
   requestAnimationFrame(frame);
 })"""
-MOVE = """([label, values]) => {
-  const slider = document.querySelector(`[aria-label="${label}"]`);
+MOVE = """(slider, values) => {  // [ms of script, ms until the frame after it is painted] of each move
   const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
   return values.reduce(async (before, value) => {
     const times = await before;
@@ -120,8 +119,8 @@ def main() -> None:
         page.get_by_role("button", name="Play").click()
         rate, steps = page.evaluate(PLAY, arguments.seconds)
         page.get_by_role("button", name="Pause").click()
-        hours = page.evaluate(MOVE, ["Time", list(range(40))])
-        levels = page.evaluate(MOVE, ["Zoom level", [0, 3, 1, 3, 2, 3]])
+        hours = page.get_by_label("Time", exact=True).evaluate(MOVE, list(range(40)))
+        levels = page.get_by_label("Zoom level").evaluate(MOVE, [0, 3, 1, 3, 2, 3])
         browser.close()
     cells = region.mask().sum()
     result = {

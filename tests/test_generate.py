@@ -11,7 +11,7 @@ from zoomdiff.context.uec import STRUCTURE
 from zoomdiff.data.city import EUROPE, simulate
 from zoomdiff.data.procedural import procedural_map
 from zoomdiff.errors import OptionError
-from zoomdiff.generate import FAST, ensemble, generate, refine
+from zoomdiff.generate import FAST, ensemble, generate, refine, watch
 from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.region import Region
 
@@ -52,6 +52,20 @@ def test_levels_come_one_by_one_and_agree_in_the_end(model, helsinki):
     assert pyramid.total(0) == pyramid.total(1) == pyramid.total(2) == pyramid.total(3) > 0
     assert all((x == np.round(x)).all() for x in pyramid.volumes)
     assert pyramid.provenance["seed"] == 1 and "simulated" in pyramid.provenance["training"]
+
+
+def test_any_step_inside_a_level_can_be_watched(model, helsinki):
+    levels, seen, stages = [], {}, set()
+    generate(model, helsinki, seed=1, on_level=lambda k, x: levels.append(x))
+    watch(model, helsinki, 1, [0, 149, 20], seen.__setitem__, seed=1, on_step=lambda k, step, steps: stages.add(k))
+    assert list(seen) == [149, 20, 0] and stages == {0, 1}
+    np.testing.assert_allclose(seen[0], levels[1], rtol=1e-4)
+    likeness = [np.corrcoef(seen[left].ravel(), levels[1].ravel())[0, 1] for left in seen]
+    assert likeness[0] < 0.9 * likeness[1] < likeness[2]
+    outside = ~helsinki.region.mask(1)
+    assert (seen[149][:, outside] == 0).all() and all((x >= 0).all() for x in seen.values())
+    with pytest.raises(OptionError, match="0 to 149 steps"):
+        watch(model, helsinki, 1, [150], seen.__setitem__)
 
 
 def test_a_seed_decides(model, helsinki):

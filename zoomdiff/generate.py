@@ -1,6 +1,6 @@
 """From a UEC to traffic: run RRDP, make the levels agree, keep what is needed to make it again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -118,6 +118,42 @@ def refine(
     return TrafficPyramid(region, (*coarser, *conserve(levels, finer, "top_down")), about)
 
 
+def watch(
+    model: DRDM,
+    uec: UEC,
+    k: int,
+    to_go: Collection[int],
+    on_state: Callable[[int, np.ndarray], None],
+    *,
+    seed: int = 0,
+    steps: str | int | Plan = "fast",
+    preset: str = "europe",
+    guidance: float = 1.0,
+    tile: int | None = None,
+    on_step: Callable[[int, int, int], None] | None = None,
+) -> None:
+    """The way to level k of the week that `generate` makes, seen inside its stage: traffic with noise still in it.
+
+    k         a level; the chain ends there
+    to_go     at which of the stage's steps: how many are still to go, 0 (none, free of noise) .. stage_steps(k) - 1
+    on_state  called with (steps to go, (T_k, H_k, W_k) bytes), noisiest first within a stride, before the levels are
+              made to agree; what it raises ends the run
+
+    Other arguments and errors as `ensemble`; OptionError also for steps that the stage does not have.
+    """
+    most, node = model.design.stage_steps(k), model.design.nodes[k + 1]
+    if not all(0 <= left < most for left in to_go):
+        raise OptionError(f"Level {k} is watched with 0 to {most - 1} steps to go.")
+    mask = uec.region.mask(k)
+
+    def on_noisy(n: int, volumes: torch.Tensor) -> None:
+        on_state(n - node, volumes[0].float().cpu().numpy() * mask)
+
+    plan = _plan(steps, model, guidance, tile, 1)
+    wanted = sorted((node + left for left in to_go), reverse=True)
+    _run(model, uec, [seed], plan, preset, last=k, on_step=on_step, watch=wanted, on_state=on_noisy)
+
+
 def tile_of(model: DRDM, samples: int, memory: int | None) -> int:
     """Finest cells along the side of a tile: TILE on a CPU, on a GPU as many as half of its free memory (bytes) holds.
 
@@ -139,10 +175,13 @@ def _run(
     preset: str,
     *,
     given: tuple[int, np.ndarray] | None = None,
+    last: int | None = None,
     on_step: Callable | None,
-    on_level: Callable | None,
+    on_level: Callable | None = None,
+    watch: Collection[int] = (),
+    on_state: Callable | None = None,
 ) -> list[np.ndarray]:
-    """(S, T_k, H_k, W_k) bytes of each level that RRDP generates, 0 outside the region."""
+    """(S, T_k, H_k, W_k) bytes of each level that RRDP generates up to the `last`, 0 outside the region."""
     for seed in seeds:
         if not 0 <= seed < 2**63:
             raise OptionError("The seed must be a whole number from 0 to 2^63 - 1.")
@@ -159,11 +198,15 @@ def _run(
             plan,
             given=known,
             on_step=on_step,
+            watch=watch,
+            on_state=on_state,
         )
         for k, x_k in levels:
             raw.append(x_k.float().cpu().numpy() * region.mask(k))
             if on_level:
                 on_level(k, raw[-1][0])
+            if k == last:
+                break
     return raw
 
 

@@ -73,3 +73,36 @@ def test_curves_of_several_cells_are_their_volumes(week):
     np.testing.assert_allclose(figure.data[1].y[:-1] * factor, week.volumes[1][:, 5, 3])
     (band,) = figure.layout.shapes
     assert (band.x0, band.x1) == (28, 32)
+
+
+def test_several_cells_at_every_level(week):
+    """Coarser lines tell what a cell would have if its traffic were spread evenly over the coarser one."""
+    cells = [(9, 4), (20, 12)]
+    figure = charts.place_curves(week, cells, 3, 0, every_level=True)
+    assert [trace.name for trace in figure.data[-2:]] == ["50 m square 1", "50 m square 2"]
+    others = figure.data[:-2]
+    assert len(others) == 6 and [trace.legendgroup for trace in others[:3]] == [
+        charts.level_words(S4T4[k]) for k in range(3)
+    ]
+    assert [trace.showlegend for trace in others] == [True] * 3 + [False] * 3
+    factor = next(factor for factor, unit in UNITS if figure.layout.yaxis.title.text == f"{unit} per 1 h")
+    mine = week.volumes[1][:, 9 // 4, 4 // 4] / 4 / 16
+    np.testing.assert_allclose(np.array(others[1].y)[:-1] * factor, mine)
+
+
+def test_the_average_day_of_a_place(week):
+    figure = charts.day_curve(week, (9, 4), 3)
+    assert [trace.name for trace in figure.data] == [*(charts.level_words(level) for level in S4T4), "weekend"]
+    days = week.volumes[3][:, 9, 4].reshape(7, 24) / 0.25
+    factor = next(factor for factor, unit in UNITS if figure.layout.yaxis.title.text == f"{unit} per hour and hectare")
+    np.testing.assert_allclose(np.array(figure.data[3].y)[:-1] * factor, days[:5].mean(0))
+    np.testing.assert_allclose(np.array(figure.data[4].y)[:-1] * factor, days[5:].mean(0))
+    assert len(figure.data[0].y) == 2 and figure.layout.xaxis.range == (0, 24) and not figure.layout.xaxis.ticktext
+
+
+def test_average_days_of_several_cells(week):
+    figure = charts.place_days(week, [(0, 0), (5, 3)], 1)
+    assert [trace.name for trace in figure.data] == ["cell 1", "cell 2"]
+    factor = next(factor for factor, unit in UNITS if figure.layout.yaxis.title.text == f"{unit} per 4 h")
+    mine = week.volumes[1][:, 5, 3].reshape(7, 6)[:5].mean(0)
+    np.testing.assert_allclose(np.array(figure.data[1].y)[:-1] * factor, mine)

@@ -49,6 +49,12 @@ def test_a_second_run_waits_and_says_so():
     assert first.result() is True and second.result() == "done"
 
 
+def test_a_run_that_ends_early_counts_its_own_stages():
+    running = job.Job(lambda on_step: on_step(1, 2, 2), last=1)
+    running.result()
+    assert running.words == "Stage 2 of 2: cell, step 2 of 2" and running.share == pytest.approx(1)
+
+
 def test_a_run_tells_how_far_it_is():
     steps = [(2, 1), (2, 2), (3, 1), (3, 2)]
     words = [f"Stage {k - 1} of 2: {100 if k == 2 else 50} m grid, step {step} of 2" for k, step in steps]

@@ -119,3 +119,25 @@ def test_a_link_brings_its_map_but_never_a_download(downloads):
     page = AppTest.from_file(str(PAGE), default_timeout=120)
     page.query_params.update({"map": "osm", "bbox": TWO_BLOCKS})
     assert page.run().selectbox(key="map").value == "helsinki" and not downloads
+
+
+def test_recent_regions_of_a_map_are_offered_again(page, untrained):
+    assert page.selectbox(key="preset").options == ["Helsinki centre", "Whole map"]
+    generate_small(page)
+    page.radio(key="kind").set_value("Preset").run()
+    (recent,) = page.selectbox(key="preset").options[2:]
+    assert recent.startswith("Recent: 0.16 km²") or recent.startswith("Recent: 0.32 km²")
+    assert "in the week" not in words(page)
+    page.selectbox(key="preset").set_value(recent).run()
+    assert "in the week" in words(page) and not page.exception, "the same region, so the same week"
+    page.selectbox(key="map").set_value("town7").run()
+    assert not page.exception and not page.error and len(page.selectbox(key="preset").options) == 2
+
+
+def test_a_downloaded_map_has_its_recent_regions_only(page, downloads, untrained):
+    page.selectbox(key="map").set_value("osm").run()
+    assert "Preset" not in page.radio(key="kind").options
+    generate_small(page)
+    page.radio(key="kind").set_value("Preset").run()
+    assert len(page.selectbox(key="preset").options) == 1 and not page.exception
+    assert "in the week" in words(page)

@@ -17,6 +17,7 @@ from actions import (
     curves,
     hold,
     lines,
+    pixels,
     press,
     settled,
     slider,
@@ -120,6 +121,40 @@ def test_clicks_on_the_map_change_the_chart(week: Page):
     week.keyboard.up("Shift")
     expect(week.get_by_text("Weeks of 2 clicked 50 m squares").first).to_be_visible()
     until(lambda: curves(week), lambda now: len(now) == 2)
+    week.get_by_text("At all four levels", exact=True).click()
+    until(lambda: curves(week), lambda now: len(now) == 8)
+    week.locator(".st-key-curves").get_by_text("Average day", exact=True).click()
+    expect(week.get_by_text("Average workdays of 2 clicked 50 m squares").first).to_be_visible()
+    until(lambda: curves(week), lambda now: len(now) == 2)
+    press(week, 0.5, 0.5)
+    expect(week.get_by_text("Average workday of the clicked 50 m square").first).to_be_visible()
+    until(lambda: curves(week), lambda now: len(now) == 5)
+    week.locator(".st-key-curves").get_by_text("Week", exact=True).click()
+    until(lambda: curves(week), lambda now: len(now) == 4)
+
+
+def test_a_level_comes_out_of_its_noise(week: Page):
+    """Any of its steps is shown on the map, in its colours, and time and tooltip work on it."""
+    slider(week, "Zoom level").press("End")
+    finished = settled(the_map(week))
+    week.get_by_role("button", name="See it come out of the noise").click()
+    steps = week.locator(".st-key-denoising").get_by_role("slider")
+    expect(week.get_by_text("149 of 150 steps to go").first).to_be_visible()
+    at_rest(week)
+    noise = settled(the_map(week), unlike=[finished])
+    expect(week.locator(".zd-legend")).to_contain_text(LEGENDS[3])
+    for _ in range(80):
+        steps.press("ArrowRight")
+    expect(week.get_by_text("69 of 150 steps to go").first).to_be_visible()
+    at_rest(week)
+    settled(the_map(week), unlike=[finished, noise])
+    steps.press("End")
+    expect(week.locator(".st-key-denoising").get_by_text("finished").first).to_be_visible()
+    at_rest(week)
+    until(lambda: pixels(the_map(week)), lambda now: len(now) == len(finished) and (now != finished).mean() < 0.001)
+    slider(week, "Zoom level").press("ArrowLeft")
+    expect(week.get_by_role("button", name="See it come out of the noise")).to_be_visible()
+    slider(week, "Zoom level").press("End")
 
 
 def test_the_tooltip_tells_traffic_people_and_ground(week: Page):

@@ -25,8 +25,14 @@ export function receive(data: Uint8Array): void {
   waiting.forEach((tell) => tell());
 }
 
+/** The feed of a name, if it is there; those asked for last are kept. */
 export function feed(name: string | null | undefined): Feed | undefined {
-  return name == null ? undefined : feeds.get(name);
+  const found = name == null ? undefined : feeds.get(name);
+  if (found) {
+    feeds.delete(found.feed);
+    feeds.set(found.feed, found);
+  }
+  return found;
 }
 
 /** Be told of every new feed, until the returned function is called. */

@@ -39,6 +39,7 @@ export class ZoomMap {
   private dark = false;
   private ready = -1;
   private wanted: View | null = null; // what Python wants to be shown
+  private next: MapData | null = null; // shown once its traffic has come
 
   constructor(
     private readonly root: HTMLElement,
@@ -66,7 +67,7 @@ export class ZoomMap {
     this.map.on("moveend", () => {
       if (this.data) windows.set(this.key, { id: this.place, centre: this.map.getCenter(), zoom: this.map.getZoom() });
     });
-    this.forget = onFeed(() => this.update(this.data));
+    this.forget = onFeed(() => this.update(this.next ?? this.data));
     this.resized = new ResizeObserver(() => this.map.invalidateSize({ animate: false }));
     this.resized.observe(this.box);
   }
@@ -82,6 +83,11 @@ export class ZoomMap {
   update(data: MapData): void {
     if (!data) return;
     const old = this.data as MapData | undefined;
+    const complete = data.levels.every((level) => feed(level.feed));
+    const whole = this.ready > 0 && this.ready === old?.levels.length && !old.quiet;
+    const alike = JSON.stringify(old?.frame) === JSON.stringify(data.frame);
+    this.next = whole && alike && !complete && !data.quiet ? data : null;
+    if (this.next) return; // no flicker: what is there stays until all of the other has come
     this.data = data;
     const turned = this.dark !== isDark(this.root);
     this.dark = isDark(this.root);
@@ -105,6 +111,7 @@ export class ZoomMap {
     if (!data.quiet && this.wanted && ready) this.controls.go(this.wanted.level, this.wanted.hour);
     if (ready === data.levels.length) this.wanted = null; // until all have come the coarser ones stand in
     this.ready = ready;
+    [data.people, data.use?.feed].forEach(feed); // in use
     this.show();
   }
 
