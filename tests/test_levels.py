@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -105,3 +108,9 @@ def test_conserve_works_on_torch_and_refuses_unknown_modes():
     assert torch.allclose(aggregate(conserve(levels, SMALL, "top_down")[2], 4, 4), levels[0])
     with pytest.raises(ValueError, match="sideways"):
         conserve(levels, SMALL, "sideways")
+
+
+def test_maps_and_contexts_do_without_torch():
+    """Torch takes more than a second to import, which somebody who only wants a context should not wait for."""
+    code = "import sys, zoomdiff.context.netcdf, zoomdiff.data.maps; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import torch
 
 HOURS_PER_DAY = 24
 HOURS_PER_WEEK = 168
@@ -118,7 +117,7 @@ def aggregate(x, space: int, time: int):
 
 def repeat(x, space: int, time: int):
     """Repeat every value of (..., T, H, W) over a block of `time` x `space` x `space`: the U_k of an intensity."""
-    xp = torch if isinstance(x, torch.Tensor) else np
+    xp = _library(x)
     *rest, t, h, w = x.shape
     blocks = xp.broadcast_to(_of_blocks(x), (*rest, t, time, h, space, w, space))
     return blocks.reshape(*rest, t * time, h * space, w * space)
@@ -143,7 +142,7 @@ def conserve(levels: list, hierarchy: Hierarchy, mode: str = "bottom_up") -> lis
     kept = [levels[0]]
     for k in range(1, len(hierarchy)):
         space, time = hierarchy.between(k - 1, k)
-        xp = torch if isinstance(levels[k], torch.Tensor) else np
+        xp = _library(levels[k])
         target = kept[-1]
         have = aggregate(levels[k], space, time)
         empty = have <= 0
@@ -152,6 +151,15 @@ def conserve(levels: list, hierarchy: Hierarchy, mode: str = "bottom_up") -> lis
         scaled = xp.where(_of_blocks(empty), _of_blocks(target / (space**2 * time)), pieces * _of_blocks(ratio))
         kept.append(scaled.reshape(levels[k].shape))
     return kept
+
+
+def _library(x):
+    """numpy or torch, whichever x is of. Torch is imported for tensors only: maps and contexts do without it."""
+    if isinstance(x, np.ndarray):
+        return np
+    import torch
+
+    return torch
 
 
 def _blocks(x, space: int, time: int):
