@@ -14,8 +14,6 @@ import argparse
 import math
 import multiprocessing
 import os
-import platform
-import re
 import resource
 import sys
 import time
@@ -29,6 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script, too, it finds the package, installed or not
 
+from benchmarks.machine import cpu_name
 from zoomdiff.checkpoint import SHIPPED, load_model, new_network
 from zoomdiff.context import UEC, build_uec
 from zoomdiff.data.procedural import procedural_map
@@ -139,12 +138,6 @@ def matmul_rate(dtype: torch.dtype) -> float:
             a @ b
             rates.append(2 * side**3 / 1e9 / (time.perf_counter() - started))
     return max(rates)
-
-
-def cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.+)", info.read_text()) if info.exists() else None
-    return found[1] if found else platform.processor() or platform.machine()
 
 
 def single(options: argparse.Namespace) -> float:

@@ -219,7 +219,7 @@ def _value(raw: gpd.GeoDataFrame, column: str) -> pd.Series:
 def _file(path: Path, bbox: cache.BOX | None) -> gpd.GeoDataFrame:
     if not path.is_file():
         return nothing()
-    raw = vector.parquet(path)
+    raw = vector.parquet(path, COLUMNS)
     vector.check_crs(path.name, raw.crs, raw.total_bounds)
     raw = raw.to_crs(4326)
     return raw if bbox is None else raw.cx[bbox[0] : bbox[2], bbox[1] : bbox[3]]

@@ -1,12 +1,15 @@
 """One vector file with OpenStreetMap tags as columns: GeoParquet, GeoPackage, FlatGeobuf, GeoJSON."""
 
+import json
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyarrow
+import pyarrow.parquet
 import pyogrio
 import pyproj
 import shapely
@@ -15,8 +18,8 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from zoomdiff.context.tagged import KEYS, OSM_LICENCE, Tagged, by_tags, nothing
 from zoomdiff.errors import MapError
 
-PARQUET = (".parquet", ".geoparquet")
-SUFFIXES = (*PARQUET, ".gpkg", ".fgb", ".geojson", ".json")
+PARQUET, GEOJSON = (".parquet", ".geoparquet"), (".geojson", ".json")
+SUFFIXES = (*PARQUET, ".gpkg", ".fgb", *GEOJSON)
 # What a layer may be called, in a GeoPackage or as a file in a folder; several of one kind are put together.
 LAYER_NAMES = {
     "buildings": ("buildings",),
@@ -26,7 +29,7 @@ LAYER_NAMES = {
     "pois": ("pois",),
     "coastlines": ("coastlines",),
 }
-GEOJSON_LIMIT = 300  # MB; 41 MB took 3 s on one core, so this is 20 s without a sign of life
+GEOJSON_LIMIT = 300  # MB; `python -m benchmarks.context --geojson 200` tells how long such a file takes
 ALIASES = {"building_levels": "building:levels"}  # of writers that allow no colon
 
 
@@ -38,8 +41,7 @@ def read(path: Path, bbox: tuple[float, float, float, float] | None = None) -> T
     has. Raises MapError if the file cannot be read, is too large a GeoJSON, or has no CRS, a wrong one or no tags.
     """
     layers = [None]
-    if path.suffix.lower() not in PARQUET:
-        _check_size(path)
+    if path.suffix.lower() not in (*PARQUET, *GEOJSON):  # which have one, and GeoJSON is read through to find it
         with _one_sentence(path):
             layers = [str(name) for name, geometry in pyogrio.list_layers(path) if geometry is not None]
     named = {kind: [one for one in layers if one in names] for kind, names in LAYER_NAMES.items()}
@@ -53,7 +55,7 @@ def read(path: Path, bbox: tuple[float, float, float, float] | None = None) -> T
 def frame(path: Path, bbox: tuple[float, float, float, float] | None = None, layer: str | None = None):
     """One layer of a file as a GeoDataFrame in EPSG:4326 with the columns of KEYS that it has; MapError as `read`."""
     if path.suffix.lower() in PARQUET:
-        found = parquet(path)
+        found = parquet(path, (*KEYS, *ALIASES))
         check_crs(path.name, found.crs, found.total_bounds)
     else:
         _check_size(path)
@@ -61,7 +63,8 @@ def frame(path: Path, bbox: tuple[float, float, float, float] | None = None, lay
             info = pyogrio.read_info(path, layer=layer)
             check_crs(path.name, info["crs"], info["total_bounds"])
             mask = None if bbox is None else gpd.GeoSeries([shapely.box(*bbox)], crs=4326)
-            found = gpd.read_file(path, layer=layer, engine="pyogrio", bbox=mask)
+            columns = [name for name in info["fields"] if name in KEYS or name in ALIASES]
+            found = gpd.read_file(path, layer=layer, engine="pyogrio", bbox=mask, columns=columns)
         if not isinstance(found, gpd.GeoDataFrame):
             raise MapError(f"{path.name} has no geometry: export it again with its geometry.")
         check_crs(path.name, found.crs, found.total_bounds)
@@ -88,8 +91,7 @@ def check_crs(name: str, crs, bounds) -> None:
         )
     if bounds is None or not np.isfinite(bounds).all():  # not known, or without features
         return
-    to_degrees = pyproj.Transformer.from_crs(crs, 4326, always_xy=True)
-    west, south, east, north = to_degrees.transform_bounds(*bounds)
+    west, south, east, north = _to_degrees(crs).transform_bounds(*bounds)
     # What cannot be projected becomes infinite; a hair beyond the edge is rounding.
     if not (max(abs(west), abs(east)) <= 180.001 and max(abs(south), abs(north)) <= 90.001):
         raise MapError(
@@ -98,10 +100,18 @@ def check_crs(name: str, crs, bounds) -> None:
         )
 
 
-def parquet(path: Path) -> gpd.GeoDataFrame:
-    """A GeoParquet file as it is. Raises MapError if it is none."""
+@cache
+def _to_degrees(crs) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(crs, 4326, always_xy=True)
+
+
+def parquet(path: Path, columns: tuple[str, ...]) -> gpd.GeoDataFrame:
+    """The geometry and those columns of a GeoParquet file that it has. Raises MapError if it is none."""
     try:
-        return gpd.read_parquet(path)
+        schema = pyarrow.parquet.read_schema(path)
+        geometry = json.loads((schema.metadata or {}).get(b"geo", b"{}")).get("primary_column")
+        wanted = [name for name in schema.names if name in columns or name == geometry]
+        return gpd.read_parquet(path, columns=wanted if geometry else None)  # without one, it says what is wrong
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         if "geo metadata" in str(error):
             raise MapError(
@@ -127,7 +137,7 @@ def _tags(found: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 def _check_size(path: Path) -> None:
     size = path.stat().st_size / 1e6
-    if path.suffix.lower() in (".geojson", ".json") and size > GEOJSON_LIMIT:
+    if path.suffix.lower() in GEOJSON and size > GEOJSON_LIMIT:
         better = path.with_suffix(".fgb").name
         raise MapError(
             f"{path.name} has {size:,.0f} MB, more than the {GEOJSON_LIMIT} MB of GeoJSON that can be read at once: "
