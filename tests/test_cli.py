@@ -252,6 +252,7 @@ def test_context_writes_a_file_and_a_picture(tmp_path, monkeypatch, capsys):
         main()
     text = capsys.readouterr().out
     assert left.value.code == 0 and "ODbL" in text and "people.tif" in text and str(out) in text and str(plot) in text
+    assert "Repaired: 2" in text and "shapes of the map" in text
     uec = read_netcdf(out)
     night = uec.population[3::24].mean(0)[uec.region.mask()].sum(dtype=float)
     assert night == pytest.approx(30 * uec.region.km2 * 100, rel=1e-3)

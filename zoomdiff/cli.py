@@ -198,6 +198,8 @@ def context(
     uec = build_uec(layers, frame, population=population, residents=residents)
     for words in (*(f"Note: {note}" for note in uec.notes), *uec.sources):
         typer.echo(words)
+    if layers.repaired:
+        typer.echo(f"Repaired: {layers.repaired:,} shapes of the map that cross themselves or are invalid otherwise.")
     if plot:
         from zoomdiff.context.plot import write_plot
 

@@ -2,10 +2,11 @@
 
 import osmium
 import pandas as pd
+import pyarrow.parquet as pq
 import pyogrio
 import pytest
 
-from zoomdiff.context import classes, osm, sources
+from zoomdiff.context import classes, osm, read_map, sources
 from zoomdiff.context.layers import classify
 from zoomdiff.context.overture import place_tag
 from zoomdiff.context.tagged import AREA_KEYS, Tagged
@@ -181,3 +182,19 @@ def test_buildings_cover_what_gdal_finds(pbf):
     assert len(ours) == pytest.approx(len(theirs), rel=0.02)
     metres = ours.estimate_utm_crs()
     assert ours.to_crs(metres).area.sum() == pytest.approx(theirs.to_crs(metres).area.sum(), rel=0.02)
+
+
+def test_florence_has_the_rows_that_pyarrow_counts(shared_data):
+    folder = shared_data / "maps" / "firenze"
+    files = {file.stem: pq.read_table(file).drop_columns("geometry").to_pandas() for file in folder.glob("*.parquet")}
+    ours = sources.read(folder)
+    assert len(ours.buildings) == len(files["buildings"]) == 48_780
+    assert len(ours.roads) == len(files["roads"]) == 28_925 and len(ours.pois) == len(files["pois"]) == 8405
+    assert len(ours.rails) == len(files["transit"])
+    assert len(ours.areas) == len(files["landuse"]) + len(files["natural"]) + len(files["water"])
+
+    roads = files["roads"]
+    below = pd.to_numeric(roads.layer, errors="coerce") < 0
+    tunnel = roads.tunnel.notna() & ~roads.tunnel.isin(["no", "building_passage", "covered"])
+    expected = roads.highway[~below & ~tunnel].map(classes.ROAD_OF_HIGHWAY).value_counts().to_dict()
+    assert read_map(folder).roads.road.value_counts().to_dict() == expected

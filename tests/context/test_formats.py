@@ -1,5 +1,6 @@
 """One map in many formats: what is read is the same, and files that are no maps get one clear sentence."""
 
+import warnings
 from dataclasses import replace
 
 import geopandas as gpd
@@ -7,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from zoomdiff.context import build_uec, osm, read_map
 from zoomdiff.context.layers import LAYERS, MapLayers
@@ -100,6 +103,16 @@ def test_a_folder_of_layers_is_the_map_they_come_from(tagged, original, tmp_path
     same(read_map(write_folder(tagged, tmp_path, suffix), bbox=CITY.bounds), original, rtol=1e-4, atol=1e-4)
 
 
+def test_monaco_from_its_pbf_and_from_a_folder_is_the_same(shared_data, tmp_path):
+    path = shared_data / "maps" / "monaco_2016_osrm.osm.pbf"
+    region = Region.from_bbox((7.40, 43.725, 7.44, 43.75))
+    folder = write_folder(osm.read(path), tmp_path, "parquet")
+    ours, theirs = (build_uec(read_map(source, bbox=region.bounds), region) for source in (folder, path))
+    for name in ("structure", "aoi", "poi", "population"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+    assert ours.notes == theirs.notes == () and ours.structure[0].sum() * 2500 > 500_000
+
+
 @pytest.mark.parametrize("suffix", ["parquet", "gpkg", "fgb", "geojson"])
 def test_a_file_that_mixes_all_features_is_the_map_they_come_from(consistent, as_folder, tmp_path, suffix):
     path = tmp_path / f"town.{suffix}"
@@ -180,6 +193,39 @@ def test_invalid_geometries_are_counted_and_repaired(tmp_path, name):
     good = read_map(tmp_path / f"good.{name}")
     assert good.repaired == 0
     np.testing.assert_allclose(build_uec(layers, region).structure[0], build_uec(good, region).structure[0], atol=1e-4)
+
+
+def test_a_polygon_that_is_not_closed_is_closed(tmp_path):
+    path = tmp_path / "town.geojson"
+    write(tags([SQUARE, SQUARE], building=["yes", "yes"]), path)
+    text = path.read_text()
+    last = text.rindex("[ 11.01, 43.0 ]")
+    path.write_text(text[:last].rstrip(", ") + text[last + len("[ 11.01, 43.0 ]") :])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layers = read_map(path)
+    assert len(layers.buildings) == 2 and layers.buildings.geometry[1].equals(SQUARE)
+
+
+@pytest.fixture(scope="module", params=["town.gpkg", "town.fgb", "town.geojson", "town.parquet"])
+def small_file(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / request.param
+    write(tags([SQUARE] * 50, building=["yes", "house"] * 25), path)
+    return path.read_bytes(), path.with_name(f"damaged{path.suffix}")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=20))
+def test_a_damaged_file_is_read_or_gets_one_sentence(small_file, damage):
+    whole, path = small_file
+    data = bytearray(whole)
+    for place, byte in damage:
+        data[int(place * len(data))] = byte
+    path.write_bytes(data)
+    try:
+        read_map(path)
+    except MapError as error:
+        assert str(error).endswith(".")
 
 
 def test_a_table_without_geometry(tmp_path):

@@ -43,7 +43,7 @@ class MapLayers:
     pois       points; category (one of POI_CATEGORIES)
     date       of the data, ISO 8601 (day or month); None where the source does not tell
     repaired   how many geometries are invalid (crossing themselves, ...) and are repaired when they are burnt to
-    rasters
+    rasters; polygons that a file leaves open are closed in reading, and not counted
     """
 
     name: str

@@ -1,6 +1,7 @@
 """One vector file with OpenStreetMap tags as columns: GeoParquet, GeoPackage, FlatGeobuf, GeoJSON."""
 
 import json
+import warnings
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ import pyogrio
 import pyproj
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError
+from shapely.errors import ShapelyError
 
 from zoomdiff.context.tagged import KEYS, OSM_LICENCE, Tagged, by_tags, nothing
 from zoomdiff.errors import MapError
@@ -64,7 +66,9 @@ def frame(path: Path, bbox: tuple[float, float, float, float] | None = None, lay
             check_crs(path.name, info["crs"], info["total_bounds"])
             mask = None if bbox is None else gpd.GeoSeries([shapely.box(*bbox)], crs=4326)
             columns = [name for name in info["fields"] if name in KEYS or name in ALIASES]
-            found = gpd.read_file(path, layer=layer, engine="pyogrio", bbox=mask, columns=columns)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Non closed ring")  # "fix" closes it
+                found = gpd.read_file(path, layer=layer, engine="pyogrio", bbox=mask, columns=columns, on_invalid="fix")
         if not isinstance(found, gpd.GeoDataFrame):
             raise MapError(f"{path.name} has no geometry: export it again with its geometry.")
         check_crs(path.name, found.crs, found.total_bounds)
@@ -111,8 +115,11 @@ def parquet(path: Path, columns: tuple[str, ...]) -> gpd.GeoDataFrame:
         schema = pyarrow.parquet.read_schema(path)
         geometry = json.loads((schema.metadata or {}).get(b"geo", b"{}")).get("primary_column")
         wanted = [name for name in schema.names if name in columns or name == geometry]
-        return gpd.read_parquet(path, columns=wanted if geometry else None)  # without one, it says what is wrong
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        found = gpd.read_parquet(path, columns=wanted if geometry else None)  # without one, it says what is wrong
+        text = found.select_dtypes("string").columns
+        found[text] = found[text].astype(object)  # fails if the file is damaged, and what is read no text
+        return found
+    except (OSError, ValueError, pyarrow.ArrowException, ShapelyError) as error:
         if "geo metadata" in str(error):
             raise MapError(
                 f"{path.name} is a table without a geometry column: export it as GeoParquet, with its geometry."
@@ -150,5 +157,5 @@ def _one_sentence(path: Path):
     """Turns what GDAL raises about a file into a MapError."""
     try:
         yield
-    except (DataSourceError, DataLayerError, OSError, ValueError, RuntimeError) as error:
+    except (DataSourceError, DataLayerError, OSError, ValueError, RuntimeError, ShapelyError) as error:
         raise MapError(f"{path.name} is damaged or no map: export or download it again.") from error
