@@ -205,8 +205,12 @@ def _extent(tagged: Tagged, bbox) -> tuple[float, float, float, float]:
     if extent is None:
         frames = [f for f in (tagged.buildings, tagged.roads, tagged.areas, tagged.rails, tagged.pois) if len(f)]
         if not frames:
-            where = "in that box" if bbox is not None else "in it"
-            raise MapError(f"The map has nothing {where}: choose another box or another file.")
+            if bbox is None:
+                raise MapError("The map has nothing in it: choose another file.")
+            raise MapError(
+                "The map has nothing in that box: choose another box or another file, or set the map's coordinate "
+                "reference system if it has a wrong one."
+            )
         bounds = np.array([f.total_bounds for f in frames])
         extent = (*bounds[:, :2].min(0), *bounds[:, 2:].max(0))
     if bbox is not None:

@@ -42,7 +42,7 @@ def plot_uec(uec: UEC, title: str) -> Figure:
     w, h = PANEL * min(1, width / height), PANEL * min(1, height / width)
     w, h = max(w, SHORTEST), max(h, SHORTEST)
     figure = Figure(figsize=(3 * w + 0.6, 2 * h + 3.4), dpi=DPI, layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(rect=(0.008, 0.008, 0.984, 0.984))
+    figure.get_layout_engine().set(rect=(0.008, 0.008, 0.984, 0.984), h_pad=0.12)
     # parse_math: names of people's files are no formulas, whatever signs they have.
     figure.suptitle(title, x=0.012, ha="left", fontsize=20, weight="bold", color=INK, parse_math=False)
     text = textwrap.wrap(" ".join((place_words(uec.region), *uec.sources, *uec.notes)), int(14 * figure.get_figwidth()))
