@@ -3,8 +3,9 @@
     python -m benchmarks.context --map firenze [--bbox W,S,E,N] [--population raster.tif] [--runs 3]
     python -m benchmarks.context --geojson 200 [--runs 1]
 
-Seconds are the fastest run's, as other work on the machine only adds to them; memory is the process' peak so far, the
-imported libraries included. --geojson times reading a GeoJSON file of that many megabytes, made of small houses.
+Seconds are the fastest run's, as other work on the machine only adds to them; beside them every run's, and the least
+processor time, which other work changes little. Memory is the process' peak so far, libraries included. --geojson times
+reading a GeoJSON file of that many megabytes, made of small houses.
 """
 
 import argparse
@@ -39,13 +40,17 @@ def peak_gb() -> float:
 
 def phase(words: str, run: Callable[[], T], runs: int) -> tuple[T, float]:
     """Run, print and return the result and the fastest run's seconds."""
-    seconds = []
+    seconds, busy = [], []
     for _ in range(runs):
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         result = run()
         seconds.append(time.perf_counter() - started)
+        busy.append(time.process_time() - worked)
     every = ", ".join(f"{s:.2f}" for s in seconds)
-    print(f"{words:24} {min(seconds):6.2f} s ({every}); memory so far {peak_gb():.2f} GB", flush=True)
+    print(
+        f"{words:24} {min(seconds):6.2f} s ({every}; processor {min(busy):.2f}); memory so far {peak_gb():.2f} GB",
+        flush=True,
+    )
     return result, min(seconds)
 
 
