@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import geopandas as gpd
 import numpy as np
@@ -28,6 +29,12 @@ ROAD_WIDTH = {
     "primary": 11.0,
     "motorway": 14.0,
 }
+HUES_TURNED = ((-0.574, 1.430, 0.144), (0.426, 0.430, 0.144), (0.426, 1.430, -0.856))  # CSS: hue-rotate(180deg)
+WEBP = {"format": "WEBP", "quality": 82, "method": 3, "exact": True}
+LIGHT = 0.85 * 0.9  # brightness and contrast
+DARKEN = tuple(
+    value for row in HUES_TURNED for value in (*(-LIGHT * share for share in row), 255 * (LIGHT * sum(row) + 0.05))
+)
 PATHS_UP_TO = 3.0  # metres a pixel: further out paths only blur the picture
 
 
@@ -102,7 +109,7 @@ def draw_basemap(layers, frame: Frame) -> bytes:
     picture = canvas.reduce(SUPERSAMPLING)
     picture.putalpha(_known(size, pixels(*_rim(layers.extent))).reduce(SUPERSAMPLING))
     stream = io.BytesIO()
-    picture.save(stream, "WEBP", quality=82, method=3, exact=True)
+    picture.save(stream, **WEBP)
     return stream.getvalue()
 
 
@@ -154,3 +161,16 @@ def _lines(canvas: Image.Image, shapes: Iterable, colour: str, width: float) -> 
 
 def _points(line, corner: tuple[int, int] = (0, 0)) -> list[tuple[float, float]]:
     return [tuple(point) for point in (shapely.get_coordinates(line) - corner).tolist()]
+
+
+@lru_cache(maxsize=4)
+def darkened(webp: bytes) -> bytes:
+    """A basemap for a dark page: light and dark change places, hues stay. The map component's CSS filter does the same:
+    invert(1) hue-rotate(180deg) brightness(0.85) contrast(0.9)."""
+    stream = io.BytesIO()
+    with Image.open(io.BytesIO(webp)) as picture:
+        whole = picture.convert("RGBA")
+    dark = whole.convert("RGB").convert("RGB", DARKEN)
+    dark.putalpha(whole.getchannel("A"))
+    dark.save(stream, **WEBP)
+    return stream.getvalue()

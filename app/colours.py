@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import streamlit as st
 from PIL import Image
 from plotly.colors import sample_colorscale, unlabel_rgb
 
@@ -14,7 +15,7 @@ from zoomdiff.pyramid import human_bytes
 
 ROBUST_QUANTILE = 0.995  # the scale's top: one very busy cell must not make all others look empty
 LOG_DECADES = 3  # a logarithmic scale reaches from its top down to a thousandth of it
-PAPER = np.array([244, 242, 238])  # the basemap's land, behind the legend's half-transparent colours
+PAPER, DARK_PAPER = np.array([244, 242, 238]), np.array([42, 41, 48])  # the basemap's land, behind a legend's colours
 
 
 def sequential(colorscale: str) -> np.ndarray:
@@ -24,6 +25,11 @@ def sequential(colorscale: str) -> np.ndarray:
     palette[1:, :3] = np.round([unlabel_rgb(colour) for colour in samples])
     palette[1:, 3] = np.round(np.interp(np.arange(255), [0, 90], [110, 255]))
     return palette
+
+
+def dark() -> bool:
+    """Whether the user's page is."""
+    return st.context.theme.type == "dark"
 
 
 def on_dark(palette: np.ndarray) -> np.ndarray:
@@ -36,6 +42,11 @@ def on_dark(palette: np.ndarray) -> np.ndarray:
 TRAFFIC = sequential("matter")  # cmocean's, perceptually uniform, pale yellow to dark purple
 PEOPLE = sequential("dense")
 COVER = sequential("gray_r")
+
+
+def traffic() -> np.ndarray:
+    """The palette of traffic on the page as it is."""
+    return on_dark(TRAFFIC) if dark() else TRAFFIC
 
 
 @dataclass(frozen=True)
@@ -84,10 +95,10 @@ def data_url(data: bytes, mime: str) -> str:
 
 
 def css_gradient(palette: np.ndarray, opacity: float = 1) -> str:
-    """The palette as it looks on the basemap's land, as a CSS gradient."""
+    """The palette as it looks on the basemap's land, light or dark, as a CSS gradient."""
     stops = palette[np.linspace(1, 255, 18).round().astype(int)].astype(float)
     alpha = stops[:, 3:] / 255 * opacity
-    mixed = np.round(stops[:, :3] * alpha + PAPER * (1 - alpha)).astype(int)
+    mixed = np.round(stops[:, :3] * alpha + (DARK_PAPER if dark() else PAPER) * (1 - alpha)).astype(int)
     return "linear-gradient(to right," + ",".join(f"rgb({r},{g},{b})" for r, g, b in mixed) + ")"
 
 

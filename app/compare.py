@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 import charts
 import maps
-from colours import css_gradient
+from colours import css_gradient, dark
 from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK
 from zoomdiff.pyramid import WEEKDAYS, human_bytes, unit_of
 from zoomdiff.region import Region
@@ -22,22 +22,30 @@ from zoomdiff.region import Region
 # (colour, dash, width) by place in the list: told apart without colours, too.
 LINES = (("#8c98a6", "solid", 4), ("#c2476a", "solid", 1.8), ("#e0925c", "dot", 1.8))
 OUTLINE, PENDING = [20, 18, 26], [138, 42, 86]
+OUTLINE_ON_DARK, PENDING_ON_DARK = [240, 238, 244], [240, 128, 170]
 MOST_OF_IT = 0.9  # of all that changes lies below the top of a difference's colours
 
 
-def _diverging() -> np.ndarray:
+def _diverging(*, on_dark: bool = False) -> np.ndarray:
     """(256, 4) uint8: entry 128 (and 0, nothing) is transparent, below it blue for less, above it red for more.
 
-    ColorBrewer's RdBu, which colour-blind people can tell apart.
+    ColorBrewer's RdBu, which colour-blind people can tell apart; `on_dark` each half runs from its dark end to the
+    middle of its light one.
     """
     palette = np.zeros((256, 4), np.uint8)
     along = np.linspace(0, 1, 255)
-    palette[1:, :3] = np.round([unlabel_rgb(colour) for colour in sample_colorscale("RdBu_r", along.tolist())])
+    places = np.interp(along, [0, 0.499, 0.501, 1], [0.3, 0, 1, 0.7]) if on_dark else along
+    palette[1:, :3] = np.round([unlabel_rgb(colour) for colour in sample_colorscale("RdBu_r", places.tolist())])
     palette[1:, 3] = np.round(np.interp(np.abs(along - 0.5), [0, 0.02, 0.25], [0, 90, 255]))
     return palette
 
 
-DIFFERENCE = _diverging()
+DIFFERENCE, DIFFERENCE_ON_DARK = _diverging(), _diverging(on_dark=True)
+
+
+def difference_palette() -> np.ndarray:
+    """That of the page as it is."""
+    return DIFFERENCE_ON_DARK if dark() else DIFFERENCE
 
 
 def difference_top(difference: np.ndarray) -> float:
@@ -56,16 +64,17 @@ def difference_entries(difference: np.ndarray, top: float) -> np.ndarray:
 def difference_layer(difference: np.ndarray, region: Region, k: int, top: float, opacity: float) -> pdk.Layer:
     """The difference (H_k, W_k) of two weeks at level k."""
     entries = difference_entries(difference, top) * region.mask(k)
-    return maps.raster_layer("difference", entries, DIFFERENCE, region, opacity)
+    return maps.raster_layer("difference", entries, difference_palette(), region, opacity)
 
 
 def difference_legend(title: str, top: float, opacity: float) -> str:
     """HTML: title, colour bar, and what its ends and its middle mean, with units."""
+    colours = css_gradient(difference_palette(), opacity)
     words = [f"≤ −{human_bytes(top)} (less)", "no change", f"≥ +{human_bytes(top)} (more)"]
     spans = "".join(f"<span>{html.escape(word)}</span>" for word in words)
     return (
         f'<div class="legend" style="font-size:0.8rem;line-height:1.25"><div>{html.escape(title)}</div>'
-        f'<div style="height:12px;margin:3px 0;border-radius:2px;background:{css_gradient(DIFFERENCE, opacity)}"></div>'
+        f'<div style="height:12px;margin:3px 0;border-radius:2px;background:{colours}"></div>'
         f'<div style="display:flex;justify-content:space-between;white-space:nowrap">{spans}</div></div>'
     )
 
@@ -79,6 +88,7 @@ def deck(layers: list[pdk.Layer], region: Region, height: int) -> pdk.Deck:
 
 def outlines_layer(grounds: Iterable[BaseGeometry], *, pending: bool = False) -> pdk.Layer:
     """The outlines of polygons, and lines, in degrees; `pending` ones are those not yet added."""
+    outline, next_one = (OUTLINE_ON_DARK, PENDING_ON_DARK) if dark() else (OUTLINE, PENDING)
     paths = []
     for part in shapely.get_parts(np.array(list(grounds), object)):
         rings = [part.exterior, *part.interiors] if part.geom_type == "Polygon" else [part]
@@ -88,7 +98,7 @@ def outlines_layer(grounds: Iterable[BaseGeometry], *, pending: bool = False) ->
         id="pending" if pending else "changes",
         data=paths,
         get_path="p",
-        get_color=PENDING if pending else OUTLINE,
+        get_color=next_one if pending else outline,
         width_units='"pixels"',
         get_width=1.4 if pending else 2.4,
         pickable=False,

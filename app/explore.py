@@ -9,7 +9,7 @@ import streamlit as st
 import charts
 import maps
 import zoommap
-from colours import TRAFFIC, Scale, data_url, on_dark, palette_png, scale_legend
+from colours import Scale, dark, data_url, palette_png, scale_legend, traffic
 from work import Request
 from zoomdiff.context.uec import UEC
 from zoomdiff.data.realism import top_share
@@ -49,6 +49,7 @@ def show(view: zoommap.View) -> None:
     """What the user did on the map."""
     state = st.session_state
     state.level, state.hour, state.places = view.level, view.hour, view.places
+    state.look = LOGARITHMIC if view.logarithmic else LINEAR
 
 
 def shown() -> zoommap.View:
@@ -162,7 +163,7 @@ def traffic_scale(k: int, look: str) -> Scale:
 
 def legend(level: Level, scale: Scale, opacity: float) -> None:
     cell, hours = charts.cell_words(level)
-    st.html(scale_legend(f"Traffic per {cell} and {hours}", scale, TRAFFIC, opacity=opacity))
+    st.html(scale_legend(f"Traffic per {cell} and {hours}", scale, traffic(), opacity=opacity))
 
 
 def curves_choice() -> str:
@@ -225,7 +226,7 @@ def so_far(region: Region, volumes: list) -> str:
     cell, hours = charts.cell_words(S4T4[k])
     title = f"Average of the week, per {cell} and {hours}"
     scale = Scale.of(volumes[k].mean(0))
-    return thumbnails(region, volumes, shown=k) + "<br>" + scale_legend(title, scale, TRAFFIC, opacity=LIVE_OPACITY)
+    return thumbnails(region, volumes, shown=k) + "<br>" + scale_legend(title, scale, traffic(), opacity=LIVE_OPACITY)
 
 
 def thumbnails(region: Region, volumes: list, shown: int | None = None) -> str:
@@ -233,8 +234,7 @@ def thumbnails(region: Region, volumes: list, shown: int | None = None) -> str:
 
     The one that the map shows is framed.
     """
-    dark = zoommap.available() and st.context.theme.type == "dark"  # as the component paints
-    palette, paper = (on_dark(TRAFFIC), "#2a2930") if dark else (TRAFFIC, "#f4f2ee")
+    palette, paper = traffic(), "#2a2930" if dark() else "#f4f2ee"
     rows, cols = region.blocks.shape
     figures = []
     for k, level in enumerate(S4T4):

@@ -16,7 +16,7 @@ import sidebar
 import work
 import zoommap
 from basemap import Frame
-from colours import Scale, icon
+from colours import Scale, dark, icon
 from sidebar import Wish
 from surroundings import OVERLAYS
 from work import Place, Request
@@ -36,7 +36,7 @@ TITLE = """<header style="display:flex;flex-wrap:wrap;align-items:baseline;gap:0
 STYLE = """<style>
 @media (min-width: 641px) { .stAppHeader { background: transparent; } }
 .stMainBlockContainer { padding: 1rem 2.5rem 1.5rem; }
-.stDeckGlJsonChart { background: #e9e6e1; border-radius: 6px; overflow: hidden; }
+.stDeckGlJsonChart { background: GROUND; border-radius: 6px; overflow: hidden; }
 .st-key-zoommap_feeds, .st-key-live_feeds { display: none; }
 .st-key-zoom [data-testid="stSliderTickBar"], [class*="st-key-step_"] [data-testid="stSliderTickBar"] { display: none; }
 @media (max-width: 640px) { .stMainBlockContainer { padding: 3.5rem 1rem 1.5rem; } }
@@ -45,7 +45,7 @@ STYLE = """<style>
 
 def page() -> None:
     st.set_page_config(page_title="ZoomDiff", page_icon=icon(), layout="wide")
-    st.html(STYLE)
+    st.html(STYLE.replace("GROUND", "#1b1a1f" if dark() else "#e9e6e1"))
     sidebar.prefill(st.query_params)
     busy = st.session_state.setdefault("busy", False)
     st.session_state.pop("redrawn", None)

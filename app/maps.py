@@ -11,8 +11,8 @@ import orjson
 import pydeck as pdk
 import shapely
 
-from basemap import Frame
-from colours import TRAFFIC, Scale, data_url, palette_png
+from basemap import Frame, darkened
+from colours import Scale, dark, data_url, palette_png, traffic
 from zoomdiff.pyramid import TrafficPyramid, human_bytes
 from zoomdiff.region import Region
 
@@ -20,6 +20,7 @@ PICKABLE = 30_000  # cells: beyond that clicking works on the next coarser level
 COLUMNS = 6_000  # columns that turn fluently in software rendering
 TELLING = 6_000  # cells: beyond that the tooltip tells the week's volume, so that no step has to send all cells anew
 ACCENT, GRID, CELL = [138, 42, 86], [70, 66, 78, 90], [20, 18, 26]
+ACCENT_ON_DARK, GRID_ON_DARK = [224, 122, 160], [214, 210, 220, 90]
 TALLEST = 0.35  # of the region's shorter side: the column of a cell at the top of the scale
 VIEW = 620, 495  # pixels that the region should fit in, whatever the window
 
@@ -74,7 +75,7 @@ def picture(layer_id: str, url: str, quad: list[list[float]], *, opacity: float 
 
 
 def basemap_layer(webp: bytes, frame: Frame) -> pdk.Layer:
-    return picture("basemap", data_url(webp, "image/webp"), frame.quad, smooth=True)
+    return picture("basemap", data_url(darkened(webp) if dark() else webp, "image/webp"), frame.quad, smooth=True)
 
 
 def raster_layer(layer_id: str, entries: np.ndarray, palette: np.ndarray, region: Region, opacity: float) -> pdk.Layer:
@@ -85,7 +86,7 @@ def raster_layer(layer_id: str, entries: np.ndarray, palette: np.ndarray, region
 
 def traffic_layer(volumes: np.ndarray, region: Region, k: int, scale: Scale, opacity: float) -> pdk.Layer:
     """One step (H, W) of level k."""
-    return raster_layer("traffic", scale.entries(volumes) * region.mask(k), TRAFFIC, region, opacity)
+    return raster_layer("traffic", scale.entries(volumes) * region.mask(k), traffic(), region, opacity)
 
 
 def point_layer(layer_id: str, lonlat: np.ndarray, colours: list[list[int]]) -> pdk.Layer:
@@ -108,7 +109,8 @@ def point_layer(layer_id: str, lonlat: np.ndarray, colours: list[list[int]]) -> 
 
 def blocks_layer(region: Region) -> pdk.Layer:
     """The blocks of the region, one per base station."""
-    return _path("blocks", [{"p": ring} for ring in cell_rings(region, 0).tolist()], GRID, 1)
+    rings = [{"p": ring} for ring in cell_rings(region, 0).tolist()]
+    return _path("blocks", rings, GRID_ON_DARK if dark() else GRID, 1)
 
 
 def outline_layer(region: Region) -> pdk.Layer:
@@ -118,7 +120,7 @@ def outline_layer(region: Region) -> pdk.Layer:
         for part in shapely.get_parts(region.polygon)
         if part.geom_type == "Polygon"
     ]
-    return _path("wanted", wanted, ACCENT, 1.8)
+    return _path("wanted", wanted, ACCENT_ON_DARK if dark() else ACCENT, 1.8)
 
 
 def mark_layers(region: Region, k: int, cell: tuple[int, int]) -> list[pdk.Layer]:
@@ -182,7 +184,7 @@ def columns_layer(volumes: np.ndarray, region: Region, k: int, scale: Scale, opa
         for p, h, c, v in zip(
             region.centres(k)[rows, cols].round(7).tolist(),
             (tallest * scale.share(chosen)).round(1).tolist(),
-            TRAFFIC[scale.entries(chosen), :3].tolist(),
+            traffic()[scale.entries(chosen), :3].tolist(),
             chosen.tolist(),
             strict=True,
         )

@@ -42,7 +42,8 @@ def draw(week: TrafficPyramid, place: Place, request: Request, k: int, ground: C
             refine.panel(place, ground(), seed=request.seed, steps=request.steps, preset=request.preset)
         case "Download":
             step = st.session_state.hour // week.level(k).hours
-            downloads.panel(week, place.uec, k, step, inputs=_inputs(request))
+            logarithmic = st.session_state.get("look") == explore.LOGARITHMIC
+            downloads.panel(week, place.uec, k, step, inputs=_inputs(request), logarithmic=logarithmic)
 
 
 def drawing() -> zoommap.Drawing | None:

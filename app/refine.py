@@ -15,7 +15,7 @@ import compare
 import job
 import maps
 import work
-from colours import TRAFFIC, Scale, scale_legend
+from colours import Scale, scale_legend, traffic
 from work import Place
 from zoomdiff.context import UEC
 from zoomdiff.data.known import NONE, KnownTraffic, cells_of, fit, hold
@@ -263,11 +263,11 @@ def _sums(known: KnownTraffic, week: TrafficPyramid) -> None:
 def _traffic(values: np.ndarray, region: Region, scale: Scale, known: KnownTraffic) -> list[pdk.Layer]:
     """A week's volumes (H, W), and where they were measured."""
     places = maps.point_layer("stations", known.lonlat, [[20, 18, 26]] * len(known.lonlat))
-    return [maps.raster_layer("traffic", scale.entries(values), TRAFFIC, region, OPACITY), places]
+    return [maps.raster_layer("traffic", scale.entries(values), traffic(), region, OPACITY), places]
 
 
 def _legend(scale: Scale) -> str:
-    return scale_legend("Traffic of the week per 50 m square; dots: base stations", scale, TRAFFIC, opacity=OPACITY)
+    return scale_legend("Traffic of the week per 50 m square; dots: base stations", scale, traffic(), opacity=OPACITY)
 
 
 def spread_evenly(known: KnownTraffic) -> np.ndarray:

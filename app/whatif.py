@@ -17,6 +17,7 @@ import compare
 import job
 import maps
 import work
+import zoommap
 from work import Place
 from zoomdiff.context.edits import DAYS, Build, CloseRoad, Demolish, Edit, Event, Park, Scale
 from zoomdiff.context.population import PEOPLE_PER_100M2
@@ -89,6 +90,8 @@ def _new_change(
     ]
     make = kind.ask()
     ways = [SQUARE, FILE] if drawn is None else [DRAWN, SQUARE, FILE]
+    if drawn is None and zoommap.available():
+        st.caption("Draw its outline on the map above, or say where it is:")
     where = st.segmented_control("Where", ways, default=ways[0], required=True, key=f"whatif_where_{len(ways)}")
     ground = {SQUARE: partial(_square, region, cell, kind), DRAWN: lambda: drawn, FILE: _uploaded}[where]
     try:
@@ -231,7 +234,7 @@ def _outlines(region: Region, edits: list[Edit], pending: BaseGeometry | None, b
     st.pydeck_chart(
         compare.deck(layers, region, MAP_HEIGHT), height=MAP_HEIGHT, alt="Map of the changes", key="whatif_where_map"
     )
-    st.caption("Black: the changes. Red: the place of the next one, before it is added.")
+    st.caption("Thick: the changes. Thin, red: the place of the next one, before it is added.")
     if not edits:
         st.info("Add a change to see what it does to the week.", icon=":material/info:")
 

@@ -42,6 +42,7 @@ class View:
     level: int
     hour: int
     places: tuple[tuple[int, int], ...] = ()
+    logarithmic: bool = False  # its colours; the browser's own choice
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ def _read_view(sent: object, hierarchy: Hierarchy, shape: tuple[int, int]) -> Vi
         return None
     inside = all(0 <= row < shape[0] and 0 <= col < shape[1] for row, col in places)
     fine = 0 <= level < len(hierarchy) and 0 <= hour < HOURS_PER_WEEK and inside
-    return View(level, hour, places) if fine else None
+    return View(level, hour, places, sent.get("look") == "logarithmic") if fine else None
 
 
 def _level(region: Region, k: int, feed: str) -> dict:

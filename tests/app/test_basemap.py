@@ -8,7 +8,7 @@ import pytest
 import shapely
 from PIL import Image, ImageColor
 
-from basemap import BUILDING, GROUND, LAND, ROAD, Frame, draw_basemap
+from basemap import BUILDING, GROUND, LAND, ROAD, Frame, darkened, draw_basemap
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +82,11 @@ def test_multipolygons_and_polygons_among_the_roads(layers, frame):
     roads = layers.roads.copy()
     roads.loc[0, "geometry"] = areas.geometry[1]
     assert len(draw_basemap(replace(layers, areas=areas, roads=roads), frame)) > 500
+
+
+def test_on_a_dark_page_light_and_dark_change_places_and_hues_stay(layers, frame, picture, region):
+    dark = Image.open(io.BytesIO(darkened(draw_basemap(layers, frame)))).convert("RGBA")
+    assert dark.size == picture.size and dark.getchannel("A").tobytes() == picture.getchannel("A").tobytes()
+    land, lake = (colour_at(dark, frame, region, *at) for at in ((170, 170), (70, 0)))
+    assert max(land[:3]) < 60 and max(lake[:3]) < 120
+    assert lake[2] > lake[0], "water is blue"

@@ -45,6 +45,8 @@ def test_a_sheet_is_named_by_what_it_holds(week):
 def test_a_view_is_read():
     sent = {"level": 2, "hour": 66, "places": [[1, 2], [23, 15]]}
     assert zoommap._read_view(sent, S4T4, (24, 16)) == zoommap.View(2, 66, ((1, 2), (23, 15)))
+    assert zoommap._read_view(sent | {"look": "logarithmic"}, S4T4, (24, 16)).logarithmic
+    assert not zoommap._read_view(sent | {"look": ["?"]}, S4T4, (24, 16)).logarithmic
 
 
 @pytest.mark.parametrize(

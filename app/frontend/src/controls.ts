@@ -51,6 +51,7 @@ export class Controls {
     this.look.addEventListener("input", () => this.changed(() => (this.choice.look = this.look.value as Look)));
     this.opacity.addEventListener("input", () => this.changed(() => (this.choice.opacity = Number(this.opacity.value))));
     this.play.addEventListener("click", () => (this.playing ? this.pause() : this.start()));
+    this.look.addEventListener("change", () => this.settle());
     this.zoom.addEventListener("change", () => this.settle());
     this.time.addEventListener("change", () => this.settle());
   }

@@ -314,8 +314,8 @@ export class ZoomMap {
 
   private report(): void {
     if (this.data.quiet) return;
-    const { level, hour } = this.controls.choice;
-    this.tell("view", { level, hour, places: this.places } satisfies View);
+    const { level, hour, look } = this.controls.choice;
+    this.tell("view", { level, hour, places: this.places, look });
   }
 
   private homeButton(): L.Control {
