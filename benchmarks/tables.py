@@ -116,6 +116,8 @@ def overall(folder: Path) -> str:
         f"{folder.name}: mean over {seeds.min()} to {seeds.max()} seeds (variance in brackets), errors in "
         f"{results[0]['unit']} per cell and step; **best**.\n"
     )
+    if missing := [name for name in METHODS if name not in set(rows.method)]:
+        text.append(f"Not run yet, so the ranking is not the last word: {', '.join(missing)}.\n")
     one, mean = [f"{name} of one" for name in ERRORS], [f"{name} of mean" for name in ERRORS]
     for level, part in rows.groupby("level", sort=False):
         text.append(f"**{level}: errors of the mean of 20 samples** (of a regression: its own)\n")

@@ -129,6 +129,7 @@ def test_tables_rank_by_means_over_seeds_and_tell_the_gain(tmp_path):
     text = tables.overall(tmp_path)
     assert "**8 (2.0e+00)**" in text and "Average gain over CSDI: 20.0%" in text
     assert "**20.5 (5.0e-01)**" in text, "the highest PSNR is the best"
+    assert "Not run yet" in text and "timegan" in text
 
 
 def test_without_results_one_sentence_says_what_to_run(tmp_path):
