@@ -25,6 +25,7 @@ STUDIES = {
     "Intermediate states (Fig. 10)": ("states", states),
     "Correlations between levels (Fig. 3, 4)": ("correlations", correlations),
 }
+WIDEST = 4.0  # of a bar, in units of the best: longer ones are cut, and the number tells
 INTRO = """# Benchmark
 
 ZoomDiff against the paper's ten baselines and two honest floors, on the same blocks, with the same inputs and the same
@@ -103,9 +104,10 @@ def plot_levels(results: list[dict], path: Path) -> None:
     figure, axes = plt.subplots(1, len(relative.columns), figsize=(11, 0.32 * len(relative) + 1), sharey=True)
     for axis, level in zip(axes, relative.columns, strict=True):
         colours = ["#c2476a" if title == "ZoomDiff" else "#7a8794" for title in relative.index]
-        axis.barh(relative.index, relative[level], color=colours)
-        axis.set(xscale="log", title=level, xlabel="CRPS / best (log scale)")
-        axis.grid(axis="x", which="both", alpha=0.3)
+        bars = axis.barh(relative.index, relative[level].clip(upper=WIDEST), color=colours)
+        axis.bar_label(bars, [f" {value:.3g}" for value in relative[level]], fontsize=8)
+        axis.set(xlim=(0, WIDEST * 1.12), title=level, xlabel="CRPS / best")
+        axis.grid(axis="x", alpha=0.3)
         axis.invert_yaxis() if axis is axes[0] else None
     figure.tight_layout()
     figure.savefig(path, dpi=110, metadata={"Software": None})
