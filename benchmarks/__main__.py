@@ -15,7 +15,7 @@ from benchmarks.training import Budget
 from benchmarks.works import WORKS
 from zoomdiff.errors import ZoomDiffError
 
-SMOKE = Budget(60, steps=2)  # enough to go through every line, too little to learn
+SMOKE = Budget(60, steps=1)  # enough to go through every line, too little to learn
 ABLATIONS = {"schedules": "scheme", "rgp": "rgp", "prior": "prior", "stpe": "stpe"}  # command -> group of its rows
 
 

@@ -138,7 +138,7 @@ def score(method: Method, work: Work, cases: list[Case], samples: int, seed: int
     return scores, seconds
 
 
-def tune(name: str, work: Work, budget: Budget, folder: Path) -> dict:
+def tune(name: str, work: Work, budget: Budget, folder: Path, samples: int = TUNING_SAMPLES) -> dict:
     """{"setting": the best of the grid, "tried": [[setting, CRPS at the finest level], ...]}, found once and kept."""
     file = folder / f"{name}-tuning.json"
     if file.exists():
@@ -149,7 +149,7 @@ def tune(name: str, work: Work, budget: Budget, folder: Path) -> dict:
         torch.manual_seed(0)
         tried_one = make(**setting)
         tried_one.fit(work, prior, budget.part(TUNING), 0)
-        scores, _ = score(tried_one, work, work.tune, TUNING_SAMPLES, 0)
+        scores, _ = score(tried_one, work, work.tune, samples, 0)
         tried.append([setting, scores["all"][work.hierarchy.finest.name]["CRPS"]])
     best = min(tried, key=lambda pair: pair[1])[0] if tried else kind.grid[0]
     result = {"setting": best, "tried": tried}
@@ -160,7 +160,7 @@ def tune(name: str, work: Work, budget: Budget, folder: Path) -> dict:
 def run(name: str, works: list[Work], budget: Budget, seed: int, folder: Path, samples: int = SAMPLES) -> dict:
     """Train and score a method on every work (fold) and keep the means over them."""
     kind, make = method(name)
-    tuned = tune(name, works[0], budget, folder)
+    tuned = tune(name, works[0], budget, folder, min(samples, TUNING_SAMPLES))
     folds, trained, generating = [], [], []
     for work in works:
         torch.manual_seed(seed)

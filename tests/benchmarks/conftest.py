@@ -1,6 +1,18 @@
-"""The benchmarks are run from the repository's root: tests find them there."""
+"""The benchmarks are run from the repository's root, in one thread: so are their tests."""
 
 import sys
 from pathlib import Path
 
+import pytest
+import torch
+
 sys.path.insert(0, str(Path(__file__).parents[2]))
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As `python -m benchmarks` sets it: on a busy machine two threads wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
