@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> None:
 def smoke(options: argparse.Namespace) -> None:
     """Every method end to end on two small towns: shows that all run, tells nothing of how good they are."""
     with tempfile.TemporaryDirectory() as folder:
-        harness.run_all("smoke", harness.METHODS, 1, SMOKE, Path(folder), samples=2)
+        harness.run_all("smoke", harness.METHODS, 1, SMOKE, Path(folder), samples=2, tuned=False)
 
 
 def overall(options: argparse.Namespace) -> None:

@@ -138,7 +138,7 @@ def score(method: Method, work: Work, cases: list[Case], samples: int, seed: int
     return scores, seconds
 
 
-def tune(name: str, work: Work, budget: Budget, folder: Path, samples: int = TUNING_SAMPLES) -> dict:
+def tune(name: str, work: Work, budget: Budget, folder: Path) -> dict:
     """{"setting": the best of the grid, "tried": [[setting, CRPS at the finest level], ...]}, found once and kept."""
     file = folder / f"{name}-tuning.json"
     if file.exists():
@@ -149,7 +149,7 @@ def tune(name: str, work: Work, budget: Budget, folder: Path, samples: int = TUN
         torch.manual_seed(0)
         tried_one = make(**setting)
         tried_one.fit(work, prior, budget.part(TUNING), 0)
-        scores, _ = score(tried_one, work, work.tune, samples, 0)
+        scores, _ = score(tried_one, work, work.tune, TUNING_SAMPLES, 0)
         tried.append([setting, scores["all"][work.hierarchy.finest.name]["CRPS"]])
     best = min(tried, key=lambda pair: pair[1])[0] if tried else kind.grid[0]
     result = {"setting": best, "tried": tried}
@@ -157,14 +157,16 @@ def tune(name: str, work: Work, budget: Budget, folder: Path, samples: int = TUN
     return result
 
 
-def run(name: str, works: list[Work], budget: Budget, seed: int, folder: Path, samples: int = SAMPLES) -> dict:
-    """Train and score a method on every work (fold) and keep the means over them."""
+def run(
+    name: str, works: list[Work], budget: Budget, seed: int, folder: Path, samples: int = SAMPLES, tuned: bool = True
+) -> dict:
+    """Train and score a method on every work (fold) and keep the means; not tuned: by the grid's first setting."""
     kind, make = method(name)
-    tuned = tune(name, works[0], budget, folder, min(samples, TUNING_SAMPLES))
+    setting = tune(name, works[0], budget, folder)["setting"] if tuned else kind.grid[0]
     folds, trained, generating = [], [], []
     for work in works:
         torch.manual_seed(seed)
-        trained_one, started = make(**tuned["setting"]), time.process_time()
+        trained_one, started = make(**setting), time.process_time()
         trained_one.fit(work, work.prior(), budget, seed)
         trained.append(time.process_time() - started)
         scores, seconds = score(trained_one, work, work.test, samples if kind.draws else 1, seed)
@@ -177,7 +179,7 @@ def run(name: str, works: list[Work], budget: Budget, seed: int, folder: Path, s
         "shrunk": kind.shrunk,
         "draws": kind.draws,
         "seed": seed,
-        "setting": tuned["setting"],
+        "setting": setting,
         "parameters": trained_one.parameters,
         "unit": works[0].unit[1],
         "budget": budget.seconds,
@@ -200,8 +202,8 @@ def mean_of(folds: list[dict]) -> dict:
     return float(np.mean(folds))
 
 
-def run_all(work: str, names: Iterable[str], seeds: int, budget: Budget, folder: Path, samples: int = SAMPLES) -> None:
-    """Every method with every seed; what is there already is left as it is."""
+def run_all(work: str, names: Iterable[str], seeds: int, budget: Budget, folder: Path, **options) -> None:
+    """Every method with every seed; what is there already is left as it is. Options as `run`."""
     commit()
     works = WORKS[work]()
     for seed in range(seeds):
@@ -209,7 +211,7 @@ def run_all(work: str, names: Iterable[str], seeds: int, budget: Budget, folder:
             if (folder / f"{name}-{seed}.json").exists():
                 continue
             started = time.monotonic()
-            result = run(name, works, budget, seed, folder, samples)
+            result = run(name, works, budget, seed, folder, **options)
             finest = result["scores"]["all"][works[0].hierarchy.finest.name]
             told = f"CRPS {finest['CRPS']:.4g}, MAE of one {finest['MAE of one']:.4g}"
             print(f"{work} {name} seed {seed}: {time.monotonic() - started:.0f} s, {told}", flush=True)

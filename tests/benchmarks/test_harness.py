@@ -31,7 +31,7 @@ def ours(work):
 def test_every_method_runs_end_to_end(tmp_path, capsys):
     """`python -m benchmarks smoke`."""
     folder = tmp_path / "smoke"
-    harness.run_all("smoke", harness.METHODS, 1, commands.SMOKE, folder, samples=2)
+    harness.run_all("smoke", harness.METHODS, 1, commands.SMOKE, folder, samples=2, tuned=False)
     results = tables.read(folder)
     assert [result["method"] for result in results] == list(harness.METHODS)
     for result in results:
@@ -40,12 +40,20 @@ def test_every_method_runs_end_to_end(tmp_path, capsys):
         for figures in result["scores"]["all"].values():
             assert np.isfinite([figures["CRPS"], figures["MAE of one"], figures["W1"], figures["volume"]]).all()
     kept = {file.name: file.read_bytes() for file in folder.iterdir()}
-    harness.run_all("smoke", harness.METHODS, 1, commands.SMOKE, folder, samples=2)  # all is there
+    harness.run_all("smoke", harness.METHODS, 1, commands.SMOKE, folder, samples=2, tuned=False)  # all is there
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == kept
     text = tables.overall(folder)
     assert text == tables.overall(folder) and all(result["title"] in text for result in results)
     report.plot_levels(results, tmp_path / "levels.png")
     assert (tmp_path / "levels.png").stat().st_size > 5000
+
+
+def test_tuning_tries_the_grid_and_is_done_once(work, tmp_path, monkeypatch):
+    tuned = harness.tune("regression", work, Budget(1000, steps=7), tmp_path)
+    tried = {setting["learning_rate"]: crps for setting, crps in tuned["tried"]}
+    assert len(tried) == 3 and tried[tuned["setting"]["learning_rate"]] == min(tried.values())
+    monkeypatch.setattr(harness, "method", None)  # no method is made again
+    assert harness.tune("regression", work, Budget(1000, steps=7), tmp_path) == json.loads(json.dumps(tuned))
 
 
 def test_levels_of_ours_agree_and_a_place_has_its_own_noise(ours, work):
