@@ -6,6 +6,7 @@ from dataclasses import replace
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 import shapely
 from hypothesis import given, settings
@@ -226,6 +227,23 @@ def test_a_damaged_file_is_read_or_gets_one_sentence(small_file, damage):
         read_map(path)
     except MapError as error:
         assert str(error).endswith(".")
+
+
+@pytest.mark.parametrize("byte", [b"\x7f", b'"', b"0"])
+def test_damaged_geo_metadata_get_one_sentence(tmp_path, byte):
+    path = tmp_path / "town.parquet"
+    write(tags([SQUARE] * 2, building=["yes", "house"]), path)
+    table, refused = pyarrow.parquet.read_table(path), 0
+    geo = table.schema.metadata[b"geo"]
+    for place in range(0, len(geo), 11):
+        damaged = {**table.schema.metadata, b"geo": geo[:place] + byte + geo[place + 1 :]}
+        pyarrow.parquet.write_table(table.replace_schema_metadata(damaged), path)
+        try:
+            read_map(path)
+        except MapError as error:
+            assert str(error).endswith(".")
+            refused += 1
+    assert refused
 
 
 def test_a_table_without_geometry(tmp_path):

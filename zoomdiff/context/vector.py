@@ -58,7 +58,8 @@ def frame(path: Path, bbox: tuple[float, float, float, float] | None = None, lay
     """One layer of a file as a GeoDataFrame in EPSG:4326 with the columns of KEYS that it has; MapError as `read`."""
     if path.suffix.lower() in PARQUET:
         found = parquet(path, (*KEYS, *ALIASES))
-        check_crs(path.name, found.crs, found.total_bounds)
+        with _one_sentence(path):
+            check_crs(path.name, found.crs, found.total_bounds)
     else:
         _check_size(path)
         with _one_sentence(path):
@@ -72,7 +73,8 @@ def frame(path: Path, bbox: tuple[float, float, float, float] | None = None, lay
         if not isinstance(found, gpd.GeoDataFrame):
             raise MapError(f"{path.name} has no geometry: export it again with its geometry.")
         check_crs(path.name, found.crs, found.total_bounds)
-    found = _tags(found.to_crs(4326))
+    with _one_sentence(path):
+        found = _tags(found.to_crs(4326))
     return found if bbox is None else found.cx[bbox[0] : bbox[2], bbox[1] : bbox[3]]
 
 
@@ -119,7 +121,7 @@ def parquet(path: Path, columns: tuple[str, ...]) -> gpd.GeoDataFrame:
         text = found.select_dtypes("string").columns
         found[text] = found[text].astype(object)  # fails if the file is damaged, and what is read no text
         return found
-    except (OSError, ValueError, pyarrow.ArrowException, ShapelyError) as error:
+    except Exception as error:  # damaged metadata fail wherever they are first used: as JSON, as a CRS, as columns
         if "geo metadata" in str(error):
             raise MapError(
                 f"{path.name} is a table without a geometry column: export it as GeoParquet, with its geometry."
