@@ -31,7 +31,7 @@ from zoomdiff.files import whole_file
 
 RESULTS = Path(__file__).parent / "results"
 # CPU seconds per method, seed and fold
-BUDGETS = {"city50": 180.0, "nanchang": 45.0, "firenze-monaco": 180.0, "monaco-firenze": 180.0}
+BUDGETS = {"city50": 100.0, "nanchang": 20.0, "firenze-monaco": 100.0, "monaco-firenze": 100.0}
 SAMPLES = 20
 SINGLE = 5  # samples that the errors of a single one are the mean of
 TUNING = 0.15  # share of the budget that each setting gets

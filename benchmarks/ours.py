@@ -25,8 +25,12 @@ from zoomdiff.levels import Hierarchy, conserve
 from zoomdiff.train import LONGEST_SIDE, batch_loss
 
 CPU = torch.device("cpu")
-GRID = ({"learning_rate": 1e-3}, {"learning_rate": 3e-3}, {"learning_rate": 2e-3, "channels": 48, "blocks": 4})
-CELLS = TrainConfig().cells  # of a batch
+CELLS, FEW_CELLS = 512, 64  # of a batch, training proper takes 2048: short trainings need more steps, small works, too
+GRID = (
+    {"learning_rate": 1e-3},
+    {"learning_rate": 2e-3, "channels": 48, "blocks": 4},
+    {"learning_rate": 2e-3, "channels": 48, "blocks": 4, "cells": FEW_CELLS},
+)
 PLAN = Plan(FAST, "ancestral", POWER, SPREAD, tile=TILE)
 
 
@@ -63,12 +67,12 @@ class ZoomDiff:
     source = "this repository"
     shrunk = "nothing; one model for all levels"
 
-    def __init__(self, learning_rate: float = 1e-3, channels: int = 64, blocks: int = 6) -> None:
-        self.learning_rate, self.channels, self.blocks = learning_rate, channels, blocks
+    def __init__(self, learning_rate: float = 1e-3, channels: int = 64, blocks: int = 6, cells: int = CELLS) -> None:
+        self.learning_rate, self.channels, self.blocks, self.cells = learning_rate, channels, blocks, cells
 
     def fit(self, work: Work, prior: ResidualPrior, budget: Budget, seed: int) -> None:
         self.work, self.model = work, untrained(work, prior, self.channels, self.blocks)
-        rng, config = np.random.default_rng(seed), TrainConfig(cells=CELLS)
+        rng, config = np.random.default_rng(seed), TrainConfig(cells=self.cells)
         descend(self.model.network, lambda: self.loss(config, rng), budget, self.learning_rate)
 
     def loss(self, config: TrainConfig, rng: np.random.Generator) -> Tensor:

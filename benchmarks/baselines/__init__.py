@@ -13,7 +13,8 @@ from torch import Tensor
 from benchmarks.blocks import Blocks, Places, Shape
 from benchmarks.training import Budget
 
-LEARNING_RATES = ({"learning_rate": 3e-4}, {"learning_rate": 1e-3}, {"learning_rate": 3e-3})
+SMALL = 2048  # tokens (cells x steps) of a small batch: more steps in the same time, which small works need
+SETTINGS = ({"learning_rate": 1e-3}, {"learning_rate": 3e-3}, {"learning_rate": 1e-3, "tokens": SMALL})
 
 
 class Baseline(Protocol):

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from benchmarks.baselines import LEARNING_RATES
+from benchmarks.baselines import SETTINGS
 from benchmarks.baselines.diffusion import STRIDES, Diffusion, quadratic_abar
 from benchmarks.baselines.parts import NoiseLevel, StepCondition
 from benchmarks.blocks import Places, Shape, blocks_of_cells, cells_of
@@ -68,7 +68,7 @@ class CSDI(Diffusion):
     side information. The features of a sample are the cells of a block.
     """
 
-    title, draws, grid = "CSDI", True, LEARNING_RATES
+    title, draws, grid = "CSDI", True, SETTINGS
     source = "Tashiro et al., NeurIPS 2021; written anew after the paper"
     shrunk = f"2 layers and 2 heads for 4 and 8; {STRIDES} respaced strides for 50; features are the cells of one block"
 

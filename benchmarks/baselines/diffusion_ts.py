@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.baselines import LEARNING_RATES
+from benchmarks.baselines import SETTINGS
 from benchmarks.baselines.diffusion import SHORTER, Diffusion, Estimate, cosine_abar, noised
 from benchmarks.baselines.parts import CPU, NoiseLevel, StepCondition
 from benchmarks.blocks import Places, Shape
@@ -67,7 +67,7 @@ class DiffusionTS(Diffusion):
     The original knows no place: here UEC, people, hour and day are added to every step's token.
     """
 
-    title, draws, grid = "Diffusion-TS", True, LEARNING_RATES
+    title, draws, grid = "Diffusion-TS", True, SETTINGS
     source = "Yuan & Qiao, ICLR 2024; written anew after the paper"
     shrunk = f"2 + 2 layers of 64 channels, 2 heads; conditions added, the original has none; {SHORTER}"
 

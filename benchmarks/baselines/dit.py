@@ -3,12 +3,12 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.baselines import LEARNING_RATES
 from benchmarks.baselines.diffusion import SHORTER, Diffusion, linear_abar
 from benchmarks.baselines.parts import NoiseLevel
 from benchmarks.blocks import Places, Shape
 
 TOKENS = 1792  # of a batch: days x cells
+GRID = ({"learning_rate": 1e-3}, {"learning_rate": 3e-3}, {"learning_rate": 1e-3, "tokens": TOKENS // 8})
 
 
 class AdaptiveBlock(nn.Module):
@@ -79,7 +79,7 @@ class DiT(Diffusion):
     level that steers the blocks. No guidance.
     """
 
-    title, draws, grid = "DiT", True, LEARNING_RATES
+    title, draws, grid = "DiT", True, GRID
     source = "Peebles & Xie, ICCV 2023; written anew after the paper"
     shrunk = f"128 channels, 4 blocks, 4 heads (theirs from 384, 12, 6), no autoencoder; a token is a day; {SHORTER}"
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.baselines import LEARNING_RATES
+from benchmarks.baselines import SETTINGS
 from benchmarks.baselines.adversarial import NOISE, TOKENS, Turns, draw, generate, real_or_not
 from benchmarks.baselines.parts import StepCondition, count, seeded
 from benchmarks.blocks import Blocks, Places, Shape
@@ -44,7 +44,7 @@ class FiveGTGAN:
     To the adversarial loss comes the distance to the true series, so that the generator follows its place.
     """
 
-    title, draws, grid = "5GT-GAN", True, LEARNING_RATES
+    title, draws, grid = "5GT-GAN", True, SETTINGS
     source = "Pandey et al., 2023; re-implemented from the description, no public code"
     shrunk = "one layer of 64 units each; details re-derived"
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.baselines import LEARNING_RATES
+from benchmarks.baselines import SETTINGS
 from benchmarks.baselines.diffusion import SHORTER, STRIDES, Diffusion, cosine_abar, eps_of, noised
 from benchmarks.baselines.parts import CPU, NoiseLevel, StepCondition, TemporalBlock, in_parts
 from benchmarks.blocks import Places, Shape, blocks_of_cells, cells_of
@@ -52,7 +52,7 @@ class KSTDiff(Diffusion):
     place of the knowledge graph's regions ("no KG"): the UEC tells what the graph would.
     """
 
-    title, draws, grid = "KSTDiff", True, LEARNING_RATES
+    title, draws, grid = "KSTDiff", True, SETTINGS
     source = "Zhou et al., SIGSPATIAL 2023; written anew after the paper"
     shrunk = f"no knowledge graph: adjacency within a block; 64 channels; {SHORTER}"
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.baselines import LEARNING_RATES
+from benchmarks.baselines import SETTINGS
 from benchmarks.baselines.parts import CPU, StepCondition, count, in_parts
 from benchmarks.blocks import Blocks, Places, Shape, blocks_of_cells
 from benchmarks.training import Budget, descend
@@ -35,7 +35,7 @@ class Transformer:
     A regression: it gives the middle week of a place, always the same.
     """
 
-    title, draws, grid = "Transformer", False, LEARNING_RATES
+    title, draws, grid = "Transformer", False, SETTINGS
     source = "Vaswani et al., NeurIPS 2017; torch.nn.TransformerEncoder"
     shrunk = "the encoder only, 3 layers of 64 channels; every cell on its own"
 
