@@ -29,7 +29,7 @@ CELLS, FEW_CELLS = 512, 64  # of a batch, training proper takes 2048: short trai
 GRID = (
     {"learning_rate": 1e-3},
     {"learning_rate": 2e-3, "channels": 48, "blocks": 4},
-    {"learning_rate": 2e-3, "channels": 48, "blocks": 4, "cells": FEW_CELLS},
+    {"learning_rate": 5e-3, "channels": 48, "blocks": 2, "cells": FEW_CELLS},
 )
 PLAN = Plan(FAST, "ancestral", POWER, SPREAD, tile=TILE)
 
