@@ -104,12 +104,12 @@ class Diffusion:
 
     def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
         rng, generator = np.random.default_rng(seed), seeded(seed)
-        data, self.limits = train.cells if self.cells else train, self.limits_of(train.y)
+        data, self.limits = train.cells if self.cells else train, (float(train.y.min()), float(train.y.max()))
         descend(self.network, lambda: self.loss(*data.batch(self.size, rng), generator), budget, self.learning_rate)
 
-    def limits_of(self, y: Tensor) -> tuple[float, float]:
-        """What a clean estimate is kept within: the range of the training data, as DDPM's clipping does."""
-        return float(y.min()), float(y.max())
+    def centre(self, places: Places) -> Tensor | float:
+        """What y is told from: the state is y - centre, noised."""
+        return 0.0
 
     def loss(self, places: Places, y: Tensor, generator: torch.Generator) -> Tensor:
         """How badly the network guesses the noise at random levels (Ho et al. 2020, Eq. 14)."""
@@ -118,11 +118,15 @@ class Diffusion:
             return functional.mse_loss(eps_of(self.network, state, abar, self.network.side(places)), eps)
 
     def estimate(self, places: Places) -> Estimate:
-        """(state, abar) -> clean state within the limits; what is known of the places is made once."""
-        side = self.network.side(places)
+        """(state, abar) -> clean state; what is known of the places is made once.
+
+        It is kept within the range of the training data, as DDPM's clipping does.
+        """
+        side, centre = self.network.side(places), self.centre(places)
 
         def clean(state: Tensor, abar: Tensor) -> Tensor:
-            return from_eps(state, eps_of(self.network, state, abar.expand(len(state)), side), abar).clamp(*self.limits)
+            x = from_eps(state, eps_of(self.network, state, abar.expand(len(state)), side), abar)
+            return (x + centre).clamp(*self.limits) - centre
 
         return clean
 
@@ -137,7 +141,8 @@ class Diffusion:
         with autocast(CPU):
             estimate = self.estimate(places)
             starts = (torch.randn(places.people.shape, generator=generator) for _ in range(samples))
-            return torch.stack([walk(estimate, start, self.abars, strides, generator) for start in starts])
+            walks = [walk(estimate, start, self.abars, strides, generator) for start in starts]
+            return torch.stack(walks) + self.centre(places)
 
     @property
     def parameters(self) -> int:

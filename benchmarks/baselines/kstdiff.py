@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.baselines import SETTINGS
-from benchmarks.baselines.diffusion import SHORTER, STRIDES, Diffusion, cosine_abar, eps_of, noised
-from benchmarks.baselines.parts import CPU, NoiseLevel, StepCondition, TemporalBlock, in_parts
+from benchmarks.baselines.diffusion import SHORTER, Diffusion, cosine_abar, eps_of, noised
+from benchmarks.baselines.parts import CPU, NoiseLevel, StepCondition, TemporalBlock
 from benchmarks.blocks import Places, Shape, blocks_of_cells, cells_of
 from zoomdiff.device import autocast
 
@@ -60,10 +60,8 @@ class KSTDiff(Diffusion):
         network = Network(shape, channels)
         super().__init__(shape, network, cosine_abar(1000), learning_rate, tokens // (shape.h * shape.w * shape.steps))
 
-    def limits_of(self, y: Tensor) -> tuple[float, float]:
-        """Of what is left of y without f(c)."""
-        low, high = super().limits_of(y)
-        return low - high, high - low
+    def centre(self, places: Places) -> Tensor:
+        return self.network.expected(self.network.side(places), self.shape.h, self.shape.w).float()
 
     def loss(self, places: Places, y: Tensor, generator: torch.Generator) -> Tensor:
         with autocast(CPU):
@@ -73,11 +71,3 @@ class KSTDiff(Diffusion):
         with autocast(CPU):
             predicted = eps_of(self.network, state, abar, side)
         return functional.l1_loss(predicted, eps) + functional.l1_loss(expected, y)
-
-    @torch.inference_mode()
-    def sample(self, places: Places, samples: int, seed: int, strides: int = STRIDES) -> Tensor:
-        def expected(part: Places) -> Tensor:
-            with autocast(CPU):
-                return self.network.expected(self.network.side(part), self.shape.h, self.shape.w).float()[None]
-
-        return super().sample(places, samples, seed, strides) + in_parts(places, 2 * self.size, expected)

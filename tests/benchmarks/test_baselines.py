@@ -155,3 +155,13 @@ def test_descending_finds_a_minimum_and_keeps_averaged_weights():
     steps = descend(network, lambda: (network.weight - 2).square().sum(), Budget(1000, steps=300), 0.1)
     assert steps == 300 and network.weight.item() == pytest.approx(2, abs=0.2)
     assert not network.training
+
+
+@pytest.mark.parametrize("name", ["kstdiff", "csdi", "dit"])
+def test_a_sample_stays_in_the_range_of_the_training_data(name):
+    data = blocks(6, 1)
+    torch.manual_seed(0)
+    model = baseline(name)(data.shape, learning_rate=0.1, **SMALL)  # wild: it would leave it by far
+    model.fit(data, Budget(1000, steps=20), 0)
+    made = model.sample(data.places[:4], 2, 0)
+    assert data.y.min() - 1e-4 <= made.min() and made.max() <= data.y.max() + 1e-4
