@@ -18,7 +18,7 @@ from torch import Tensor
 
 from benchmarks.baselines import baseline
 from benchmarks.blocks import Blocks, Places, cut, truth_of, view, volumes_of
-from benchmarks.harness import RESULTS, SAMPLES, commit, figures, flat, method, save
+from benchmarks.harness import RESULTS, SAMPLES, commit, figures, flat, method, save, tuned
 from benchmarks.tables import mean_and_variance
 from benchmarks.training import Budget
 from benchmarks.works import WORKS, Case, Work
@@ -46,9 +46,9 @@ def two_levels(work: Work) -> Work:
     return Work(work.name, [of(city) for city in work.train], tune, test, (1,), work.unit)
 
 
-def ours(work: Work, budget: Budget, seed: int, plan: Plan | None = None) -> dict[str, Tensor]:
+def ours(work: Work, budget: Budget, seed: int, setting: dict, plan: Plan | None = None) -> dict[str, Tensor]:
     """Case -> (S, N, T, h, w) volumes of the finest level, from the true first one."""
-    model = method("zoomdiff")[1]()
+    model = method("zoomdiff")[1](**setting)
     model.fit(work, work.prior(), budget, seed)
     made = {}
     for case in work.test:
@@ -64,14 +64,14 @@ def told(places: Places, days: Tensor) -> Places:
     return Places(places.people, torch.cat([places.static, known], 1))
 
 
-def csdi(work: Work, budget: Budget, seed: int) -> dict[str, Tensor]:
+def csdi(work: Work, budget: Budget, seed: int, setting: dict) -> dict[str, Tensor]:
     """The same of CSDI; its weeks are scaled to the known totals."""
     prior, finest = work.prior(), len(work.hierarchy) - 1
     first, last = view(work, 0, prior), view(work, finest, prior)
     n, weeks, *rest = last.train.y.shape  # every week of a block becomes a place of its own, as its days differ
     places = [x.repeat_interleave(weeks, 0) for x in (last.train.places.people, last.train.places.static)]
     train = Blocks(told(Places(*places), first.train.y.flatten(0, 1)), last.train.y.reshape(n * weeks, 1, *rest))
-    model = baseline("csdi")(train.shape)
+    model = baseline("csdi")(train.shape, **setting)
     model.fit(train, budget, seed)
     return {
         case.name: scaled(work, case, model.sample(_known(last.cases, case, prior), SAMPLES, seed))
@@ -95,14 +95,15 @@ def run(budget: Budget, seeds: int, results: Path = RESULTS) -> dict:
     """Train and refine with every seed, and keep the figures."""
     work = WORKS["city50"]()[0]
     pair, finest = two_levels(work), len(work.hierarchy) - 1
+    our_setting, their_setting = (tuned(name, results / work.name) for name in ("zoomdiff", "csdi"))
     truth = np.concatenate([flat(truth_of(case, finest), work.unit[0]) for case in work.test], -1)
     rows: dict[str, list[dict]] = {"zero-shot": [], "retrained": [], "CSDI": []}
     for seed in range(seeds):
         torch.manual_seed(seed)
         refined = (
-            ours(work, budget, seed),
-            ours(pair, budget, seed, Plan(STRIDES, "ancestral", POWER, SPREAD, tile=TILE)),
-            csdi(work, budget, seed),
+            ours(work, budget, seed, our_setting),
+            ours(pair, budget, seed, our_setting, Plan(STRIDES, "ancestral", POWER, SPREAD, tile=TILE)),
+            csdi(work, budget, seed, their_setting),
         )
         for name, made in zip(rows, refined, strict=True):
             ensemble = np.concatenate([flat(made[case.name], work.unit[0]) for case in work.test], -1)

@@ -16,7 +16,7 @@ from benchmarks.baselines import baseline
 from benchmarks.baselines.diffusion import STRIDES, levels_of
 from benchmarks.baselines.parts import seeded
 from benchmarks.blocks import Places, truth_of, view, volumes_of
-from benchmarks.harness import RESULTS, commit, method, save
+from benchmarks.harness import RESULTS, commit, method, save, tuned
 from benchmarks.training import Budget
 from benchmarks.works import WORKS, Case, Work
 from zoomdiff import metrics
@@ -72,13 +72,14 @@ def run(budget: Budget, results: Path = RESULTS) -> dict:
     level, rows = view(work, finest, prior), {}
     for name in (*RIVALS, "zoomdiff"):
         torch.manual_seed(0)
+        setting = tuned(name, results / work.name)
         if name == "zoomdiff":
-            model = method(name)[1]()
+            model = method(name)[1](**setting)
             model.fit(work, prior, budget, 0)
             model.work = Work(work.name, work.train, work.tune, work.test, tuple(range(len(hierarchy))), work.unit)
             per_case = [compared(work, case, [x[0] for x in model.sample(case, 1, 0).values()]) for case in work.test]
         else:
-            model = baseline(name)(level.train.shape)
+            model = baseline(name)(level.train.shape, **setting)
             model.fit(level.train, budget.part(1 / len(work.shown)), 0)
             per_case = []
             for case in work.test:

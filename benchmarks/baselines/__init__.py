@@ -13,8 +13,9 @@ from torch import Tensor
 from benchmarks.blocks import Blocks, Places, Shape
 from benchmarks.training import Budget
 
-SMALL = 2048  # tokens (cells x steps) of a small batch: more steps in the same time, which small works need
-SETTINGS = ({"learning_rate": 1e-3}, {"learning_rate": 3e-3}, {"learning_rate": 1e-3, "tokens": SMALL})
+SMALL = {"learning_rate": 2e-3, "tokens": 2048}  # cells x steps of a batch: more steps in the same time
+SETTINGS = ({"learning_rate": 1e-3}, {"learning_rate": 3e-3}, SMALL | {"channels": 32})  # of 64 channels
+NARROW = (*SETTINGS[:2], SMALL)  # of networks that have no more than 32
 
 
 class Baseline(Protocol):

@@ -7,7 +7,6 @@ from benchmarks.baselines.diffusion import STRIDES, Diffusion, quadratic_abar
 from benchmarks.baselines.parts import NoiseLevel, StepCondition
 from benchmarks.blocks import Places, Shape, blocks_of_cells, cells_of
 
-CHANNELS = 64
 TOKENS = 16_384  # of a batch: cells x steps
 
 
@@ -73,7 +72,13 @@ class CSDI(Diffusion):
     shrunk = f"2 layers and 2 heads for 4 and 8; {STRIDES} respaced strides for 50; features are the cells of one block"
 
     def __init__(
-        self, shape: Shape, learning_rate: float = 1e-3, layers: int = 2, heads: int = 2, tokens: int = TOKENS
+        self,
+        shape: Shape,
+        learning_rate: float = 1e-3,
+        channels: int = 64,
+        layers: int = 2,
+        heads: int = 2,
+        tokens: int = TOKENS,
     ) -> None:
-        network = Network(shape, CHANNELS, layers, heads)
+        network = Network(shape, channels, layers, heads)
         super().__init__(shape, network, quadratic_abar(50), learning_rate, tokens // (shape.h * shape.w * shape.steps))

@@ -8,7 +8,11 @@ from benchmarks.baselines.parts import NoiseLevel
 from benchmarks.blocks import Places, Shape
 
 TOKENS = 1792  # of a batch: days x cells
-GRID = ({"learning_rate": 1e-3}, {"learning_rate": 3e-3}, {"learning_rate": 1e-3, "tokens": TOKENS // 8})
+GRID = (
+    {"learning_rate": 1e-3},
+    {"learning_rate": 3e-3},
+    {"learning_rate": 2e-3, "tokens": TOKENS // 8, "channels": 64},
+)
 
 
 class AdaptiveBlock(nn.Module):

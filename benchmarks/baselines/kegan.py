@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.baselines import SETTINGS
+from benchmarks.baselines import NARROW
 from benchmarks.baselines.adversarial import NOISE, TOKENS, Turns, draw, generate
 from benchmarks.baselines.parts import StepCondition, TemporalBlock, count, seeded
 from benchmarks.blocks import Blocks, Places, Shape
@@ -69,7 +69,7 @@ class KeGAN:
     The embedding of the urban knowledge graph is replaced by the UEC features ("no KG"); patterns are chosen by them.
     """
 
-    title, draws, grid = "keGAN", True, SETTINGS
+    title, draws, grid = "keGAN", True, NARROW
     source = "Hui et al., KDD 2023; written anew after the paper"
     shrunk = f"no knowledge graph; banks of {PATTERNS} patterns; 32 channels"
 

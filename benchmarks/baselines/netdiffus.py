@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.baselines import SETTINGS
+from benchmarks.baselines import NARROW
 from benchmarks.baselines.diffusion import SHORTER, Diffusion, linear_abar
 from benchmarks.baselines.parts import NoiseLevel, StepCondition
 from benchmarks.blocks import Places, Shape
@@ -68,7 +68,7 @@ class NetDiffus(Diffusion):
     UEC as further channels.
     """
 
-    title, draws, grid = "NetDiffus", True, SETTINGS
+    title, draws, grid = "NetDiffus", True, NARROW
     source = "Sivaroopan et al., 2023 (arXiv 2310.04429); written anew after the paper"
     shrunk = f"days x hours as the picture in place of the Gramian angular field; 32 channels; {SHORTER}"
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.baselines import SETTINGS
+from benchmarks.baselines import NARROW
 from benchmarks.baselines.adversarial import NOISE, TOKENS, Turns, alone, draw, generate, real_or_not
 from benchmarks.baselines.parts import StepCondition, count, seeded
 from benchmarks.blocks import Blocks, Places, Shape
@@ -71,7 +71,7 @@ class TimeGAN:
     The original knows no place: here UEC, people, hour and day go into embedder, generator and discriminator.
     """
 
-    title, draws, grid = "TimeGAN", True, SETTINGS
+    title, draws, grid = "TimeGAN", True, NARROW
     source = "Yoon et al., NeurIPS 2019; written anew after the paper"
     shrunk = "phases by shares of the budget, all parts take equal turns; conditions added, the original has none"
 
