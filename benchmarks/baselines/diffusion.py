@@ -78,11 +78,10 @@ def walk(estimate: Estimate, state: Tensor, abars: Tensor, strides: int, generat
 def eps_of(network: Denoiser, state: Tensor, abar: Tensor, side: Tensor) -> Tensor:
     """The predicted noise: what it is for data of unit variance about which nothing is known, and the network's share.
 
-    So an untrained network, whose output is zero, guesses sensibly, and no error of the network grows without bounds in
-    the clean state where abar is almost 0; the budgets are too small to learn either.
+    So an untrained network, whose output is zero, guesses sensibly; the budgets are too small to learn that, too.
     """
     each = abar.reshape(-1, *[1] * (state.dim() - 1))
-    return (1 - each).sqrt() * state + each.sqrt() * network(state, 1 - abar, side).float()
+    return (1 - each).sqrt() * state + network(state, 1 - abar, side).float()
 
 
 def from_eps(state: Tensor, eps: Tensor, abar: Tensor) -> Tensor:
