@@ -157,7 +157,7 @@ def tune(name: str, work: Work, budget: Budget, folder: Path) -> dict:
     return result
 
 
-def tuned(name: str, folder: Path) -> dict:
+def tuned_setting(name: str, folder: Path) -> dict:
     """The setting that `tune` chose in a folder of results, for the studies; the grid's first if nothing is there."""
     file = folder / f"{name}-tuning.json"
     return json.loads(file.read_text())["setting"] if file.exists() else method(name)[0].grid[0]

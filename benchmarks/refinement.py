@@ -18,7 +18,7 @@ from torch import Tensor
 
 from benchmarks.baselines import baseline
 from benchmarks.blocks import Blocks, Places, cut, truth_of, view, volumes_of
-from benchmarks.harness import RESULTS, SAMPLES, commit, figures, flat, method, save, tuned
+from benchmarks.harness import RESULTS, SAMPLES, commit, figures, flat, method, save, tuned_setting
 from benchmarks.tables import mean_and_variance
 from benchmarks.training import Budget
 from benchmarks.works import WORKS, Case, Work
@@ -95,7 +95,7 @@ def run(budget: Budget, seeds: int, results: Path = RESULTS) -> dict:
     """Train and refine with every seed, and keep the figures."""
     work = WORKS["city50"]()[0]
     pair, finest = two_levels(work), len(work.hierarchy) - 1
-    our_setting, their_setting = (tuned(name, results / work.name) for name in ("zoomdiff", "csdi"))
+    our_setting, their_setting = (tuned_setting(name, results / work.name) for name in ("zoomdiff", "csdi"))
     truth = np.concatenate([flat(truth_of(case, finest), work.unit[0]) for case in work.test], -1)
     rows: dict[str, list[dict]] = {"zero-shot": [], "retrained": [], "CSDI": []}
     for seed in range(seeds):

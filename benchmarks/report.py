@@ -49,8 +49,8 @@ HOW = """## How it is done
 * **Budget** (`training.py`). The same CPU seconds of one thread for every method, seed and fold: with more, the errors
   of all would fall, of some more than of others. A method of one level divides them among its levels, as their total
   cost counts; ZoomDiff spends them on its one model. Before, each of three settings of every method, ours included
-  (learning rate and size of a batch; depth of trees), gets 15 % of the budget, and the best CRPS on places kept for
-  tuning is taken.
+  (learning rate, size of a batch and of the network; depth of trees), gets 15 % of the budget, and the best CRPS on
+  places kept for tuning is taken.
 * **Scores** (`harness.py`, `zoomdiff/metrics.py`). 20 samples per place. A single draw loses to a conditional mean by
   theory, so regressions are compared with the mean of the ensemble, generators with each other on both.
 """

@@ -16,7 +16,7 @@ from benchmarks.baselines import baseline
 from benchmarks.baselines.diffusion import STRIDES, levels_of
 from benchmarks.baselines.parts import seeded
 from benchmarks.blocks import Places, truth_of, view, volumes_of
-from benchmarks.harness import RESULTS, commit, method, save, tuned
+from benchmarks.harness import RESULTS, commit, method, save, tuned_setting
 from benchmarks.training import Budget
 from benchmarks.works import WORKS, Case, Work
 from zoomdiff import metrics
@@ -72,7 +72,7 @@ def run(budget: Budget, results: Path = RESULTS) -> dict:
     level, rows = view(work, finest, prior), {}
     for name in (*RIVALS, "zoomdiff"):
         torch.manual_seed(0)
-        setting = tuned(name, results / work.name)
+        setting = tuned_setting(name, results / work.name)
         if name == "zoomdiff":
             model = method(name)[1](**setting)
             model.fit(work, prior, budget, 0)

@@ -107,8 +107,8 @@ class Diffusion:
         data, self.limits = train.cells if self.cells else train, (float(train.y.min()), float(train.y.max()))
         descend(self.network, lambda: self.loss(*data.batch(self.size, rng), generator), budget, self.learning_rate)
 
-    def centre(self, places: Places) -> Tensor | float:
-        """What y is told from: the state is y - centre, noised."""
+    def centre(self, side: Tensor) -> Tensor | float:
+        """What y is told from, by what is known of the places: the state is y - centre, noised."""
         return 0.0
 
     def loss(self, places: Places, y: Tensor, generator: torch.Generator) -> Tensor:
@@ -122,7 +122,8 @@ class Diffusion:
 
         It is kept within the range of the training data, as DDPM's clipping does.
         """
-        side, centre = self.network.side(places), self.centre(places)
+        side = self.network.side(places)
+        centre = self.centre(side)
 
         def clean(state: Tensor, abar: Tensor) -> Tensor:
             x = from_eps(state, eps_of(self.network, state, abar.expand(len(state)), side), abar)
@@ -142,7 +143,7 @@ class Diffusion:
             estimate = self.estimate(places)
             starts = (torch.randn(places.people.shape, generator=generator) for _ in range(samples))
             walks = [walk(estimate, start, self.abars, strides, generator) for start in starts]
-            return torch.stack(walks) + self.centre(places)
+            return torch.stack(walks) + self.centre(self.network.side(places))
 
     @property
     def parameters(self) -> int:

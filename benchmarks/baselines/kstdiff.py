@@ -60,13 +60,13 @@ class KSTDiff(Diffusion):
         network = Network(shape, channels)
         super().__init__(shape, network, cosine_abar(1000), learning_rate, tokens // (shape.h * shape.w * shape.steps))
 
-    def centre(self, places: Places) -> Tensor:
-        return self.network.expected(self.network.side(places), self.shape.h, self.shape.w).float()
+    def centre(self, side: Tensor) -> Tensor:
+        return self.network.expected(side, self.shape.h, self.shape.w).float()
 
     def loss(self, places: Places, y: Tensor, generator: torch.Generator) -> Tensor:
         with autocast(CPU):
             side = self.network.side(places)
-            expected = self.network.expected(side, self.shape.h, self.shape.w).float()
+            expected = self.centre(side)
         state, eps, abar = noised(y - expected.detach(), self.abars, generator)
         with autocast(CPU):
             predicted = eps_of(self.network, state, abar, side)

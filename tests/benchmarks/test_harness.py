@@ -52,7 +52,9 @@ def test_tuning_tries_the_grid_and_is_done_once(work, tmp_path, monkeypatch):
     tuned = harness.tune("regression", work, Budget(1000, steps=7), tmp_path)
     best, _ = min(tuned["tried"], key=lambda pair: pair[1])
     assert len(tuned["tried"]) == 3 and tuned["setting"] == best
-    assert harness.tuned("regression", tmp_path) == best and harness.tuned("csdi", tmp_path) == {"learning_rate": 1e-3}
+    assert harness.tuned_setting("regression", tmp_path) == best and harness.tuned_setting("csdi", tmp_path) == {
+        "learning_rate": 1e-3
+    }
     monkeypatch.setattr(harness, "method", None)  # no method is made again
     assert harness.tune("regression", work, Budget(1000, steps=7), tmp_path) == json.loads(json.dumps(tuned))
 

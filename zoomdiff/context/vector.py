@@ -58,8 +58,6 @@ def frame(path: Path, bbox: tuple[float, float, float, float] | None = None, lay
     """One layer of a file as a GeoDataFrame in EPSG:4326 with the columns of KEYS that it has; MapError as `read`."""
     if path.suffix.lower() in PARQUET:
         found = parquet(path, (*KEYS, *ALIASES))
-        with _one_sentence(path):
-            check_crs(path.name, found.crs, found.total_bounds)
     else:
         _check_size(path)
         with _one_sentence(path):
@@ -72,8 +70,8 @@ def frame(path: Path, bbox: tuple[float, float, float, float] | None = None, lay
                 found = gpd.read_file(path, layer=layer, engine="pyogrio", bbox=mask, columns=columns, on_invalid="fix")
         if not isinstance(found, gpd.GeoDataFrame):
             raise MapError(f"{path.name} has no geometry: export it again with its geometry.")
-        check_crs(path.name, found.crs, found.total_bounds)
     with _one_sentence(path):
+        check_crs(path.name, found.crs, found.total_bounds)
         found = _tags(found.to_crs(4326))
     return found if bbox is None else found.cx[bbox[0] : bbox[2], bbox[1] : bbox[3]]
 
