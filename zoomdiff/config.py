@@ -6,6 +6,7 @@ from pathlib import Path
 
 from zoomdiff.data.city import PRESETS
 from zoomdiff.diffusion.design import Design, setting
+from zoomdiff.diffusion.drdm import CONDITION_DROP
 from zoomdiff.errors import OptionError
 from zoomdiff.levels import Hierarchy
 
@@ -27,6 +28,8 @@ class TrainConfig:
     weeks       simulated weeks per map and preset
     held_out    a map that is only evaluated on
     cells       raster cells per step, whatever the level
+    condition_drop  share of the samples without UEC, for classifier-free guidance
+    noise_power  of the draws of the noise strength, 1 - u^power of a stage: below 1, weak noise is met more often
     setting     levels: S4T4 or another of `schedule.SETTINGS`
     preference  RGP: how the diffusion steps are shared among them (see `schedule.rgp`)
     design      of the model (see `diffusion.design`); its nodes are those of setting and preference
@@ -44,6 +47,8 @@ class TrainConfig:
     held_out: str | None = None
     steps: int = 10_000
     cells: int = 2048
+    condition_drop: float = CONDITION_DROP
+    noise_power: float = 1.0
     learning_rate: float = 1e-3
     warmup: int = 300
     ema: float = 0.999

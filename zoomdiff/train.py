@@ -118,6 +118,8 @@ def batch_loss(
             patches.conditions.to(device),
             k,
             generator,
+            config.condition_drop,
+            config.noise_power,
         )
 
 

@@ -309,6 +309,48 @@ def test_parts_that_are_off_have_no_parameters(part):
     assert all(name.startswith(names[part]) for name in full - less)
 
 
+def test_a_scaled_state_fades_with_the_noise_that_hides_it():
+    torch.manual_seed(0)
+    design = Design(scaled_state=True)
+    network = lively(DayTokenNetwork(S4T4, design, structure=9, aoi=12, poi=10, preset=2, channels=8, blocks=1))
+    c = conditions().at_level(S4T4, 0)
+    context = network.context(torch.zeros(1, 7, 2, 3), c, 0)
+
+    def seen(r, strength):
+        with torch.no_grad():
+            return network(r, torch.tensor([strength]), context, 0, torch.zeros(1))
+
+    one, other = torch.randn(2, 1, 7, 2, 3)
+    assert torch.equal(seen(one, 1.0), seen(other, 1.0))
+    assert (seen(one, 0.5) - seen(other, 0.5)).abs().max() > 1e-4
+    with pytest.raises(ValueError, match="predict v"):
+        Design(scaled_state=True, prediction="eps")
+
+
+def test_a_low_noise_power_meets_weak_noise_more_often_and_no_drop_keeps_every_map(network, monkeypatch):
+    strengths, kept = [], []
+    forward, context = network.forward, network.context
+
+    def watched_forward(r, strength, *rest):
+        strengths.append(strength)
+        return forward(r, strength, *rest)
+
+    def watched_context(prior_k, c, k, keep):
+        kept.append(keep)
+        return context(prior_k, c, k, keep)
+
+    monkeypatch.setattr(network, "forward", watched_forward)
+    monkeypatch.setattr(network, "context", watched_context)
+    x_k = 1e9 * torch.rand(4000, 7, 1, 1)
+    c = conditions(1, 1).at_level(S4T4, 0)
+    for drop, power in ((0.5, 1.0), (0.0, 0.5)):
+        hnap_loss(DRDM(network, PRIOR), x_k, None, c, 0, torch.Generator().manual_seed(0), drop, power)
+    plain, weak = strengths  # of uniform draws u: 1 - u and 1 - sqrt(u), of mean 1/2 and 1/3
+    assert float(plain.mean()) == pytest.approx(1 / 2, abs=0.02)
+    assert float(weak.mean()) == pytest.approx(1 / 3, abs=0.02)
+    assert 0.45 < float(kept[0].mean()) < 0.55 and kept[1].all()
+
+
 def test_guidance_of_one_is_the_plain_model_and_more_moves_away_from_the_free_one(network):
     lively(network)
     unclamped = ResidualPrior(S4T4, 1e6, tuple(LevelStats(0.0, 1.0, -1e6, 1e6, 1.0) for _ in S4T4))

@@ -220,8 +220,7 @@ def _file(path: Path, bbox: cache.BOX | None) -> gpd.GeoDataFrame:
     if not path.is_file():
         return nothing()
     raw = vector.parquet(path, COLUMNS)
-    vector.check_crs(path.name, raw.crs, raw.total_bounds)
-    raw = raw.to_crs(4326)
+    raw = vector.in_degrees(path, raw)
     return raw if bbox is None else raw.cx[bbox[0] : bbox[2], bbox[1] : bbox[3]]
 
 

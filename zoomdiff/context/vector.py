@@ -71,8 +71,7 @@ def frame(path: Path, bbox: tuple[float, float, float, float] | None = None, lay
         if not isinstance(found, gpd.GeoDataFrame):
             raise MapError(f"{path.name} has no geometry: export it again with its geometry.")
     with _one_sentence(path):
-        check_crs(path.name, found.crs, found.total_bounds)
-        found = _tags(found.to_crs(4326))
+        found = _tags(in_degrees(path, found))
     return found if bbox is None else found.cx[bbox[0] : bbox[2], bbox[1] : bbox[3]]
 
 
@@ -81,6 +80,13 @@ def join(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
     if len(frames) < 2:
         return frames[0] if frames else nothing()
     return pd.concat(frames, ignore_index=True)
+
+
+def in_degrees(path: Path, found: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """What was found in a file, in EPSG:4326; MapError as `check_crs`, and where the CRS is damaged."""
+    with _one_sentence(path):
+        check_crs(path.name, found.crs, found.total_bounds)
+        return found.to_crs(4326)
 
 
 def check_crs(name: str, crs, bounds) -> None:

@@ -30,6 +30,8 @@ class Design:
                 published code's); residual: y_k - H_k is diffused, in units of its standard deviation
     prediction  what the network predicts, eps or v; the priors noise and blend are made of eps
     sees_prior  whether H_k is an input, too
+    scaled_state  whether the network sees sqrt(abar) r, which fades as the noise grows, instead of r: what noise hides
+                it need not learn to ignore, so short trainings get further (docs/benchmarks.md); for v
     tpe, spe    which position codes are on (Fig. 13)
     latent      D, for the prior noise (Fig. 12)
 
@@ -41,6 +43,7 @@ class Design:
     prior: str = "residual"
     prediction: str = "v"
     sees_prior: bool = True
+    scaled_state: bool = False
     tpe: bool = True
     spe: bool = True
     latent: int = LATENT
@@ -54,6 +57,8 @@ class Design:
             raise ValueError(f"a network predicts eps or v, not {self.prediction!r}")
         if self.prior in ("noise", "blend") and self.prediction != "eps":
             raise ValueError(f"the prior {self.prior} fuses noises: let the network predict eps")
+        if self.scaled_state and self.prediction != "v":
+            raise ValueError("eps cannot be told from a state that fades with the noise: let the network predict v")
         if self.nodes[-1] != 0 or any(a <= b for a, b in pairwise(self.nodes)):
             raise ValueError(f"nodes fall from N to 0, not {self.nodes}")
 

@@ -137,12 +137,14 @@ def hnap_loss(
     conditions: Conditions,
     k: int,
     generator: torch.Generator | None = None,
+    condition_drop: float = CONDITION_DROP,
+    noise_power: float = 1.0,
 ) -> Tensor:
     """The training loss of stage k (Eq. 12; by default in the residual reading, || v_theta - v ||^2) at a random step.
 
     x_k (B, T, H, W) are true volumes at the level that the stage diffuses, coarser = x_{k-1} of level k-1 (None at
     k = 0), conditions at the level of x_k. H_k is perturbed by noise of random strength, which the network is told,
-    since sampling feeds it generated traffic.
+    since sampling feeds it generated traffic. For `condition_drop` and `noise_power` see `TrainConfig`.
     """
     prior, design = model.prior, model.design
 
@@ -164,10 +166,10 @@ def hnap_loss(
         prior_k = prior.from_coarser(coarser, k) + each(prior_noise) * blotches
     r0 = model.target.state(prior.encode(x_k, k), prior_k, k)
     weakest, strongest = (float(1 - design.abar(k)[m]) for m in (0, -1))
-    strength = strongest - (strongest - weakest) * uniform()  # the stage's, as a continuous step
+    strength = strongest - (strongest - weakest) * uniform() ** noise_power  # the stage's, as a continuous step
     abar, eps = each(1 - strength), normal(r0.shape)
     r = abar.sqrt() * r0 + (1 - abar).sqrt() * eps
-    keep = (uniform() > CONDITION_DROP).float()
+    keep = (uniform() > condition_drop).float()
     output = model.network(r, strength, model.network.context(prior_k, conditions, k, keep), k, prior_noise)
     squares = model.target.error(output.float(), r, r0, eps, abar, prior_k).square()
     if not knows_coarser:

@@ -154,7 +154,8 @@ class DayTokenNetwork(nn.Module):
         """
         steering = self.strength(sinusoid(1000 * strength)) + self.prior_noise(sinusoid(1000 * prior_noise))
         steering = steering + self.level.weight[k]
-        x = self.fold[k](_days(r)) + context
+        seen = r * (1 - strength).sqrt()[:, None, None, None] if self.design.scaled_state else r
+        x = self.fold[k](_days(seen)) + context
         if torch.is_autocast_enabled(x.device.type) and not torch.is_grad_enabled():
             x = x.to(torch.get_autocast_dtype(x.device.type))  # memory, not arithmetic, is what bounds the trunk
         for block in self.trunk:
