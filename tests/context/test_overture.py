@@ -129,6 +129,14 @@ def test_a_folder_with_two_of_its_types(tmp_path):
         read_map(tmp_path)
 
 
+def test_a_reference_system_of_no_place_on_earth_gets_one_sentence(tmp_path):
+    local = 'ENGCRS["site",EDATUM["site"],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],LENGTHUNIT["metre",1]]'
+    DATA["building"].set_crs(local, allow_override=True).to_parquet(tmp_path / "building.parquet")
+    DATA["segment"].to_parquet(tmp_path / "segment.parquet")
+    with pytest.raises(MapError, match=r"building\.parquet is damaged or no map"):
+        read_map(tmp_path)
+
+
 def test_recorded_features(shared_data):
     raw = gpd.read_parquet(shared_data / "maps" / "overture_buildings.parquet")
     found = overture.buildings(raw)
