@@ -41,7 +41,7 @@ def overall(options: argparse.Namespace) -> None:
 def transfer(options: argparse.Namespace) -> None:
     """Table VII: learnt in one city, tested in another."""
     for work in ("firenze-monaco", "monaco-firenze"):
-        print(tables.overall(options.results / work))
+        print(tables.overall(options.results / work, tables.TRANSFERRED))
 
 
 def write_report(options: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ The tables are made of the JSON files alone, so they come out the same, byte for
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from benchmarks.harness import METHODS
 
 OURS = "zoomdiff"
+TRANSFERRED = ("csdi", OURS)  # the paper's Table VII
 ERRORS = ("MAE", "RMSE", "spRMSE", "PSNR")
 # Of the whole distribution; smaller is better.
 DISTANCES = ("CRPS", "W1", "ln W1", "spectrum", "autocorrelation")
@@ -105,19 +107,19 @@ def ranking(rows: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("mean rank").set_index("method")
 
 
-def overall(folder: Path) -> str:
-    """All tables of a work."""
+def overall(folder: Path, wanted: Sequence[str] = METHODS) -> str:
+    """All tables of a work, and which of the wanted methods are missing."""
     results = read(folder)
     if not results:
         return f"There are no results in {folder}: run `python -m benchmarks run {folder.name}` first.\n"
     rows, text = frame(results), []
     seeds = rows.groupby("method").seed.nunique()
-    count = f"{seeds.min()} to {seeds.max()}" if seeds.min() < seeds.max() else seeds.max()
+    count = f"{seeds.min()} to {seeds.max()} seeds" if seeds.min() < seeds.max() else f"{seeds.max()} seed(s)"
     text.append(
-        f"{folder.name}: mean over {count} seeds (variance in brackets), errors in "
+        f"{folder.name}: mean over {count} (variance in brackets), errors in "
         f"{results[0]['unit']} per cell and step; **best**.\n"
     )
-    if missing := [name for name in METHODS if name not in set(rows.method)]:
+    if missing := [name for name in wanted if name not in set(rows.method)]:
         text.append(f"Not run yet, so the ranking is not the last word: {', '.join(missing)}.\n")
     one, mean = [f"{name} of one" for name in ERRORS], [f"{name} of mean" for name in ERRORS]
     for level, part in rows.groupby("level", sort=False):
