@@ -49,8 +49,8 @@ SAID = """## What the tables say
   happens or less, where 0.8 is right.
 * **Transfer** from one real city to the other: ahead of CSDI but for the base stations of Monaco, a city denser than
   all that was learnt, where CSDI guesses higher. **Refinement** to 50 m without training for it is as good as with, and
-  ahead of CSDI in all but the distribution of logarithms. **On the way** ZoomDiff's states are the coarser levels; those
-  of CSDI and DiT hold a tenth of the traffic at the first node.
+  ahead of CSDI in all but the distribution of logarithms. **On the way** ZoomDiff's states are the coarser levels;
+  those of CSDI and DiT hold a tenth of the traffic at the first node.
 * keGAN, TimeGAN and, on Nanchang, Diffusion-TS are worse than the profile of the training cells: adversarial training
   in three phases, or a decoder of trend and season, is not learnt in these budgets. Their rows say what they give for
   the same cost, not what they can do in days on a GPU. The same holds, less so, for CSDI.
