@@ -34,8 +34,8 @@ done](#how-it-is-done) is below the tables.
 """
 SAID = """## What the tables say
 
-* ZoomDiff has the best mean rank on both works, the best CRPS at every level of both, and P10-P90 that cover most
-  nearly what they should. It is one model, sampled for all levels at once, where each baseline is trained and sampled
+* ZoomDiff has the best mean rank on both works, the best CRPS at every level of both, and at four of six
+  levels the P10-P90 that cover most nearly what they should. It is one model, sampled for all levels at once, where each baseline is trained and sampled
   level by level.
 * It is not first everywhere. **Errors of the mean, city50**: at base stations KSTDiff and the Transformer are a little
   better, at 100 m XGBoost, which is told of each cell's block and of the blocks around it as plain columns, where
