@@ -38,7 +38,8 @@ SAID = """## What the tables say
   levels the P10-P90 that cover most nearly what they should. It is one model, sampled for all levels at once, where
   each baseline is trained and sampled level by level.
 * It is not first everywhere. **Errors of the mean, city50**: at base stations the regression and KSTDiff have the lower
-  RMSE, ours the lowest MAE; at 100 m XGBoost is ahead, which is told of each cell's block and of the blocks around it as plain columns, where
+  RMSE, ours the lowest MAE; at 100 m XGBoost is ahead, which is told of each cell's block and of the blocks
+  around it as plain columns, where
   ZoomDiff must learn to see them in its convolutions. Base stations are 16 places, so little separates the first ones.
 * **Rhythm, city50**: in spectrum and autocorrelation NetDiffus is far ahead at 100 m and 50 m, which turns the average
   of distances against us. Its picture of days x hours is convolved along the hours; ZoomDiff folds a day's hours into
