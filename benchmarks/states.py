@@ -37,7 +37,7 @@ def watched(model, places: Places, prior: ResidualPrior, seed: int) -> list[Tens
     ends = {round(STRIDES * (k + 1) / nodes) for k in range(nodes)}
     generator, step, states = seeded(seed), ancestral(), []
     with autocast(torch.device("cpu")):
-        estimate = model.estimate(places)
+        estimate = model.estimate(model.network.side(places))
         state = torch.randn(places.people.shape, generator=generator)
         for number, (abar, abar_next) in enumerate(pairwise(levels), start=1):
             noise = torch.randn(state.shape, generator=generator)

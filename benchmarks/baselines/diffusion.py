@@ -117,12 +117,11 @@ class Diffusion:
         with autocast(CPU):
             return functional.mse_loss(eps_of(self.network, state, abar, self.network.side(places)), eps)
 
-    def estimate(self, places: Places) -> Estimate:
-        """(state, abar) -> clean state; what is known of the places is made once.
+    def estimate(self, side: Tensor) -> Estimate:
+        """(state, abar) -> clean state, of places by what is known of them.
 
         It is kept within the range of the training data, as DDPM's clipping does.
         """
-        side = self.network.side(places)
         centre = self.centre(side)
 
         def clean(state: Tensor, abar: Tensor) -> Tensor:
@@ -140,10 +139,11 @@ class Diffusion:
 
     def _walked(self, places: Places, *, samples: int, strides: int, generator: torch.Generator) -> Tensor:
         with autocast(CPU):
-            estimate = self.estimate(places)
+            side = self.network.side(places)
+            estimate = self.estimate(side)
             starts = (torch.randn(places.people.shape, generator=generator) for _ in range(samples))
             walks = [walk(estimate, start, self.abars, strides, generator) for start in starts]
-            return torch.stack(walks) + self.centre(self.network.side(places))
+            return torch.stack(walks) + self.centre(side)
 
     @property
     def parameters(self) -> int:

@@ -84,9 +84,7 @@ class DiffusionTS(Diffusion):
         waves, true_waves = (torch.view_as_real(torch.fft.rfft(x, dim=1, norm="ortho")) for x in (made, y))
         return functional.l1_loss(made, y) + functional.l1_loss(waves, true_waves)
 
-    def estimate(self, places: Places) -> Estimate:
-        side = self.network.side(places)
-
+    def estimate(self, side: Tensor) -> Estimate:
         def clean(state: Tensor, abar: Tensor) -> Tensor:
             return self.network(state, (1 - abar).expand(len(state)), side).clamp(*self.limits)
 

@@ -115,7 +115,7 @@ def test_a_network_that_says_nothing_is_the_best_guess_for_data_of_unit_variance
     data = blocks(1, 1)
     model = Diffusion(data.shape, Silent(), linear_abar(10), 1e-3, 3)
     model.limits = -1.0, 1.5
-    clean = model.estimate(data.places[:3])(state, abar)
+    clean = model.estimate(model.network.side(data.places[:3]))(state, abar)
     torch.testing.assert_close(clean, (abar.sqrt() * state).clamp(-1.0, 1.5))
 
 
