@@ -34,13 +34,13 @@ def smoke(options: argparse.Namespace) -> None:
 
 def overall(options: argparse.Namespace) -> None:
     """Tables I and II: all methods on both works."""
-    for work in ("city50", "nanchang"):
+    for work in report.WORKS:
         print(tables.overall(options.results / work))
 
 
 def transfer(options: argparse.Namespace) -> None:
     """Table VII: learnt in one city, tested in another."""
-    for work in ("firenze-monaco", "monaco-firenze"):
+    for work in report.TRANSFERS:
         print(tables.overall(options.results / work, tables.TRANSFERRED))
 
 

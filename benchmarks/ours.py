@@ -25,7 +25,7 @@ from zoomdiff.levels import Hierarchy, conserve
 from zoomdiff.train import LONGEST_SIDE, batch_loss
 
 CPU = torch.device("cpu")
-# What differs from training proper, as trainings here are a hundred times shorter (docs/benchmarks.md):
+# What differs from training proper, as trainings here are more than fifty times shorter (docs/benchmarks.md):
 CELLS, FEW_CELLS = 512, 128  # of a batch in place of 2048: more steps in the same time; few where there is little data
 SHORT = {"condition_drop": 0.0, "noise_power": 0.7}  # no guidance is used; weak noise takes longest to learn
 SCALED = True  # `Design.scaled_state`

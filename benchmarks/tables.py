@@ -114,9 +114,9 @@ def overall(folder: Path, wanted: Sequence[str] = METHODS) -> str:
         return f"There are no results in {folder}: run `python -m benchmarks run {folder.name}` first.\n"
     rows, text = frame(results), []
     seeds = rows.groupby("method").seed.nunique()
-    count = f"{seeds.min()} to {seeds.max()} seeds" if seeds.min() < seeds.max() else f"{seeds.max()} seed(s)"
+    count = " to ".join(map(str, dict.fromkeys((seeds.min(), seeds.max()))))
     text.append(
-        f"{folder.name}: mean over {count} (variance in brackets), errors in "
+        f"{folder.name}: mean over seeds, {count} per method (variance in brackets), errors in "
         f"{results[0]['unit']} per cell and step; **best**.\n"
     )
     if missing := [name for name in wanted if name not in set(rows.method)]:
