@@ -200,7 +200,7 @@ def test_a_shared_link_shows_the_same(week: Page, browser: Browser, complaints: 
     for _ in range(3):
         slider(week, "Time").press("ArrowRight")
     expect(week.get_by_text(re.compile(r"in the week · Mon 12:00-16:00 "))).to_be_visible()
-    until(lambda: week.url, lambda url: "map=helsinki" in url and "level=1" in url and "t=12" in url)
+    expect(week).to_have_url(re.compile(r"map=helsinki.*&level=1&t=12$"))
     other = browser.new_page(viewport=DESK)
     other.on("pageerror", lambda error: complaints.append(f"page error: {error}"))
     other.goto(week.url)

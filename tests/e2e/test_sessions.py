@@ -61,7 +61,8 @@ def test_two_users_wait_for_each_other_and_get_their_own_week(large: Page, other
     week_is_there(other)
     theirs, mine = (page.get_by_text("in the week", exact=False).first.inner_text() for page in (other, large))
     assert "384 cells of 50 m" in theirs and "25,600 cells of 50 m" in mine
-    assert "seed=5" in other.url and "map=helsinki" in other.url and "map=town7" in large.url
+    expect(other).to_have_url(re.compile("map=helsinki.*&seed=5&"))
+    expect(large).to_have_url(re.compile("map=town7"))
 
 
 def test_a_map_from_the_network_without_one_is_one_sentence(browser: Browser, server: str):
