@@ -56,12 +56,11 @@ def page() -> None:
         wish = sidebar.wish(busy=busy)
         place, problem = look_up(wish)
         ready = place is not None and place.uec is not None
-        sidebar.generate_button(wish, on_click=start, ready=ready and not busy)
+        sidebar.generate_button(ready=ready and not busy)
         shown = sidebar.overlays(place and place.uec, busy=busy)
 
-    if st.session_state.pop("opening", False) and ready:
+    if st.session_state.pop("asked", False) and ready:
         start(wish)
-        st.rerun()
     if busy and not ready:
         st.session_state.busy = False
         st.rerun()
@@ -104,9 +103,12 @@ def look_up(wish: Wish) -> tuple[Place | None, str | None]:
 
 
 def start(wish: Wish) -> None:
+    """Lock the sidebar and draw the page anew. Not before what was typed just before the click has been read:
+    Streamlit discards what a locked widget says."""
     st.session_state.busy = True
     sidebar.write_address(wish)
     sidebar.remember(wish)
+    st.rerun()
 
 
 def cancel() -> None:

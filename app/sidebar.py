@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
@@ -62,7 +62,7 @@ class Wish:
 def prefill(query: Mapping[str, str]) -> None:
     """Start a session from the address: ?map=town7&bbox=W,S,E,N&seed=7&habits=china&steps=full&level=2&t=66.
 
-    With a level (0..3, coarse to fine) or an hour t of the week it is a link to a week: `opening` asks for it.
+    With a level (0..3, coarse to fine) or an hour t of the week it is a link to a week, which is `asked` for at once.
     """
     state = st.session_state
     if "seed" in state:
@@ -77,7 +77,7 @@ def prefill(query: Mapping[str, str]) -> None:
         state.steps, state.own_steps = "own", own
     level, hour = _number(query.get("level"), len(S4T4) - 1), _number(query.get("t"), HOURS_PER_WEEK - 1)
     state.linked = {name: value for name, value in (("level", level), ("hour", hour)) if value is not None}
-    state.opening = bool(state.linked)
+    state.asked = bool(state.linked)
 
 
 def _number(text: str | None, most: int) -> int | None:
@@ -186,16 +186,13 @@ def overlays(uec: UEC | None, *, busy: bool) -> list[str]:
     return shown
 
 
-def generate_button(wish: Wish, *, on_click: Callable[[Wish], None], ready: bool) -> None:
-    st.button(
-        "Generate",
-        on_click=on_click,
-        args=(wish,),
-        key="generate",
-        type="primary",
-        width="stretch",
-        disabled=not ready,
-    )
+def generate_button(*, ready: bool) -> None:
+    """A click is remembered, as `asked`, until the page has read what else came with it."""
+
+    def ask() -> None:
+        st.session_state.asked = True
+
+    st.button("Generate", on_click=ask, key="generate", type="primary", width="stretch", disabled=not ready)
 
 
 def write_address(wish: Wish) -> None:
@@ -203,12 +200,17 @@ def write_address(wish: Wish) -> None:
 
     Own maps and polygons other than boxes do not fit into an address; then it stays bare.
     """
-    st.query_params.clear()
+    address = {}
     if wish.source in LINKED and wish.region and _is_box(wish.region) and wish.people == work.ESTIMATED:
         box = ",".join(f"{degrees:.6f}" for degrees in wish.region.polygon.bounds)
-        st.query_params.update(
-            map=wish.source, bbox=box, seed=str(wish.seed), habits=wish.preset, steps=str(wish.steps)
-        )
+        address = {
+            "map": wish.source,
+            "bbox": box,
+            "seed": str(wish.seed),
+            "habits": wish.preset,
+            "steps": str(wish.steps),
+        }
+    st.query_params.from_dict(address)
 
 
 def write_view(level: int, hour: int) -> None:

@@ -68,7 +68,7 @@ def panel(
         pending = _new_change(week.region, edits, cell or charts.busiest_cell(week.volumes[-1]), drawn)
         _list_of(edits)
         scenario = Scenario(tuple(edits))
-        _run_button(week, place, scenario)
+        _run_button(week, place, edits)
     with right:
         if job.running(NAME):
             job.watch(NAME, partial(st.session_state.__setitem__, "whatif_result"))
@@ -103,18 +103,21 @@ def _new_change(
         edit, problem = None, _sentence(error)
     if len(edits) >= MOST_EDITS:
         edit, problem = None, f"There are {MOST_EDITS} changes already: remove one first."
-    st.button(
+    if problem:
+        edit = None
+    # No callback: it would add what the form said in the run before, not what was typed just before the click.
+    wanted = st.button(
         "Add the change",
-        on_click=edits.append,
-        args=(edit,),
         key="whatif_add",
         icon=":material/add:",
         width="stretch",
-        disabled=edit is None or problem is not None,
+        disabled=edit is None,
     )
     if problem:
         st.error(compare.plain(problem), icon=":material/error:")
-    return edit.ground if edit and not problem else None
+    if wanted and edit:
+        edits.append(edit)
+    return edit and edit.ground
 
 
 def _square(region: Region, cell: tuple[int, int], kind: Kind) -> shapely.Polygon:
@@ -198,10 +201,11 @@ def _list_of(edits: list[Edit]) -> None:
         st.rerun()
 
 
-def _run_button(week: TrafficPyramid, place: Place, scenario: Scenario) -> None:
+def _run_button(week: TrafficPyramid, place: Place, edits: list[Edit]) -> None:
     about = week.provenance
 
     def start() -> None:
+        scenario = Scenario(tuple(edits))
         try:
             model = work.model()
             uec = apply(place.uec, scenario)
@@ -218,7 +222,7 @@ def _run_button(week: TrafficPyramid, place: Place, scenario: Scenario) -> None:
         key="whatif_run",
         type="primary",
         width="stretch",
-        disabled=not scenario.edits or job.running(NAME),
+        disabled=not edits or job.running(NAME),
         help="With the same seed, so that what differs is the work of the changes alone.",
     )
 

@@ -315,6 +315,13 @@ def test_logarithmic_colours_and_opacity_reach_the_legend(page, untrained):
     assert "≤" in legend and legends != [legend]
 
 
+def test_a_seed_typed_just_before_the_click_is_in_the_address(page, untrained):
+    generate_small(page)
+    page.number_input(key="seed").set_value(9)
+    page.button(key="generate").click().run()  # both reach Python at once
+    assert "".join(page.query_params["seed"]) == "9"
+
+
 def test_generating_puts_the_region_into_the_address(page, untrained):
     generate_small(page, seed=4)
     address = {key: "".join(value) for key, value in page.query_params.items()}

@@ -93,6 +93,14 @@ def test_the_square_is_where_and_as_large_as_asked_for(open_page, region):
     assert (north - south) * 111_400 == pytest.approx(100, rel=0.06)  # its sides follow the zone's north
 
 
+def test_what_is_typed_just_before_the_click_is_added(open_page):
+    page = open_page()
+    page.number_input(key="whatif_floor_commercial").set_value(7000.0)
+    page.button(key="whatif_add").click().run()  # both reach Python at once
+    (edit,) = page.session_state.whatif_edits
+    assert edit.floor_m2 == 7000 and "7,000 m²" in words(page)
+
+
 def test_a_drawn_polygon_is_taken_first(open_page, region):
     page = open_page(ground(region))
     add(page, "park")
