@@ -1,6 +1,7 @@
 """ZoomDiff in the benchmark: one model for all levels, trained from nothing on the same blocks within the same budget;
 and the direct regression with the same network."""
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from benchmarks.held_out import regressed
 from benchmarks.training import Budget, descend
 from benchmarks.works import Case, Work, nodes_of
 from zoomdiff.config import TrainConfig
-from zoomdiff.data.patches import random_patches
+from zoomdiff.data.patches import random_patches, with_rhythm
 from zoomdiff.device import autocast
 from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.drdm import DRDM, Plan, rrdp
@@ -27,12 +28,13 @@ from zoomdiff.train import LONGEST_SIDE, batch_loss
 CPU = torch.device("cpu")
 # What differs from training proper, as trainings here are more than fifty times shorter (docs/benchmarks.md):
 CELLS, FEW_CELLS = 512, 128  # of a batch in place of 2048: more steps in the same time; few where there is little data
-SHORT = {"condition_drop": 0.0, "noise_power": 0.7}  # no guidance is used; weak noise takes longest to learn
-SCALED = True  # `Design.scaled_state`
+# Weak noise takes longest to learn, but with the filter `wiener` strong noise, where the map decides what a week is
+# like: (at the first level, at the others).
+NOISE_POWER = {"fade": (0.7, 0.7), "wiener": (1.0, 2.0)}
 # Steps per level: the first is soon known by heart, and the one before tells most of the last.
 FIRST, BETWEEN, LAST = 1, 3, 2
 GRID = (
-    {"learning_rate": 2e-3},
+    {"learning_rate": 2e-3, "state_filter": "wiener"},
     {"learning_rate": 5e-3, "channels": 48, "blocks": 4},
     {"learning_rate": 1e-2, "channels": 48, "blocks": 2, "cells": FEW_CELLS},
 )
@@ -44,14 +46,17 @@ REGRESSION_GRID = (
 PLAN = Plan(FAST, "ancestral", POWER, SPREAD, tile=TILE)
 
 
-def untrained(work: Work, prior: ResidualPrior, channels: int, blocks: int) -> DRDM:
-    """The default design, but for SCALED, for a work's levels and inputs."""
+def untrained(work: Work, prior: ResidualPrior, channels: int, blocks: int, state_filter: str) -> DRDM:
+    """The default design, but for the filter, for a work's levels and inputs."""
     finest = work.train[0].conditions[-1]
     sizes = {name: getattr(finest, name).shape[1] for name in ("structure", "aoi", "poi")}
     presets = 1 + max(int(city.conditions[0].preset) for city in work.train)
+    design = Design(nodes=nodes_of(work.hierarchy), state_filter=state_filter)
+    if state_filter == "wiener":
+        prior = with_rhythm(prior, work.train, design)
     network = DayTokenNetwork(
         work.hierarchy,
-        Design(nodes=nodes_of(work.hierarchy), scaled_state=SCALED),
+        design,
         preset=presets,
         channels=channels,
         blocks=blocks,
@@ -83,18 +88,31 @@ class ZoomDiff:
     source = "this repository"
     shrunk = "nothing; one model for all levels"
 
-    def __init__(self, learning_rate: float = 1e-3, channels: int = 64, blocks: int = 6, cells: int = CELLS) -> None:
+    def __init__(
+        self,
+        learning_rate: float = 1e-3,
+        channels: int = 64,
+        blocks: int = 6,
+        cells: int = CELLS,
+        state_filter: str = "fade",
+    ) -> None:
         self.learning_rate, self.channels, self.blocks, self.cells = learning_rate, channels, blocks, cells
+        self.state_filter = state_filter
 
     def fit(self, work: Work, prior: ResidualPrior, budget: Budget, seed: int) -> None:
-        self.work, self.model = work, untrained(work, prior, self.channels, self.blocks)
-        rng, config = np.random.default_rng(seed), TrainConfig(cells=self.cells, **SHORT)
-        descend(self.model.network, lambda: self.loss(config, rng), budget, self.learning_rate)
+        self.work = work
+        started = time.process_time()
+        self.model = untrained(work, prior, self.channels, self.blocks, self.state_filter)
+        left = Budget(budget.seconds - (time.process_time() - started), budget.steps)
+        rng = np.random.default_rng(seed)
+        descend(self.model.network, lambda: self.loss(rng), left, self.learning_rate)
 
-    def loss(self, config: TrainConfig, rng: np.random.Generator) -> Tensor:
+    def loss(self, rng: np.random.Generator) -> Tensor:
         hierarchy = self.work.hierarchy
         k = int(rng.choice(len(hierarchy), p=steps_share(len(hierarchy))))
         side = int(rng.integers(1, longest(hierarchy, k) + 1))
+        power = NOISE_POWER[self.state_filter][min(k, 1)]
+        config = TrainConfig(cells=self.cells, condition_drop=0.0, noise_power=power)  # as no guidance is used
         return batch_loss(self.model, self.work.train, k, side, config, CPU, rng)
 
     def sample(self, case: Case, samples: int, seed: int) -> dict[int, Tensor]:
@@ -130,12 +148,12 @@ class Regression(ZoomDiff):
     title, draws, grid = "Regression (our network)", False, REGRESSION_GRID
     shrunk = "nothing; one model for all levels"
 
-    def loss(self, config: TrainConfig, rng: np.random.Generator) -> Tensor:
+    def loss(self, rng: np.random.Generator) -> Tensor:
         hierarchy = self.work.hierarchy
         k = int(rng.integers(len(hierarchy)))
         side = int(rng.integers(1, longest(hierarchy, k) + 1))
         cells = (side * hierarchy.block // hierarchy.space_factor(k)) ** 2
-        patches = random_patches(self.work.train, k, side, max(1, config.cells // cells), rng)
+        patches = random_patches(self.work.train, k, side, max(1, self.cells // cells), rng)
         with autocast(CPU):
             y = regressed(self.model, patches.conditions, k, patches.x_k.shape)
         return (y - self.model.prior.encode(patches.x_k, k)).abs().mean()

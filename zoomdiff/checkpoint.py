@@ -13,6 +13,7 @@ from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
+from zoomdiff.diffusion.rhythm import Rhythm
 from zoomdiff.errors import CheckpointError
 from zoomdiff.files import whole_file
 from zoomdiff.inputs import INPUTS
@@ -54,7 +55,7 @@ def load_model(path: Path = SHIPPED, device: str = "auto") -> DRDM:
             )
         hierarchy = Hierarchy(tuple(Level(**level) for level in about["hierarchy"]))
         design = Design(**(about["design"] | {"nodes": tuple(about["design"]["nodes"])}))
-        stats = tuple(LevelStats(**s) for s in about["stats"])
+        stats = tuple(_stats(**level) for level in about["stats"])
         prior = ResidualPrior(hierarchy, about["scale"], stats, design.diffused(hierarchy))
         network = new_network(hierarchy, design, **about["network"])
         network.load_state_dict(weights)
@@ -63,3 +64,9 @@ def load_model(path: Path = SHIPPED, device: str = "auto") -> DRDM:
     except (ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"The weights {path.name} or their JSON are damaged: restore both files.") from error
     return DRDM(network.to(pick_device(device)).eval(), prior, sha256)
+
+
+def _stats(rhythm: dict | None = None, **numbers: float) -> LevelStats:
+    if rhythm is None:
+        return LevelStats(**numbers)
+    return LevelStats(**numbers, rhythm=Rhythm.from_lists(**rhythm))

@@ -11,7 +11,8 @@ from itertools import pairwise
 import numpy as np
 
 HOURS_PER_DAY = 24
-HOURS_PER_WEEK = 168
+DAYS_PER_WEEK = 7
+HOURS_PER_WEEK = DAYS_PER_WEEK * HOURS_PER_DAY
 
 
 @dataclass(frozen=True)

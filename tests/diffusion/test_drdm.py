@@ -309,24 +309,6 @@ def test_parts_that_are_off_have_no_parameters(part):
     assert all(name.startswith(names[part]) for name in full - less)
 
 
-def test_a_scaled_state_fades_with_the_noise_that_hides_it():
-    torch.manual_seed(0)
-    design = Design(scaled_state=True)
-    network = lively(DayTokenNetwork(S4T4, design, structure=9, aoi=12, poi=10, preset=2, channels=8, blocks=1))
-    c = conditions().at_level(S4T4, 0)
-    context = network.context(torch.zeros(1, 7, 2, 3), c, 0)
-
-    def seen(r, strength):
-        with torch.no_grad():
-            return network(r, torch.tensor([strength]), context, 0, torch.zeros(1))
-
-    one, other = torch.randn(2, 1, 7, 2, 3)
-    assert torch.equal(seen(one, 1.0), seen(other, 1.0))
-    assert (seen(one, 0.5) - seen(other, 0.5)).abs().max() > 1e-4
-    with pytest.raises(ValueError, match="predict v"):
-        Design(scaled_state=True, prediction="eps")
-
-
 def test_a_low_noise_power_meets_weak_noise_more_often_and_no_drop_keeps_every_map(network, monkeypatch):
     strengths, kept = [], []
     forward, context = network.forward, network.context

@@ -12,6 +12,7 @@ from zoomdiff.levels import S4T4, Hierarchy, Level
 # The five combinations of noise intensity, noise adding and denoising that the paper compares (Table III).
 SCHEMES = ("CN,CA,CD", "CN,CA,SD", "CN,SA,SD", "SN,SA,CD", "SN,SA,SD")
 PRIORS = ("none", "noise", "blend", "residual")
+FILTERS = ("none", "fade", "wiener")
 LATENT = 32  # D of the noise prior's fusion, the best in the paper's Fig. 12
 BLEND = 0.5  # w of the published NPDiff code
 DEFAULT_NODES = (600, 450, 300, 150, 0)
@@ -30,8 +31,10 @@ class Design:
                 published code's); residual: y_k - H_k is diffused, in units of its standard deviation
     prediction  what the network predicts, eps or v; the priors noise and blend are made of eps
     sees_prior  whether H_k is an input, too
-    scaled_state  whether the network sees sqrt(abar) r, which fades as the noise grows, instead of r: what noise hides
-                it need not learn to ignore, so short trainings get further (docs/benchmarks.md); for v
+    state_filter  one of FILTERS: how noise is taken from r before the network sees it. none: not at all; fade:
+                sqrt(abar) r, so what noise hides the network need not learn to ignore; wiener: the estimate that the
+                training set's rhythm gives, and what differs from it is predicted (`rhythm.py`). Short trainings get
+                further with either (docs/benchmarks.md). fade is for v, wiener for v of the residual
     tpe, spe    which position codes are on (Fig. 13)
     latent      D, for the prior noise (Fig. 12)
 
@@ -43,7 +46,7 @@ class Design:
     prior: str = "residual"
     prediction: str = "v"
     sees_prior: bool = True
-    scaled_state: bool = False
+    state_filter: str = "none"
     tpe: bool = True
     spe: bool = True
     latent: int = LATENT
@@ -57,8 +60,12 @@ class Design:
             raise ValueError(f"a network predicts eps or v, not {self.prediction!r}")
         if self.prior in ("noise", "blend") and self.prediction != "eps":
             raise ValueError(f"the prior {self.prior} fuses noises: let the network predict eps")
-        if self.scaled_state and self.prediction != "v":
+        if self.state_filter not in FILTERS:
+            raise ValueError(f"there is no filter {self.state_filter!r}: one of {', '.join(FILTERS)}")
+        if self.state_filter != "none" and self.prediction != "v":
             raise ValueError("eps cannot be told from a state that fades with the noise: let the network predict v")
+        if self.state_filter == "wiener" and self.prior != "residual":
+            raise ValueError("the filter wiener knows the rhythm of residuals: choose the prior residual")
         if self.nodes[-1] != 0 or any(a <= b for a, b in pairwise(self.nodes)):
             raise ValueError(f"nodes fall from N to 0, not {self.nodes}")
 

@@ -114,18 +114,20 @@ class DRDM:
         # The same in every step, but several pieces' would take more memory than the few per cent of time are worth.
         kept = [contexts(*part) for part in parts] if len(pieces) == 1 else None
 
+        target, covariance = self.target, self.prior.covariance(prior_k, k)
+
         def denoise(r: Tensor, abar: Tensor) -> Tensor:
-            output = torch.empty_like(r)
+            seen, output = target.seen(r, abar, covariance), torch.empty_like(r)
             for number, (samples, piece) in enumerate(parts):
                 context, free = kept[number] if kept else contexts(samples, piece)
-                here = r[samples][..., *piece.outer]
+                here = seen[samples][..., *piece.outer]
                 strength, told = (1 - abar).expand(len(here)), r.new_full((len(here),), prior_noise)
                 predicted = self.network(here, strength, context, k, told).float()
                 if free is not None:
                     unconditioned = self.network(here, strength, free, k, told).float()
                     predicted = unconditioned + guidance * (predicted - unconditioned)
                 output[samples][..., *piece.target] = predicted[..., *piece.inner]
-            return self.target.clean(output, r, abar, prior_k, k)
+            return target.clean(output, r, abar, prior_k, k, covariance)
 
         return denoise
 
@@ -170,8 +172,10 @@ def hnap_loss(
     abar, eps = each(1 - strength), normal(r0.shape)
     r = abar.sqrt() * r0 + (1 - abar).sqrt() * eps
     keep = (uniform() > condition_drop).float()
-    output = model.network(r, strength, model.network.context(prior_k, conditions, k, keep), k, prior_noise)
-    squares = model.target.error(output.float(), r, r0, eps, abar, prior_k).square()
+    covariance = prior.covariance(prior_k, k)
+    seen = model.target.seen(r, abar, covariance)
+    output = model.network(seen, strength, model.network.context(prior_k, conditions, k, keep), k, prior_noise)
+    squares = model.target.error(output.float(), r, r0, eps, abar, prior_k, covariance).square()
     if not knows_coarser:
         return squares.mean()
     # Busy places count for more, and those that `rrdp` leaves empty not at all. What the network is told may weight
@@ -235,7 +239,10 @@ def rrdp(
             prior_noise=plan.prior_noise if knows_coarser else 0.0,
             tile=plan.tile,
         )
-        step = DETERMINISTIC[plan.sampler]() if plan.sampler in DETERMINISTIC else ancestral(plan.spread)
+        if plan.sampler in DETERMINISTIC:
+            step = DETERMINISTIC[plan.sampler]()
+        else:
+            step = ancestral(plan.spread, prior.covariance(prior_k, k))
         for number, (m, m_next) in enumerate(pairwise(walk), start=1):
             here, there, left = abar[number - 1], abar[number], plan.budget[k] - number
             r0 = denoise(r, here)

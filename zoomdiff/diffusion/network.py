@@ -13,9 +13,8 @@ from torch.nn import functional
 
 from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.design import Design
-from zoomdiff.levels import HOURS_PER_DAY, Hierarchy
+from zoomdiff.levels import DAYS_PER_WEEK, HOURS_PER_DAY, HOURS_PER_WEEK, Hierarchy
 
-DAYS = 7
 PE_SIZE = 128  # width of TPE and SPE in the paper
 
 
@@ -37,7 +36,7 @@ class TrunkBlock(nn.Module):
         super().__init__()
         self.film = nn.Linear(channels, 2 * channels)
         self.space = nn.Conv2d(channels, channels, 3, padding=1)
-        self.days = nn.Parameter(torch.zeros(DAYS, DAYS))
+        self.days = nn.Parameter(torch.zeros(DAYS_PER_WEEK, DAYS_PER_WEEK))
         self.channels = nn.Sequential(nn.SiLU(), nn.Linear(channels, 2 * channels), nn.SiLU())
         self.out = nn.Linear(2 * channels, channels)
         nn.init.zeros_(self.out.weight)
@@ -108,8 +107,8 @@ class DayTokenNetwork(nn.Module):
             self.spe_out = nn.Linear(PE_SIZE, channels)
         if design.tpe:
             self.tpe_out = nn.Linear(PE_SIZE, channels)
-            hours = sinusoid(torch.arange(DAYS * HOURS_PER_DAY).float())
-            self.register_buffer("tpe", hours.reshape(DAYS, HOURS_PER_DAY, PE_SIZE).mean(1), persistent=False)
+            hours = sinusoid(torch.arange(HOURS_PER_WEEK).float())
+            self.register_buffer("tpe", hours.reshape(DAYS_PER_WEEK, HOURS_PER_DAY, PE_SIZE).mean(1), persistent=False)
         self.level = nn.Embedding(len(hierarchy), channels)
         self.strength = mlp(PE_SIZE, channels)
         self.prior_noise = mlp(PE_SIZE, channels)
@@ -148,14 +147,13 @@ class DayTokenNetwork(nn.Module):
         return len(self.trunk)
 
     def forward(self, r: Tensor, strength: Tensor, context: Tensor, k: int, prior_noise: Tensor) -> Tensor:
-        """The prediction (B, T_k, H_k, W_k) for the noisy state r like it.
+        """The prediction (B, T_k, H_k, W_k) for the noisy state r like it, as `Target.seen` shows it.
 
         strength (B,) is 1 - abar; prior_noise (B,) the standard deviation of the noise that was put on H_k.
         """
         steering = self.strength(sinusoid(1000 * strength)) + self.prior_noise(sinusoid(1000 * prior_noise))
         steering = steering + self.level.weight[k]
-        seen = r * (1 - strength).sqrt()[:, None, None, None] if self.design.scaled_state else r
-        x = self.fold[k](_days(seen)) + context
+        x = self.fold[k](_days(r)) + context
         if torch.is_autocast_enabled(x.device.type) and not torch.is_grad_enabled():
             x = x.to(torch.get_autocast_dtype(x.device.type))  # memory, not arithmetic, is what bounds the trunk
         for block in self.trunk:
@@ -166,5 +164,4 @@ class DayTokenNetwork(nn.Module):
 
 def _days(x: Tensor) -> Tensor:
     """(B, T, H, W) -> (B, 7, H, W, steps per day)."""
-    b, t, h, w = x.shape
-    return x.reshape(b, DAYS, t // DAYS, h, w).movedim(2, -1)
+    return x.unflatten(1, (DAYS_PER_WEEK, -1)).movedim(2, -1)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from zoomdiff.diffusion.rhythm import Covariance, Rhythm
 from zoomdiff.levels import Hierarchy, repeat
 
 RANGE_MARGIN = 0.5  # standard deviations that a prediction may leave the training range by
@@ -17,6 +18,7 @@ class LevelStats:
 
     low, high      range of y in the training set
     residual_std   s_k: standard deviation of y - H_k (of y itself at the first stage)
+    rhythm         of (y - H_k) / s_k, for designs that use it
     """
 
     mean: float
@@ -24,6 +26,7 @@ class LevelStats:
     low: float
     high: float
     residual_std: float
+    rhythm: Rhythm | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,11 @@ class ResidualPrior:
     def restore(self, r: Tensor, prior: Tensor, k: int) -> Tensor:
         """y = H_k + s_k r."""
         return prior + self.stats[k].residual_std * r
+
+    def covariance(self, prior: Tensor, k: int) -> Covariance | None:
+        """That of the residual along the week in the places of H_k (B, T, H, W), where a rhythm was measured."""
+        rhythm = self.stats[k].rhythm
+        return rhythm and rhythm.covariance(prior)
 
     def clamp(self, y: Tensor, k: int) -> Tensor:
         """y within the training range plus a margin: one runaway logarithm ruins a level."""

@@ -10,15 +10,18 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from zoomdiff.diffusion.rhythm import Covariance
+
 Step = Callable[[Tensor, Tensor, Tensor, Tensor, Callable[[], Tensor]], Tensor]
 
 
-def ancestral(spread: float = 0.0) -> Step:
+def ancestral(spread: float = 0.0, covariance: Covariance | None = None) -> Step:
     """The DDPM posterior in x0 form (Eq. 5 with its misprints mended, docs/method.md section 4). Finite at abar = 0.
 
     The posterior is that of a known r0; r0 is an estimate, though, and what it leaves open adds to the variance. In
     many strides that is next to nothing, in few it is what keeps them from shrinking. `spread` is the variance of the
-    Gaussian for which it is exact (Analytic-DPM, Bao et al. 2022, eq. 7), 0 leaves it out.
+    Gaussian for which it is exact (Analytic-DPM, Bao et al. 2022, eq. 7), 0 leaves it out; with a covariance it is the
+    share of its variance.
     """
 
     def step(r: Tensor, r0: Tensor, abar: Tensor, abar_next: Tensor, noise: Callable[[], Tensor]) -> Tensor:
@@ -27,8 +30,11 @@ def ancestral(spread: float = 0.0) -> Step:
         mean = of_r0 * r0 + a.sqrt() * (1 - abar_next) / (1 - abar) * r
         if abar_next == 1:  # nodes are free of noise
             return mean
+        known = (1 - a) * (1 - abar_next) / (1 - abar)
+        if covariance is not None:
+            return mean + covariance.filter(noise(), (known + of_r0**2 * covariance.left_open(abar, spread)).sqrt())
         left_open = spread * (1 - abar) / (abar * spread + 1 - abar)  # variance of r0 given r
-        variance = (1 - a) * (1 - abar_next) / (1 - abar) + of_r0**2 * left_open
+        variance = known + of_r0**2 * left_open
         return mean + variance.sqrt() * noise()
 
     return step

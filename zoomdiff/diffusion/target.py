@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zoomdiff.diffusion.design import BLEND, Design
 from zoomdiff.diffusion.prior import ResidualPrior
+from zoomdiff.diffusion.rhythm import Covariance
 
 FLOOR = 1e-3  # of abar and 1 - abar where an equation divides by their roots: eps tells nothing of r0 at pure noise
 
@@ -19,6 +20,8 @@ class Target:
     """The state of a design and its prediction.
 
     fuse  (eps_theta, implied noise) -> eps, for the prior `noise`
+
+    `covariance` is that of the state along the week where the design has a rhythm; None is as if it were white.
     """
 
     design: Design
@@ -33,16 +36,44 @@ class Target:
         """y for a state."""
         return self.prior.restore(r, prior_k, k) if self.design.prior == "residual" else r
 
-    def error(self, output: Tensor, r: Tensor, r0: Tensor, eps: Tensor, abar: Tensor, prior_k: Tensor) -> Tensor:
-        """What is wrong with the output for r = sqrt(abar) r0 + sqrt(1 - abar) eps; its square is the loss (Eq. 12)."""
-        if self.design.prediction == "v":
-            return output - (abar.sqrt() * eps - (1 - abar).sqrt() * r0)
-        return self._noise(output, r, abar, prior_k) - eps
+    def seen(self, r: Tensor, abar: Tensor, covariance: Covariance | None) -> Tensor:
+        """What the network is shown of a state."""
+        if covariance is not None:
+            return covariance.estimate(r, abar)
+        return r if self.design.state_filter == "none" else abar.sqrt() * r
 
-    def clean(self, output: Tensor, r: Tensor, abar: Tensor, prior_k: Tensor, k: int) -> Tensor:
+    def error(
+        self,
+        output: Tensor,
+        r: Tensor,
+        r0: Tensor,
+        eps: Tensor,
+        abar: Tensor,
+        prior_k: Tensor,
+        covariance: Covariance | None = None,
+    ) -> Tensor:
+        """What is wrong with the output for r = sqrt(abar) r0 + sqrt(1 - abar) eps; its square is the loss (Eq. 12).
+
+        Of v it is (r0 - r0_hat) / sqrt(1 - abar), with and without a rhythm; written so that nothing is divided by 0.
+        """
+        if self.design.prediction == "eps":
+            return self._noise(output, r, abar, prior_k) - eps
+        if covariance is None:
+            return output - (abar.sqrt() * eps - (1 - abar).sqrt() * r0)
+        share = abar[..., None]
+        noisy = covariance.of_noisy(share)
+        of_eps, of_r0 = share.sqrt() * covariance.variance / noisy, (1 - share).sqrt() / noisy
+        v = covariance.filter(eps, of_eps) - covariance.filter(r0, of_r0)
+        return covariance.filter(output, (covariance.variance / noisy).sqrt()) - v
+
+    def clean(
+        self, output: Tensor, r: Tensor, abar: Tensor, prior_k: Tensor, k: int, covariance: Covariance | None = None
+    ) -> Tensor:
         """r0_hat, its y kept to the training range."""
-        if self.design.prediction == "v":
+        if self.design.prediction == "v" and covariance is None:
             r0 = abar.sqrt() * r - (1 - abar).sqrt() * output
+        elif covariance is not None:
+            r0 = covariance.estimate(r, abar) - covariance.filter(output, covariance.left_open(abar).sqrt())
         elif abar < FLOOR:
             return self.state(prior_k, prior_k, k)  # pure noise: of what there was, eps tells nothing, the prior does
         else:
