@@ -22,7 +22,7 @@ from benchmarks.baselines.parts import count
 from benchmarks.blocks import Blocks, view
 from benchmarks.harness import RESULTS, commit, save
 from benchmarks.machine import cpu_name
-from benchmarks.ours import CELLS, CPU, PLAN, ZoomDiff, longest
+from benchmarks.ours import CELLS, CPU, GRID, PLAN, ZoomDiff, longest
 from benchmarks.tables import short
 from benchmarks.training import Budget
 from benchmarks.works import Case, Work, simulated, window
@@ -95,7 +95,7 @@ def timed_baseline(name: str, work: Work) -> dict[str, float]:
 def timed_ours(work: Work) -> dict[str, float]:
     """The same of ZoomDiff: one model."""
     torch.manual_seed(0)
-    ours = ZoomDiff()
+    ours = ZoomDiff(**GRID[0])
     ours.fit(work, work.prior(), Budget(1e9, steps=1), 0)
     model, config, rng = ours.model, TrainConfig(cells=CELLS), np.random.default_rng(0)
     optimiser, train = torch.optim.AdamW(model.network.parameters()), 0.0

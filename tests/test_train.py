@@ -69,6 +69,15 @@ def test_the_fitted_code_has_unit_variance(town):
     assert all(0 < s.residual_std < 1 for s in prior.stats[1:])
 
 
+def test_a_rhythm_is_measured_where_it_is_wanted(town):
+    plain, rhythmic = (fit_prior([town], Design(state_filter=name)) for name in ("none", "wiener"))
+    assert all(stats.rhythm is None for stats in plain.stats)
+    for k, stats in enumerate(rhythmic.stats):
+        assert replace(stats, rhythm=None) == plain.stats[k]
+        mean_day, about = np.array(stats.rhythm.variance).mean(0)
+        assert mean_day.max() > 3 * about.max(), "days are more alike than they differ"
+
+
 def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path):
     quiet = {"device": "cpu", "say": lambda text: None}
     whole = train(tmp_path / "whole", TINY, **quiet)
@@ -133,12 +142,14 @@ def test_conditions_batch_and_map():
         {"setting": "S3T2", "preference": "uniform"},
         {"setting": "S3T4"},
         {"design": Design("CN,CA,CD", prior="noise", prediction="eps", latent=4, spe=False)},
+        {"design": Design(state_filter="wiener")},
     ],
 )
 def test_other_settings_and_designs_train_save_load_and_sample(config, tmp_path):
     config = TrainConfig(towns=1, weeks=1, steps=6, cells=128, warmup=2, channels=8, blocks=1, **config)
     model = load_model(train(tmp_path, config, device="cpu", say=lambda text: None), "cpu")
     assert model.hierarchy == config.hierarchy and model.design.scheme == config.design.scheme
+    assert all((stats.rhythm is not None) == (model.design.state_filter == "wiener") for stats in model.prior.stats)
     layers = procedural_map(1, kilometres=1.6)
     week = generate(model, build_uec(layers, Region.from_bbox(layers.extent, hierarchy=model.hierarchy)), steps=2)
     assert len(week.volumes) == len(config.hierarchy)

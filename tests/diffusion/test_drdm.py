@@ -1,5 +1,7 @@
 """The prior, the network, the loss and the sampler, on small made-up tensors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,11 +14,26 @@ from zoomdiff.diffusion.drdm import DRDM, Plan, gaps, hnap_loss, rrdp
 from zoomdiff.diffusion.network import DayTokenNetwork, sinusoid
 from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
+from zoomdiff.diffusion.rhythm import Rhythm
 from zoomdiff.diffusion.target import Target
 from zoomdiff.levels import S4T4, repeat
 
 STATS = tuple(LevelStats(mean=1.0, std=1.5, low=-1.0, high=4.0, residual_std=s) for s in (1.0, 0.5, 0.4, 0.6))
 PRIOR = ResidualPrior(S4T4, scale=1e6, stats=STATS)
+
+
+def with_rhythms(prior):
+    """Of days that are all alike, but for some noise."""
+    rng = torch.Generator().manual_seed(0)
+    stats = []
+    for k, level in enumerate(S4T4):
+        days = torch.randn(1, level.steps_per_day, 300, generator=rng).expand(7, -1, -1).flatten(0, 1)
+        states = 0.3 * days + 0.1 * torch.randn(days.shape, generator=rng)
+        stats.append(replace(prior.stats[k], rhythm=Rhythm.fit(torch.rand(300, generator=rng), states)))
+    return replace(prior, stats=tuple(stats))
+
+
+both_priors = pytest.mark.parametrize("prior", [PRIOR, with_rhythms(PRIOR)], ids=["white", "with rhythms"])
 
 
 @pytest.fixture
@@ -258,8 +275,9 @@ def lively(network):
     return network
 
 
-def test_tiles_make_the_same_week_as_one_piece(network):
-    model, c = DRDM(lively(network), PRIOR), conditions(4, 5)
+@both_priors
+def test_tiles_make_the_same_week_as_one_piece(network, prior):
+    model, c = DRDM(lively(network), prior), conditions(4, 5)
     whole, tiled = (
         [x for _, x in rrdp(model, c, WorldNoise(1, 32635, 0, 0), Plan((2,) * 4, guidance=g, tile=tile))]
         for g, tile in ((1.5, None), (1.5, 8))
@@ -268,8 +286,9 @@ def test_tiles_make_the_same_week_as_one_piece(network):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e3)
 
 
-def test_samples_made_together_are_those_made_alone(network):
-    model, c = DRDM(lively(network), PRIOR), conditions()
+@both_priors
+def test_samples_made_together_are_those_made_alone(network, prior):
+    model, c = DRDM(lively(network), prior), conditions()
     fields = [WorldNoise(seed, 32635, 0, 0) for seed in (1, 2)]
     both = [x for _, x in rrdp(model, c, lambda *at: torch.cat([f(*at) for f in fields]), PLAN)]
     for i, one in enumerate(fields):
@@ -294,6 +313,21 @@ def test_every_design_trains_and_samples(scheme, prior):
     assert (network.fusion is not None) == (prior == "noise")
     assert all(p.grad is not None for p in network.unfold.parameters())
     for k, x_k in rrdp(model, conditions(), WorldNoise(1, 32635, 0, 0), Plan((2,) * 4)):
+        assert x_k.shape == levels[k].shape and torch.isfinite(x_k).all() and (x_k >= 0).all()
+
+
+@pytest.mark.parametrize("state_filter", ["fade", "wiener"])
+def test_filtered_states_train_and_sample(state_filter):
+    torch.manual_seed(0)
+    design = Design(state_filter=state_filter)
+    network = lively(DayTokenNetwork(S4T4, design, structure=9, aoi=12, poi=10, preset=2, channels=8, blocks=1))
+    model = DRDM(network, with_rhythms(PRIOR) if state_filter == "wiener" else PRIOR)
+    levels = S4T4.pyramid(1e7 * torch.rand(1, 168, 16, 24))
+    for k in range(4):
+        loss = hnap_loss(model, levels[k], levels[k - 1] if k else None, conditions().at_level(S4T4, k), k)
+        loss.backward()
+        assert torch.isfinite(loss) and all(torch.isfinite(p.grad).all() for p in network.unfold[k].parameters())
+    for k, x_k in rrdp(model, conditions(), WorldNoise(1, 32635, 0, 0), Plan((2,) * 4, spread=0.5)):
         assert x_k.shape == levels[k].shape and torch.isfinite(x_k).all() and (x_k >= 0).all()
 
 
