@@ -35,7 +35,7 @@ NOISE_POWER = {"fade": (0.7, 0.7), "wiener": (1.0, 2.0)}
 FIRST, BETWEEN, LAST = 1, 3, 2
 GRID = (
     {"learning_rate": 2e-3, "state_filter": "wiener"},
-    {"learning_rate": 5e-3, "channels": 48, "blocks": 4},
+    {"learning_rate": 5e-3, "channels": 48, "blocks": 4, "state_filter": "wiener"},
     {"learning_rate": 1e-2, "channels": 48, "blocks": 2, "cells": FEW_CELLS},
 )
 REGRESSION_GRID = (

@@ -18,7 +18,7 @@ from zoomdiff.diffusion.rhythm import Rhythm
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import Hierarchy, repeat
 
-RHYTHM_PLACES = 2000  # of a week at every level, about: a covariance needs no more
+RHYTHM_PLACES = 2000  # of a city at every level, about: a covariance needs no more
 INHABITED = 20.0  # people in a block, week's mean, from which patches are centred on it
 
 
@@ -143,7 +143,7 @@ def fit_prior(cities: list[TrainingCity], design: Design) -> ResidualPrior:
     """The code's scale and each stage's statistics, measured on the allowed blocks of the training cities."""
     hierarchy = cities[0].hierarchy
     weeks = [(city, week) for city in cities for week in city.weeks]
-    finest = torch.cat([_of_allowed(week[-1], city).flatten()[::7] for city, week in weeks])
+    finest = torch.cat([_of_allowed(week[-1], city)[::7] for city, week in weeks])
     scale = float(np.quantile(finest[finest > 0].numpy(), 0.1))
     plain = LevelStats(0.0, 1.0, 0.0, 0.0, 1.0)
     prior = ResidualPrior(hierarchy, scale, (plain,) * len(hierarchy), design.diffused(hierarchy))
@@ -162,25 +162,26 @@ def fit_prior(cities: list[TrainingCity], design: Design) -> ResidualPrior:
 
 def with_rhythm(prior: ResidualPrior, cities: list[TrainingCity], design: Design) -> ResidualPrior:
     """The prior with the rhythm of every stage, measured on the allowed blocks of the training cities."""
-    weeks = [(city, week) for city in cities for week in city.weeks]
-    rhythms = [Rhythm.fit(*_residuals(prior, weeks, k, design)) for k in range(len(prior.hierarchy))]
+    rhythms = [Rhythm.fit(*_residuals(prior, cities, k, design)) for k in range(len(prior.hierarchy))]
     stats = (replace(before, rhythm=rhythm) for before, rhythm in zip(prior.stats, rhythms, strict=True))
     return replace(prior, stats=tuple(stats))
 
 
-def _residuals(
-    prior: ResidualPrior, weeks: list[tuple[TrainingCity, list[Tensor]]], k: int, design: Design
-) -> tuple[Tensor, Tensor]:
-    """For `Rhythm.fit`: the mean of H_k (n,) and the residual (T, n) in allowed places of every week. Where level k - 1
-    has no traffic at some time nothing is diffused then (`rrdp`), so such places are left out."""
+def _residuals(prior: ResidualPrior, cities: list[TrainingCity], k: int, design: Design) -> tuple[Tensor, Tensor]:
+    """For `Rhythm.fit`: the mean of H_k (n,) and the residual (T, n) in allowed places, one week of every city. Where
+    level k - 1 has no traffic at some time nothing is diffused then (`rrdp`), so such places are left out."""
     means, residuals = [], []
-    for city, week in weeks:
-        x = _of_allowed(week[-1 if design.continuous_adding else k], city)
-        prior_k = _of_allowed(prior.from_coarser(week[k - 1], k), city) if k else torch.zeros_like(x)
-        (places,) = torch.nonzero((_of_allowed(repeat(week[k - 1], *prior.finer(k)), city) if k else x).all(0)).T
-        some = places[:: max(1, len(places) // RHYTHM_PLACES)]
-        means.append(prior_k[:, some].mean(0))
-        residuals.append(prior.residual(prior.encode(x[:, some], k), prior_k[:, some], k))
+    for city in cities:
+        week = city.weeks[0]
+        x = week[-1 if design.continuous_adding else k]
+        prior_k = prior.from_coarser(week[k - 1], k) if k else torch.zeros_like(x)
+        places = _allowed_cells(x, city)
+        if k:
+            places &= repeat((week[k - 1] > 0).all(0, keepdim=True), prior.finer(k)[0], 1)[0]
+        rows, cols = torch.nonzero(places).T
+        some = (slice(None), *(each[:: max(1, len(rows) // RHYTHM_PLACES)] for each in (rows, cols)))
+        means.append(prior_k[some].mean(0))
+        residuals.append(prior.residual(prior.encode(x[some], k), prior_k[some], k))
     return torch.cat(means), torch.cat(residuals, 1)
 
 
@@ -216,6 +217,11 @@ def _conditions(uec: UEC, preset: str) -> list[Conditions]:
 
 
 def _of_allowed(x: Tensor, city: TrainingCity) -> Tensor:
-    """(T, n): x (T, H, W) in the n cells of the city's allowed blocks."""
+    """All values of x (T, H, W) in the city's allowed blocks."""
+    return x[:, _allowed_cells(x, city)].flatten()
+
+
+def _allowed_cells(x: Tensor, city: TrainingCity) -> Tensor:
+    """(H, W) bool: the cells of x (T, H, W) in the city's allowed blocks."""
     side = x.shape[-1] // city.blocks[1]
-    return x[:, torch.from_numpy(np.kron(city.allowed, np.ones((side, side), bool)))]
+    return torch.from_numpy(np.kron(city.allowed, np.ones((side, side), bool)))
