@@ -78,10 +78,13 @@ HOW = """## How it is done
   (learning rate, size of a batch and of the network; depth of trees), gets 15 % of the budget, and the best CRPS on
   places kept for tuning is taken.
 * **ZoomDiff's training** (`ours.py`) is more than fifty times shorter than that of the shipped weights, so it differs
-  from theirs: no conditions are dropped (guidance is not used), weak noise is met more often, the first level gets
-  fewer steps than the others, and the network sees a state that fades with the noise (`Design.scaled_state`), so it
-  need not learn to ignore noise. These four were chosen on places kept for tuning, of city50 and of all five folds of
-  Nanchang (where each such patch is in another fold's test); the baselines are as their authors describe them.
+  from theirs: no conditions are dropped (guidance is not used), the first level gets fewer steps than the others, and
+  noise is taken from a state before the network sees it (`Design.state_filter`): in the first two settings by the
+  filter that the covariance of the training blocks along the week gives ([method.md](method.md), section 3; measuring
+  it counts as training), in the third, for little data, by letting the state fade; strong noise is met more often with
+  the former, weak noise with the latter. These were chosen on places kept for tuning and four more fictional towns,
+  and on the tuning patches of all five folds of Nanchang (each of which is in another fold's test); the baselines are
+  as their authors describe them.
 * **Scores** (`harness.py`, `zoomdiff/metrics.py`). 20 samples per place. A single draw loses to a conditional mean by
   theory, so regressions are compared with the mean of the ensemble, generators with each other on both.
 """

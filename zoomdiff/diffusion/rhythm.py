@@ -48,7 +48,7 @@ class Rhythm:
         # Values that occur, and not the highest: so no class is empty.
         edges = np.unique(np.quantile(busy.numpy(), np.arange(1, classes) / classes, method="lower"))
         edges = torch.from_numpy(edges[edges < busy.max().item()])
-        member = functional.one_hot(_class_of(busy, edges), len(edges) + 1).double()  # (n, classes)
+        member = functional.one_hot(torch.bucketize(busy, edges), len(edges) + 1).double()  # (n, classes)
         days = states.double().unflatten(0, (DAYS_PER_WEEK, -1))  # (7, h, n)
         mean = days.mean(0)
         about = (days - mean).movedim(0, 1).flatten(1) / (DAYS_PER_WEEK - 1) ** 0.5  # (h, 7 n)
@@ -70,7 +70,7 @@ class Rhythm:
         edges, components, variance = (
             torch.tensor(numbers, device=prior_k.device) for numbers in (self.edges, self.components, self.variance)
         )
-        of_places = variance[_class_of(prior_k.float().mean(1), edges)]  # (B, H, W, 2, h)
+        of_places = variance[torch.bucketize(prior_k.float().mean(1), edges)]  # (B, H, W, 2, h)
         return Covariance(components, of_places.movedim((-2, -1), (1, 2)))
 
 
@@ -90,16 +90,20 @@ class Covariance:
     def estimate(self, r: Tensor, abar: Tensor) -> Tensor:
         """The mean of the clean state given r = sqrt(abar) r0 + sqrt(1 - abar) eps, were r0 Gaussian."""
         abar = abar[..., None]
-        return self.filter(r, abar.sqrt() * self.variance / self.of_noisy(abar))
+        return self.filter(r, abar.sqrt() * self.variance / (abar * self.variance + 1 - abar))
 
     def left_open(self, abar: Tensor, share: float = 1.0) -> Tensor:
         """(B, 2, h, H, W): the variance about that mean, for a Gaussian with a share of the variance."""
         abar, variance = abar[..., None], share * self.variance
         return variance * (1 - abar) / (abar * variance + 1 - abar)
 
-    def of_noisy(self, abar: Tensor) -> Tensor:
-        """The variance of r; abar with five dimensions or none."""
-        return abar * self.variance + 1 - abar
+    def error(self, output: Tensor, r0: Tensor, eps: Tensor, abar: Tensor) -> Tensor:
+        """(r0 - r0_hat) / sqrt(1 - abar) for r0_hat = the mean, less the output times the root of what is left open;
+        written so that nothing is divided by 0."""
+        abar = abar[..., None]
+        of_r = abar * self.variance + 1 - abar
+        of_eps, of_r0 = abar.sqrt() * self.variance / of_r, (1 - abar).sqrt() / of_r
+        return self.filter(output, (self.variance / of_r).sqrt()) - self.filter(eps, of_eps) + self.filter(r0, of_r0)
 
     def filter(self, x: Tensor, gain: Tensor) -> Tensor:
         """x (B, T, H, W) with each component times its gain, (B, 2, h, H, W)."""
@@ -114,10 +118,6 @@ def _split(x: Tensor) -> Tensor:
     days = x.unflatten(1, (DAYS_PER_WEEK, -1))
     mean = days.mean(1, keepdim=True).expand_as(days)
     return torch.stack([mean, days - mean], 2)
-
-
-def _class_of(busy: Tensor, edges: Tensor) -> Tensor:
-    return torch.bucketize(busy, edges)
 
 
 def _tuples(numbers):

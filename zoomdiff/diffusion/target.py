@@ -60,11 +60,7 @@ class Target:
             return self._noise(output, r, abar, prior_k) - eps
         if covariance is None:
             return output - (abar.sqrt() * eps - (1 - abar).sqrt() * r0)
-        share = abar[..., None]
-        noisy = covariance.of_noisy(share)
-        of_eps, of_r0 = share.sqrt() * covariance.variance / noisy, (1 - share).sqrt() / noisy
-        v = covariance.filter(eps, of_eps) - covariance.filter(r0, of_r0)
-        return covariance.filter(output, (covariance.variance / noisy).sqrt()) - v
+        return covariance.error(output, r0, eps, abar)
 
     def clean(
         self, output: Tensor, r: Tensor, abar: Tensor, prior_k: Tensor, k: int, covariance: Covariance | None = None
