@@ -45,7 +45,7 @@ class Method(Protocol):
     source: str
     shrunk: str
     draws: bool
-    grid: tuple[Mapping[str, float], ...]
+    grid: tuple[Mapping[str, float | str], ...]
 
     def fit(self, work: Work, prior: ResidualPrior, budget: Budget, seed: int) -> None: ...
 

@@ -150,7 +150,7 @@ def about(results: list[dict]) -> str:
                 "parameters": f"{result['parameters']:,}",
                 "training, CPU s": short(np.mean([r["train_seconds"] for r in results if r["method"] == name])),
                 "a week, CPU s": short(np.mean([r["seconds_per_week"] for r in results if r["method"] == name])),
-                "setting": ", ".join(f"{key} {value:g}" for key, value in result["setting"].items()) or "–",
+                "setting": ", ".join(f"{key} {_told(value)}" for key, value in result["setting"].items()) or "–",
                 "source": result["source"],
                 "smaller than theirs": result["shrunk"],
             }
@@ -158,3 +158,7 @@ def about(results: list[dict]) -> str:
         ]
     )
     return table.to_markdown(index=False)
+
+
+def _told(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
