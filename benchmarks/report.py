@@ -54,8 +54,8 @@ Written by hand of the results that are committed; other results may say otherwi
 * **Transfer** from one real city to the other: ahead of CSDI in CRPS and in the errors of the mean at every level, both
   ways; at base stations CSDI's days have the better rhythm, and its single samples err less in half of the figures, as
   they hold less. **Refinement** to 50 m without training for it is as good as with, and ahead of CSDI in all but the
-  distribution of logarithms. **On the way** ZoomDiff's states are the coarser levels; those of CSDI and DiT hold a tenth
-  of the traffic, or less, at the first node.
+  distribution of logarithms. **On the way** ZoomDiff's states are the coarser levels; those of CSDI and DiT hold a
+  tenth of the traffic, or less, at the first node.
 * keGAN and TimeGAN, and Diffusion-TS on Nanchang, rank behind the profile of the training cells: they are not learnt in
   these budgets. Their rows say what they give for the same cost, not what they can do in days on a GPU. The same holds,
   less so, for CSDI.
