@@ -36,26 +36,26 @@ SAID = """## What the tables say
 
 Written by hand of the results that are committed; other results may say otherwise.
 
-* ZoomDiff has the best mean rank on both works and the best CRPS at every level of both, and at five of the six its
+* ZoomDiff has the best mean rank on both works and the best CRPS at every level of both, and at four of the six its
   P10-P90 cover most nearly what they should. It is one model, sampled for all levels at once, where each baseline is
   trained and sampled level by level.
-* It is not first everywhere. **Errors of the mean, city50**: in MAE XGBoost is ahead at 100 m, and with several others
-  at 50 m; it is told of each cell's block and of the blocks around it as plain columns, where ZoomDiff must learn to
-  see them in its convolutions. Base stations are 16 places, so little separates the first ones there.
+* It is not first everywhere. **Errors of the mean, city50**: XGBoost is a little ahead at 100 m, and in MAE it and
+  several others are at 50 m; it is told of each cell's block and of the blocks around it as plain columns, where
+  ZoomDiff must learn to see them in its convolutions. Base stations are 16 places, so little separates the first ones.
 * **Rhythm, city50**: at 50 m NetDiffus, which convolves a picture of days x hours along the hours, is ahead in spectrum
   and autocorrelation. At 100 m, where it once was far ahead, the filter of the training weeks' covariance has made them
   equal.
 * **A 2 x 2 of cells, Nanchang**: the regression with our network and NetDiffus have the lower errors of the mean; ours
   pays for the noise of the level above, which it starts from, and for a mean of 20 draws in place of a mean.
 * **A single sample**: 5GT-GAN's errors are small because its samples hardly differ. Its P10-P90 hold 4 % to 39 % of
-  what happens, where 80 % is right. Those of ours on city50 are the larger ones among the diffusion models: it makes as
-  much traffic as there is, where the others make two thirds of it at 100 m and 50 m, and its samples differ a little
-  too much (at base stations 93 % is in P10-P90). A sample that is lower and more alike errs less.
+  what happens, where 80 % is right. On city50 ours errs more than NetDiffus, CSDI and DiT at 100 m and 50 m: it makes
+  as much traffic as there is, where they make two thirds of it, and its samples differ a little too much (93 % of the
+  days of base stations are in P10-P90). A sample that is lower and more alike errs less.
 * **Transfer** from one real city to the other: ahead of CSDI in CRPS and in the errors of the mean at every level, both
   ways; at base stations CSDI's days have the better rhythm, and its single samples err less in half of the figures, as
-  they hold less. **Refinement** to 50 m without training for it is as good as with, and ahead of CSDI in all but the
-  distribution of logarithms. **On the way** ZoomDiff's states are the coarser levels; those of CSDI and DiT hold a
-  tenth of the traffic, or less, at the first node.
+  they hold less. **Refinement** to 50 m without training for it is better than with, and ahead of CSDI but for the
+  errors of a single sample and the distribution of volumes. **On the way** ZoomDiff's states are the coarser levels;
+  those of CSDI and DiT hold a tenth of the traffic, or less, at the first node.
 * keGAN and TimeGAN, and Diffusion-TS on Nanchang, rank behind the profile of the training cells: they are not learnt in
   these budgets. Their rows say what they give for the same cost, not what they can do in days on a GPU. The same holds,
   less so, for CSDI.
@@ -79,6 +79,8 @@ HOW = """## How it is done
   cost counts; ZoomDiff spends them on its one model. Before, each of three settings of every method, ours included
   (learning rate, size of a batch and of the network; depth of trees), gets 15 % of the budget, and the best CRPS on
   places kept for tuning is taken.
+  A CPU second of a virtual machine is not always worth the same: when ZoomDiff ran on city50 and between the cities
+  (commit eee03b9) the same code took 1.6 to 1.8 times as long as when the others ran, so it had fewer steps than they.
 * **ZoomDiff's training** (`ours.py`) is more than fifty times shorter than that of the shipped weights, so it differs
   from theirs: no conditions are dropped (guidance is not used), the first level gets fewer steps than the others, and
   noise is taken from a state before the network sees it (`Design.state_filter`): in the first two settings by the
