@@ -105,9 +105,10 @@ def _new_change(
         edit, problem = None, f"There are {MOST_EDITS} changes already: remove one first."
     if problem:
         edit = None
-    # No callback: it would add what the form said in the run before, not what was typed just before the click.
-    wanted = st.button(
+    # The click is only remembered: a callback knows the form before it, without what was typed just before the click.
+    st.button(
         "Add the change",
+        on_click=partial(st.session_state.__setitem__, "whatif_adding", True),
         key="whatif_add",
         icon=":material/add:",
         width="stretch",
@@ -115,7 +116,7 @@ def _new_change(
     )
     if problem:
         st.error(compare.plain(problem), icon=":material/error:")
-    if wanted and edit:
+    if st.session_state.pop("whatif_adding", False) and edit:
         edits.append(edit)
     return edit and edit.ground
 
