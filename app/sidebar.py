@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 
@@ -188,10 +189,7 @@ def overlays(uec: UEC | None, *, busy: bool) -> list[str]:
 
 def generate_button(*, ready: bool) -> None:
     """A click is remembered, as `asked`, until the page has read what else came with it."""
-
-    def ask() -> None:
-        st.session_state.asked = True
-
+    ask = partial(st.session_state.__setitem__, "asked", True)
     st.button("Generate", on_click=ask, key="generate", type="primary", width="stretch", disabled=not ready)
 
 

@@ -52,8 +52,6 @@ def untrained(work: Work, prior: ResidualPrior, channels: int, blocks: int, stat
     sizes = {name: getattr(finest, name).shape[1] for name in ("structure", "aoi", "poi")}
     presets = 1 + max(int(city.conditions[0].preset) for city in work.train)
     design = Design(nodes=nodes_of(work.hierarchy), state_filter=state_filter)
-    if state_filter == "wiener":
-        prior = with_rhythm(prior, work.train, design)
     network = DayTokenNetwork(
         work.hierarchy,
         design,
@@ -62,7 +60,7 @@ def untrained(work: Work, prior: ResidualPrior, channels: int, blocks: int, stat
         blocks=blocks,
         **sizes,
     )
-    return DRDM(network, prior)
+    return DRDM(network, with_rhythm(prior, work.train, design))
 
 
 def steps_share(levels: int) -> np.ndarray:

@@ -113,7 +113,7 @@ def test_the_loss_is_the_error_of_the_clean_state(abar, seed):
         made, prior = target(rhythm)
         c = prior.covariance(prior_k, 1)
         wrong = made.error(output, r, r0, eps, each, prior_k, c)
-        clean = made.clean(output, r, abar, prior_k, 1, c)
+        clean = made.clean(output, r, made.seen(r, abar, c), abar, prior_k, 1, c)
         torch.testing.assert_close(wrong * (1 - abar).sqrt(), r0 - clean, rtol=1e-3, atol=2e-3)
 
 
@@ -124,7 +124,7 @@ def test_both_ends_are_finite(abar):
     c, abar = prior.covariance(prior_k, 1), torch.tensor(abar)
     r = abar.sqrt() * r0 + (1 - abar).sqrt() * eps
     assert made.error(output, r, r0, eps, abar, prior_k, c).isfinite().all()
-    clean = made.clean(output, r, abar, prior_k, 1, c)
+    clean = made.clean(output, r, made.seen(r, abar, c), abar, prior_k, 1, c)
     assert clean.isfinite().all()
     if abar == 1:
         torch.testing.assert_close(clean, r0, rtol=1e-3, atol=1e-3)
@@ -143,7 +143,7 @@ def test_an_untrained_network_already_makes_weeks_of_that_covariance(strides):
     r = torch.randn(prior_k.shape, generator=rng)
     step, walk = ancestral(1.0, c), torch.linspace(0, 1, strides + 1)
     for here, there in pairwise(walk):
-        r0 = made.clean(torch.zeros_like(r), r, here, prior_k, 1, c)
+        r0 = made.clean(torch.zeros_like(r), r, made.seen(r, here, c), here, prior_k, 1, c)
         r = step(r, r0, here, there, lambda: torch.randn(prior_k.shape, generator=rng))
     x = r[:, :, 0, 0].T
     found, true = x @ x.T / x.shape[1], matrix(Covariance(c.components, c.variance[:1]), 0, 0)

@@ -156,12 +156,14 @@ def fit_prior(cities: list[TrainingCity], design: Design) -> ResidualPrior:
             rests.add(_of_allowed(log - prior.from_coarser(week[k - 1], k) if k else log, city))
         low, high = ((value - logs.mean) / logs.std for value in (logs.low, logs.high))
         stats.append(LevelStats(logs.mean, logs.std, low, high, rests.std / logs.std))
-    prior = replace(prior, stats=tuple(stats))
-    return with_rhythm(prior, cities, design) if design.state_filter == "wiener" else prior
+    return with_rhythm(replace(prior, stats=tuple(stats)), cities, design)
 
 
 def with_rhythm(prior: ResidualPrior, cities: list[TrainingCity], design: Design) -> ResidualPrior:
-    """The prior with the rhythm of every stage, measured on the allowed blocks of the training cities."""
+    """The prior, with the rhythm of every stage where the filter is `wiener`: measured on the allowed blocks of the
+    training cities."""
+    if design.state_filter != "wiener":
+        return prior
     rhythms = [Rhythm.fit(*_residuals(prior, cities, k, design)) for k in range(len(prior.hierarchy))]
     stats = (replace(before, rhythm=rhythm) for before, rhythm in zip(prior.stats, rhythms, strict=True))
     return replace(prior, stats=tuple(stats))

@@ -127,7 +127,7 @@ class DRDM:
                     unconditioned = self.network(here, strength, free, k, told).float()
                     predicted = unconditioned + guidance * (predicted - unconditioned)
                 output[samples][..., *piece.target] = predicted[..., *piece.inner]
-            return target.clean(output, r, abar, prior_k, k, covariance)
+            return target.clean(output, r, seen, abar, prior_k, k, covariance)
 
         return denoise
 

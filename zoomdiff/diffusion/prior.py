@@ -18,7 +18,7 @@ class LevelStats:
 
     low, high      range of y in the training set
     residual_std   s_k: standard deviation of y - H_k (of y itself at the first stage)
-    rhythm         of (y - H_k) / s_k, for designs that use it
+    rhythm         of (y - H_k) / s_k, for the filter `wiener`
     """
 
     mean: float

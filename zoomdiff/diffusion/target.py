@@ -21,7 +21,7 @@ class Target:
 
     fuse  (eps_theta, implied noise) -> eps, for the prior `noise`
 
-    `covariance` is that of the state along the week where the design has a rhythm; None is as if it were white.
+    `covariance` is that of the state along the week for the filter `wiener`; None is as if it were white.
     """
 
     design: Design
@@ -54,7 +54,7 @@ class Target:
     ) -> Tensor:
         """What is wrong with the output for r = sqrt(abar) r0 + sqrt(1 - abar) eps; its square is the loss (Eq. 12).
 
-        Of v it is (r0 - r0_hat) / sqrt(1 - abar), with and without a rhythm; written so that nothing is divided by 0.
+        Of v it is (r0 - r0_hat) / sqrt(1 - abar), with or without a covariance, written so as not to divide by 0.
         """
         if self.design.prediction == "eps":
             return self._noise(output, r, abar, prior_k) - eps
@@ -63,13 +63,20 @@ class Target:
         return covariance.error(output, r0, eps, abar)
 
     def clean(
-        self, output: Tensor, r: Tensor, abar: Tensor, prior_k: Tensor, k: int, covariance: Covariance | None = None
+        self,
+        output: Tensor,
+        r: Tensor,
+        seen: Tensor,
+        abar: Tensor,
+        prior_k: Tensor,
+        k: int,
+        covariance: Covariance | None = None,
     ) -> Tensor:
-        """r0_hat, its y kept to the training range."""
-        if self.design.prediction == "v" and covariance is None:
+        """r0_hat for a state of which the network was shown `seen`, its y kept to the training range."""
+        if covariance is not None:
+            r0 = seen - covariance.filter(output, covariance.left_open(abar).sqrt())
+        elif self.design.prediction == "v":
             r0 = abar.sqrt() * r - (1 - abar).sqrt() * output
-        elif covariance is not None:
-            r0 = covariance.estimate(r, abar) - covariance.filter(output, covariance.left_open(abar).sqrt())
         elif abar < FLOOR:
             return self.state(prior_k, prior_k, k)  # pure noise: of what there was, eps tells nothing, the prior does
         else:
