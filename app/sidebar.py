@@ -5,7 +5,6 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import streamlit as st
 
@@ -38,6 +37,7 @@ MAX_SEED = 2**53 - 1  # what a browser can count to
 RECENT_KEPT = 5
 PRESET, DRAW, BOX, FILE = "Preset", "Draw", "Box", "GeoJSON"
 STEPS = {"fast": "Fast", "full": "Full", "own": "Custom"}
+TYPED = ("seed", "own_steps", "residents", "bbox", "path")  # fields that a click on Generate may leave
 HABITS = {"europe": "Europe", "china": "China"}
 
 
@@ -189,7 +189,14 @@ def overlays(uec: UEC | None, *, busy: bool) -> list[str]:
 
 def generate_button(*, ready: bool) -> None:
     """A click is remembered, as `asked`, until the page has read what else came with it."""
-    ask = partial(st.session_state.__setitem__, "asked", True)
+
+    def ask() -> None:
+        state = st.session_state
+        state.asked = True
+        for name in TYPED:  # of a locked widget Streamlit keeps what Python has set, not what came with the click
+            if name in state:
+                state[name] = state[name]
+
     st.button("Generate", on_click=ask, key="generate", type="primary", width="stretch", disabled=not ready)
 
 

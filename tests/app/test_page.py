@@ -320,6 +320,7 @@ def test_a_seed_typed_just_before_the_click_is_in_the_address(page, untrained):
     page.number_input(key="seed").set_value(9)
     page.button(key="generate").click().run()  # both reach Python at once
     assert "".join(page.query_params["seed"]) == "9"
+    assert page.number_input(key="seed").value == 9 and "in the week" in words(page)
 
 
 def test_generating_puts_the_region_into_the_address(page, untrained):
