@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK, Level
-from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid, unit_of
+from zoomdiff.week import WEEKDAYS, TrafficWeek, unit_of
 
 HECTARE = 10_000.0  # m2
 LEVEL_COLOURS = ("#7c8896", "#cf6f2e", "#c2476a", "#7d62c9")  # coarse to fine; contrast 3 or more to white and to dark
@@ -27,22 +27,22 @@ def busiest_cell(volumes: np.ndarray) -> tuple[int, int]:
     return int(row), int(col)
 
 
-def week_curve(pyramid: TrafficPyramid, place: tuple[int, int], shown: int, step: int) -> go.Figure:
+def week_curve(week: TrafficWeek, place: tuple[int, int], shown: int, step: int) -> go.Figure:
     """The week at a finest cell `place` = (row, col), one staircase per level: that of the cell that holds the place.
 
     The level `shown` is drawn strong, and its time step `step` is shaded.
     """
-    hierarchy = pyramid.region.hierarchy
+    hierarchy = week.region.hierarchy
     curves = []
     for k, level in enumerate(hierarchy):
         side = hierarchy.space_factor(k)
-        curves.append(intensity(pyramid.volumes[k][:, place[0] // side, place[1] // side], level))
+        curves.append(intensity(week.volumes[k][:, place[0] // side, place[1] // side], level))
     highest = max(curve.max() for curve in curves)
     factor, unit = unit_of(highest)
 
     figure = go.Figure()
     for k, (level, curve) in enumerate(zip(hierarchy, curves, strict=True)):
-        labels = [pyramid.time_label(k, t) for t in range(len(curve))]
+        labels = [week.time_label(k, t) for t in range(len(curve))]
         figure.add_scatter(
             x=level.hours * np.arange(len(curve) + 1),
             y=np.append(curve, curve[-1]) / factor,  # the last stair needs its right end
@@ -58,22 +58,22 @@ def week_curve(pyramid: TrafficPyramid, place: tuple[int, int], shown: int, step
 
 
 def place_curves(
-    pyramid: TrafficPyramid, cells: list[tuple[int, int]], k: int, step: int, *, every_level: bool = False
+    week: TrafficWeek, cells: list[tuple[int, int]], k: int, step: int, *, every_level: bool = False
 ) -> go.Figure:
     """The weeks of several cells (row, col) of level k, numbered in their order; the time step `step` is shaded.
 
     every_level  with each at the other levels, too: how much a cell of level k has where all cells of the coarser one
                  that holds it, or of the finer one in its middle, have alike
     """
-    level = pyramid.level(k)
-    curves = [pyramid.volumes[k][:, row, col] for row, col in cells]
+    level = week.level(k)
+    curves = [week.volumes[k][:, row, col] for row, col in cells]
     highest = max(curve.max() for curve in curves)
     factor, unit = unit_of(highest)
     cell, span = cell_words(level)
-    labels = [pyramid.time_label(k, t) for t in range(len(curves[0]))]
+    labels = [week.time_label(k, t) for t in range(len(curves[0]))]
     figure = go.Figure()
     if every_level:
-        _other_levels(figure, pyramid, cells, k, factor)
+        _other_levels(figure, week, cells, k, factor)
     for i, curve in enumerate(curves):
         figure.add_scatter(
             x=level.hours * np.arange(len(curve) + 1),
@@ -88,18 +88,16 @@ def place_curves(
     return figure.update_layout(height=HEIGHT + MORE_NAMES * every_level)
 
 
-def _other_levels(
-    figure: go.Figure, pyramid: TrafficPyramid, cells: list[tuple[int, int]], k: int, factor: float
-) -> None:
+def _other_levels(figure: go.Figure, week: TrafficWeek, cells: list[tuple[int, int]], k: int, factor: float) -> None:
     """Thin staircases of the cells (row, col) of level k at all levels but k, in what a cell and step of k have."""
-    hierarchy, level = pyramid.region.hierarchy, pyramid.level(k)
+    hierarchy, level = week.region.hierarchy, week.level(k)
     side = hierarchy.space_factor(k)
     as_k = level.hours * level.side**2 / HECTARE
     for i, (row, col) in enumerate(cells):
         place = row * side + side // 2, col * side + side // 2
         for other in (other for other in range(len(hierarchy)) if other != k):
             around = hierarchy.space_factor(other)
-            curve = pyramid.volumes[other][:, place[0] // around, place[1] // around]
+            curve = week.volumes[other][:, place[0] // around, place[1] // around]
             curve = intensity(curve, hierarchy[other]) * as_k / factor
             figure.add_scatter(
                 x=hierarchy[other].hours * np.arange(len(curve) + 1),
@@ -119,16 +117,16 @@ def _other_levels(
             )
 
 
-def day_curve(pyramid: TrafficPyramid, place: tuple[int, int], shown: int) -> go.Figure:
+def day_curve(week: TrafficWeek, place: tuple[int, int], shown: int) -> go.Figure:
     """The average workday at a finest cell `place` = (row, col), a staircase per level; weekend days of level `shown`.
 
     A base station has one value a day, so its line is flat.
     """
-    hierarchy = pyramid.region.hierarchy
+    hierarchy = week.region.hierarchy
     curves, weekend = [], None
     for k, level in enumerate(hierarchy):
         side = hierarchy.space_factor(k)
-        days = _days(pyramid.volumes[k][:, place[0] // side, place[1] // side], level)
+        days = _days(week.volumes[k][:, place[0] // side, place[1] // side], level)
         curves.append(intensity(days[:WORKDAYS].mean(0), level))
         if k == shown:
             weekend = intensity(days[WORKDAYS:].mean(0), level)
@@ -142,10 +140,10 @@ def day_curve(pyramid: TrafficPyramid, place: tuple[int, int], shown: int) -> go
     return _day_axes(figure, f"{unit} per hour and hectare")
 
 
-def place_days(pyramid: TrafficPyramid, cells: list[tuple[int, int]], k: int) -> go.Figure:
+def place_days(week: TrafficWeek, cells: list[tuple[int, int]], k: int) -> go.Figure:
     """The average workdays of several cells (row, col) of level k, numbered in their order."""
-    level = pyramid.level(k)
-    curves = [_days(pyramid.volumes[k][:, row, col], level)[:WORKDAYS].mean(0) for row, col in cells]
+    level = week.level(k)
+    curves = [_days(week.volumes[k][:, row, col], level)[:WORKDAYS].mean(0) for row, col in cells]
     factor, unit = unit_of(max(curve.max() for curve in curves))
     cell, span = cell_words(level)
     figure = go.Figure()

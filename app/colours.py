@@ -11,7 +11,7 @@ import streamlit as st
 from PIL import Image
 from plotly.colors import sample_colorscale, unlabel_rgb
 
-from zoomdiff.pyramid import human_bytes
+from zoomdiff.week import human_bytes
 
 ROBUST_QUANTILE = 0.995  # the scale's top: one very busy cell must not make all others look empty
 LOG_DECADES = 3  # a logarithmic scale reaches from its top down to a thousandth of it

@@ -11,13 +11,12 @@ import pydeck as pdk
 import shapely
 from plotly.colors import sample_colorscale, unlabel_rgb
 from shapely.geometry.base import BaseGeometry
+from zoomdiff.app import charts, maps
+from zoomdiff.app.colours import css_gradient, dark
 
-import charts
-import maps
-from colours import css_gradient, dark
 from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK
-from zoomdiff.pyramid import WEEKDAYS, human_bytes, unit_of
 from zoomdiff.region import Region
+from zoomdiff.week import WEEKDAYS, human_bytes, unit_of
 
 # (colour, dash, width) by place in the list: told apart without colours, too.
 LINES = (("#8c98a6", "solid", 4), ("#c2476a", "solid", 1.8), ("#e0925c", "dot", 1.8))

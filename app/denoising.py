@@ -9,17 +9,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import streamlit as st
+from zoomdiff.app import charts, job, work, zoommap
+from zoomdiff.app.colours import Scale
+from zoomdiff.app.work import Request
 
-import charts
-import job
-import work
-import zoommap
-from colours import Scale
-from work import Request
 from zoomdiff.context import UEC
 from zoomdiff.errors import ZoomDiffError
 from zoomdiff.generate import watch
-from zoomdiff.pyramid import TrafficPyramid
+from zoomdiff.week import TrafficWeek
 
 NAME = "denoising"  # of its run, and the beginning of its keys
 ROOM = 64e6  # bytes of the steps of one level: of large regions only every second, third, ... step is kept
@@ -66,7 +63,7 @@ def shown(request: Request, k: int, sheets: list[zoommap.Sheet]) -> list[zoommap
     return [*sheets[:k], film.sheet(left, st.session_state.scales[k]), *sheets[k + 1 :]]
 
 
-def control(week: TrafficPyramid, uec: UEC, request: Request, k: int) -> None:
+def control(week: TrafficWeek, uec: UEC, request: Request, k: int) -> None:
     """The slider of level k, below the button that makes its steps."""
     if sentence := job.problem(NAME):
         st.error(sentence, icon=":material/error:")
@@ -96,7 +93,7 @@ def control(week: TrafficPyramid, uec: UEC, request: Request, k: int) -> None:
     )
 
 
-def _start(week: TrafficPyramid, uec: UEC, request: Request, k: int) -> None:
+def _start(week: TrafficWeek, uec: UEC, request: Request, k: int) -> None:
     try:
         model = work.model()
     except ZoomDiffError as error:

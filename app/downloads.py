@@ -3,21 +3,21 @@
 from functools import partial
 
 import streamlit as st
+from zoomdiff.app import charts
 
-import charts
 from zoomdiff.context import UEC
 from zoomdiff.export.cells import WEEK
 from zoomdiff.export.formats import FORMATS, Job, to_bytes
 from zoomdiff.export.reproduce import Inputs
 from zoomdiff.levels import HOURS_PER_DAY
-from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid, human_bytes
+from zoomdiff.week import WEEKDAYS, TrafficWeek, human_bytes
 
 LARGEST = 500e6  # bytes of one download: it is made in memory, and other users need some, too
 
 
 @st.fragment
 def panel(
-    week: TrafficPyramid,
+    week: TrafficWeek,
     uec: UEC,
     k: int,
     step: int,
@@ -65,7 +65,7 @@ def panel(
     )
 
 
-def _window(week: TrafficPyramid, k: int, name: str, day: int) -> range:
+def _window(week: TrafficWeek, k: int, name: str, day: int) -> range:
     """The hours of the week to write, chosen by steps of level k; at first a day, or of a table the whole week."""
     hours, per_day, steps = week.level(k).hours, week.level(k).steps_per_day, len(week.volumes[k])
     first, last = 0, steps - 1

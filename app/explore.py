@@ -5,17 +5,15 @@ from dataclasses import replace
 from functools import partial
 
 import streamlit as st
+from zoomdiff.app import charts, maps, zoommap
+from zoomdiff.app.colours import Scale, dark, data_url, palette_png, scale_legend, traffic
+from zoomdiff.app.work import Request
 
-import charts
-import maps
-import zoommap
-from colours import Scale, dark, data_url, palette_png, scale_legend, traffic
-from work import Request
 from zoomdiff.context.uec import UEC
-from zoomdiff.data.realism import top_share
 from zoomdiff.levels import S4T4, Level
-from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid, human_bytes
+from zoomdiff.realism.statistics import top_share
 from zoomdiff.region import Region
+from zoomdiff.week import WEEKDAYS, TrafficWeek, human_bytes
 
 MAP_HEIGHT = 540
 LIVE_OPACITY = 0.85
@@ -24,7 +22,7 @@ FEWEST = 10  # cells that have a tenth
 CURVES = WEEK, DAY = ("Week", "Average day")
 
 
-def start(week: TrafficPyramid, uec: UEC, request: Request) -> None:
+def start(week: TrafficWeek, uec: UEC, request: Request) -> None:
     """Before a week is shown for the first time: its colour scales, what the map is sent, and in a new region its
     busiest hour and no clicked cell. A share link brings its own level and hour."""
     state = st.session_state
@@ -57,7 +55,7 @@ def shown() -> zoommap.View:
     return zoommap.View(state.level, state.hour, state.places)
 
 
-def zoom_slider(week: TrafficPyramid) -> int:
+def zoom_slider(week: TrafficWeek) -> int:
     """The level to show."""
     state, levels = st.session_state, week.region.hierarchy
     words = [charts.level_words(level) for level in levels]
@@ -71,7 +69,7 @@ def zoom_slider(week: TrafficPyramid) -> int:
     return k
 
 
-def time_slider(week: TrafficPyramid, k: int) -> int:
+def time_slider(week: TrafficWeek, k: int) -> int:
     """The step of level k to show. A change of level keeps the moment."""
     hours, key = week.level(k).hours, f"step_{k}"
     st.session_state[key] = st.session_state.hour // hours
@@ -85,7 +83,7 @@ def time_slider(week: TrafficPyramid, k: int) -> int:
     return step
 
 
-def traffic_map(week: TrafficPyramid, k: int, step: int, scale: Scale, opacity: float, below: list) -> None:
+def traffic_map(week: TrafficWeek, k: int, step: int, scale: Scale, opacity: float, below: list) -> None:
     """The map without the component: a click on a cell chooses the place whose week is drawn."""
     region = week.region
     pick = maps.pick_level(region, k)
@@ -116,7 +114,7 @@ def traffic_map(week: TrafficPyramid, k: int, step: int, scale: Scale, opacity: 
     )
 
 
-def columns_map(week: TrafficPyramid, k: int, step: int, scale: Scale, opacity: float, below: list) -> None:
+def columns_map(week: TrafficWeek, k: int, step: int, scale: Scale, opacity: float, below: list) -> None:
     """The step in 3D: a column per cell, as high as its traffic; of a coarser level where the cells are too many."""
     tall = maps.column_level(week.region, k)
     tall_step = step * week.level(k).hours // week.level(tall).hours
@@ -134,7 +132,7 @@ def columns_map(week: TrafficPyramid, k: int, step: int, scale: Scale, opacity: 
     )
 
 
-def places_of(week: TrafficPyramid, k: int) -> tuple[tuple[int, int], ...]:
+def places_of(week: TrafficWeek, k: int) -> tuple[tuple[int, int], ...]:
     """The finest cells (row, col) whose weeks are drawn: those clicked, else one in the busiest cell of level k."""
     return st.session_state.places or (st.session_state.busiest[k],)
 
@@ -145,7 +143,7 @@ def _middle_of(region: Region, k: int, cell: tuple[int, int]) -> tuple[int, int]
     return cell[0] * side + side // 2, cell[1] * side + side // 2
 
 
-def cells_of(week: TrafficPyramid, k: int) -> list[tuple[int, int]]:
+def cells_of(week: TrafficWeek, k: int) -> list[tuple[int, int]]:
     """The cells of level k whose weeks are drawn, each once, in the order of the clicks."""
     return list(dict.fromkeys(cell_of(week.region, k, place) for place in places_of(week, k)))
 
@@ -179,7 +177,7 @@ def curves_choice() -> str:
     )
 
 
-def cell_curves(week: TrafficPyramid, k: int, step: int, curves: str) -> None:
+def cell_curves(week: TrafficWeek, k: int, step: int, curves: str) -> None:
     """The chart of the chosen cell, or of several, under a line that says which they are."""
     cells = cells_of(week, k)
     cell, hours = charts.cell_words(week.level(k))
@@ -205,7 +203,7 @@ def cell_curves(week: TrafficPyramid, k: int, step: int, curves: str) -> None:
     st.plotly_chart(figure, key="curve", config={"displayModeBar": False}, alt=f"{title}: {detail}")
 
 
-def totals(week: TrafficPyramid, k: int, step: int) -> None:
+def totals(week: TrafficWeek, k: int, step: int) -> None:
     peak = week.peak_step(k)
     now, most = (human_bytes(week.volumes[k][at].sum()) for at in (step, peak))
     level, cells = week.level(k), week.volumes[k].sum(0)[week.region.mask(k)]

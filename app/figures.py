@@ -9,14 +9,15 @@ import pandas as pd
 import plotly.graph_objects as go
 from PIL import ImageColor
 from plotly.subplots import make_subplots
+from zoomdiff.app import charts
+from zoomdiff.app.colours import Scale
 
-import charts
-from colours import Scale
-from zoomdiff.analysis import Decomposition, Spread
+from zoomdiff.analysis.decomposition import Decomposition
+from zoomdiff.analysis.ensemble import Spread
 from zoomdiff.context.classes import AOI_CLASSES, AOI_COLOURS
 from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK, S4T4
-from zoomdiff.pyramid import WEEKDAYS, TrafficPyramid, unit_of
 from zoomdiff.region import Region
+from zoomdiff.week import WEEKDAYS, TrafficWeek, unit_of
 
 HEIGHT = 270
 HOUSE, ROAD, POI, PEOPLE, NO_USE = "#c0653a", "#3f86bd", "#2a9d8f", "#8c6bc8", "#9a9690"
@@ -181,7 +182,7 @@ def decomposition(parts: list[Decomposition], means: list[float]) -> go.Figure:
 
 
 def traffic_map(
-    week: TrafficPyramid, k: int, volumes: np.ndarray, top: float, cell: tuple[int, int], title: str
+    week: TrafficWeek, k: int, volumes: np.ndarray, top: float, cell: tuple[int, int], title: str
 ) -> go.Figure:
     """A map (H_k, W_k) of bytes in the colours of the page's map, full at `top`; `cell` of level k is framed."""
     factor, unit = unit_of(top)
@@ -204,7 +205,7 @@ def traffic_map(
     return _as_map(figure, title)
 
 
-def band(week: TrafficPyramid, spread: Spread, cell: tuple[int, int]) -> go.Figure:
+def band(week: TrafficWeek, spread: Spread, cell: tuple[int, int]) -> go.Figure:
     """P10 to P90 over time of one cell of level k, with P50 and the week that is shown."""
     k, level = spread.k, week.level(spread.k)
     mine = week.volumes[k][:, *cell]

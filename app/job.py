@@ -10,10 +10,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 import streamlit as st
+from zoomdiff.app import charts, work
+from zoomdiff.app.worker import Cancelled, Worker, worker
 
-import charts
-import work
-from worker import Cancelled, Worker, worker
 from zoomdiff.errors import ZoomDiffError
 from zoomdiff.levels import S4T4
 

@@ -10,11 +10,11 @@ import numpy as np
 import orjson
 import pydeck as pdk
 import shapely
+from zoomdiff.app.basemap import Frame, darkened
+from zoomdiff.app.colours import Scale, dark, data_url, palette_png, traffic
 
-from basemap import Frame, darkened
-from colours import Scale, dark, data_url, palette_png, traffic
-from zoomdiff.pyramid import TrafficPyramid, human_bytes
 from zoomdiff.region import Region
+from zoomdiff.week import TrafficWeek, human_bytes
 
 PICKABLE = 30_000  # cells: beyond that clicking works on the next coarser level
 COLUMNS = 6_000  # columns that turn fluently in software rendering
@@ -142,15 +142,15 @@ def tells_step(region: Region, k: int) -> bool:
     return bool(region.mask(k).sum() <= TELLING)
 
 
-def pick_layer(pyramid: TrafficPyramid, k: int, step: int) -> pdk.Layer:
+def pick_layer(week: TrafficWeek, k: int, step: int) -> pdk.Layer:
     """Invisible cells of level k for clicks, and for a tooltip `v` with their volume: see `tells_step`.
 
     A cell is sent as its north-west corner; the browser adds the other corners, which lie alike for all.
     """
-    region = pyramid.region
+    region = week.region
     corners = region.corners(k)
     rows, cols = np.nonzero(region.mask(k))
-    volumes = pyramid.volumes[k][step] if tells_step(region, k) else pyramid.volumes[k].sum(0)
+    volumes = week.volumes[k][step] if tells_step(region, k) else week.volumes[k].sum(0)
     records = [
         {"x": x, "y": y, "v": human_bytes(v)}
         for (x, y), v in zip(corners[rows, cols].round(7).tolist(), volumes[rows, cols].tolist(), strict=True)

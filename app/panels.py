@@ -5,23 +5,17 @@ from collections.abc import Callable
 import pydeck as pdk
 import shapely
 import streamlit as st
+from zoomdiff.app import downloads, explore, refine, understand, whatif, work, zoommap
+from zoomdiff.app.work import Place, Request
 
-import downloads
-import explore
-import refine
-import understand
-import whatif
-import work
-import zoommap
-from work import Place, Request
 from zoomdiff.export.reproduce import Inputs
-from zoomdiff.pyramid import TrafficPyramid
+from zoomdiff.week import TrafficWeek
 
 UNDERSTAND, WHAT_IF, REFINE, FILES = "Understand", "What if", "Your own traffic", "Download"
 PANELS = (UNDERSTAND, WHAT_IF, REFINE, FILES)
 
 
-def draw(week: TrafficPyramid, place: Place, request: Request, k: int, ground: Callable[[], list[pdk.Layer]]) -> None:
+def draw(week: TrafficWeek, place: Place, request: Request, k: int, ground: Callable[[], list[pdk.Layer]]) -> None:
     """The panel that the user chooses, at level k and the cells that the map shows; `ground` makes what lies below."""
     name = st.segmented_control(
         "What to do with the week",

@@ -10,22 +10,19 @@ import numpy as np
 import pandas as pd
 import pydeck as pdk
 import streamlit as st
+from zoomdiff.app import compare, job, maps, work
+from zoomdiff.app.colours import Scale, scale_legend, traffic
+from zoomdiff.app.work import Place
 
-import compare
-import job
-import maps
-import work
-from colours import Scale, scale_legend, traffic
-from work import Place
 from zoomdiff.context import UEC
-from zoomdiff.data.known import NONE, KnownTraffic, cells_of, fit, hold
-from zoomdiff.data.measurements import BYTES_PER, read_measurements
 from zoomdiff.errors import ZoomDiffError
 from zoomdiff.export import to_geojson
 from zoomdiff.generate import refine
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4
-from zoomdiff.pyramid import WEEK_START, TrafficPyramid, human_bytes
+from zoomdiff.measured.fit import NONE, KnownTraffic, cells_of, fit, hold
+from zoomdiff.measured.read import BYTES_PER, read_measurements
 from zoomdiff.region import Region
+from zoomdiff.week import WEEK_START, TrafficWeek, human_bytes
 
 NAME = "refine"  # of its run, and the beginning of its keys
 MAP_HEIGHT = 360
@@ -57,11 +54,11 @@ class Refined:
 
     key: str
     known: KnownTraffic
-    own: TrafficPyramid
-    week: TrafficPyramid
+    own: TrafficWeek
+    week: TrafficWeek
 
 
-def panel(place: Place, below: list[pdk.Layer], *, seed: int, steps: str | int, preset: str) -> TrafficPyramid | None:
+def panel(place: Place, below: list[pdk.Layer], *, seed: int, steps: str | int, preset: str) -> TrafficWeek | None:
     """Measured traffic in, a week at 50 m out, the two compared. Returns the week when there is one.
 
     below                layers under the traffic, such as the basemap
@@ -247,7 +244,7 @@ def _result(done: Refined, below: list[pdk.Layer]) -> None:
     )
 
 
-def _sums(known: KnownTraffic, week: TrafficPyramid) -> None:
+def _sums(known: KnownTraffic, week: TrafficWeek) -> None:
     """That nothing was lost: in all, and in the step and base station where it differs most."""
     given, refined = known.traffic.sum(), week.total()
     apart = np.abs(cells_of(week, known) - known.traffic).max()

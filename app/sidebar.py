@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
+from zoomdiff.app import work, zoommap
+from zoomdiff.app.surroundings import OVERLAYS
 
-import work
-import zoommap
-from surroundings import OVERLAYS
 from zoomdiff.context import UEC, MapLayers
 from zoomdiff.context.uec import MOST_RESIDENTS
 from zoomdiff.diffusion.schedule import TOTAL_STEPS

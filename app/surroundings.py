@@ -7,9 +7,9 @@ import numpy as np
 import pydeck as pdk
 import shapely
 from PIL import ImageColor
+from zoomdiff.app import maps
+from zoomdiff.app.colours import PEOPLE, Scale, class_legend, scale_legend
 
-import maps
-from colours import PEOPLE, Scale, class_legend, scale_legend
 from zoomdiff.context import UEC, MapLayers
 from zoomdiff.context.classes import AOI_CLASSES, AOI_COLOURS, POI_CATEGORIES, POI_COLOURS, ROAD_CLASSES
 from zoomdiff.context.uec import STRUCTURE

@@ -11,18 +11,16 @@ from concurrent.futures import Future
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from zoomdiff.app import charts, figures, work
+from zoomdiff.app.worker import Cancelled, Tell, Worker, worker
 
-import charts
-import figures
-import work
-from worker import Cancelled, Tell, Worker, worker
-from zoomdiff import analysis
-from zoomdiff.analysis import Spread
+from zoomdiff.analysis import ensemble
+from zoomdiff.analysis.ensemble import Spread
 from zoomdiff.context import UEC
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.errors import ZoomDiffError
 from zoomdiff.levels import S4T4
-from zoomdiff.pyramid import TrafficPyramid, human_bytes
+from zoomdiff.week import TrafficWeek, human_bytes
 
 COUNTS = (10, 20, 40)
 KEPT = 3  # results per session; one of 60,000 squares of 50 m takes 120 MB
@@ -43,7 +41,7 @@ class Job:
         self,
         key: tuple,
         model: DRDM,
-        week: TrafficPyramid,
+        week: TrafficWeek,
         uec: UEC,
         k: int,
         count: int,
@@ -68,13 +66,13 @@ class Job:
             return None
         return (time.monotonic() - self.started) * (1 - self.share) / self.share
 
-    def _run(self, queue: Worker, model: DRDM, week: TrafficPyramid, uec: UEC) -> None:
+    def _run(self, queue: Worker, model: DRDM, week: TrafficWeek, uec: UEC) -> None:
         """Wait for the worker, in a thread that no click of the user ends."""
 
         def task(tell: Tell) -> Spread:
             self.started = time.monotonic()
             work.limit_threads()
-            return analysis.spread(self._weeks(model, week, uec), self.k, self.count)
+            return ensemble.spread(self._weeks(model, week, uec), self.k, self.count)
 
         try:
             self.future.set_result(queue.run(task, self._check, lambda ahead: self._check()))
@@ -85,12 +83,12 @@ class Job:
         if self._stop.is_set() or not self._wanted():
             raise Cancelled
 
-    def _weeks(self, model: DRDM, week: TrafficPyramid, uec: UEC) -> Iterator[TrafficPyramid]:
+    def _weeks(self, model: DRDM, week: TrafficWeek, uec: UEC) -> Iterator[TrafficWeek]:
         """The week itself and those of the next seeds, one after the other."""
         yield week
         first = week.provenance.get("seed", 0)
         for made in range(1, self.count):
-            yield analysis.again(model, week, uec, (first + made) % SEEDS, self._on_step(made))
+            yield ensemble.again(model, week, uec, (first + made) % SEEDS, self._on_step(made))
         self.words = "Comparing the weeks …"
 
     def _on_step(self, made: int) -> Callable[[int, int, int], None]:
@@ -103,7 +101,7 @@ class Job:
         return on_step
 
 
-def panel(key: str, week: TrafficPyramid, uec: UEC, k: int, cell: tuple[int, int]) -> None:
+def panel(key: str, week: TrafficWeek, uec: UEC, k: int, cell: tuple[int, int]) -> None:
     """Ask for weeks, watch them, and what they tell about level k and the finest cell `cell`; `key` names the week."""
     state = st.session_state
     done: dict[tuple, Spread] = state.setdefault("spreads", {})
@@ -132,10 +130,10 @@ def panel(key: str, week: TrafficPyramid, uec: UEC, k: int, cell: tuple[int, int
         _result(week, done[wanted], cell)
 
 
-def _start(wanted: tuple, week: TrafficPyramid, uec: UEC) -> None:
+def _start(wanted: tuple, week: TrafficWeek, uec: UEC) -> None:
     _, k, count = wanted
     try:
-        analysis.check_room(week.region, k, count)
+        ensemble.check_room(week.region, k, count)
         st.session_state.spread_job = Job(wanted, work.model(), week, uec, k, count, _while_open())
     except ZoomDiffError as error:
         st.session_state.spread_problem = str(error)
@@ -175,7 +173,7 @@ def _collect(job: Job) -> None:
         state.spreads.pop(next(iter(state.spreads)))
 
 
-def _result(week: TrafficPyramid, spread: Spread, place: tuple[int, int]) -> None:
+def _result(week: TrafficWeek, spread: Spread, place: tuple[int, int]) -> None:
     k = spread.k
     side = week.region.hierarchy.space_factor(k)
     cell = place[0] // side, place[1] // side

@@ -5,18 +5,16 @@ import hashlib
 import numpy as np
 import pandas as pd
 import streamlit as st
+from zoomdiff.app import charts, figures, uncertainty
+from zoomdiff.app.work import region_key
 
-import charts
-import figures
-import uncertainty
-from work import region_key
-from zoomdiff import analysis
+from zoomdiff.analysis import correlation, decomposition, realism, surroundings
 from zoomdiff.context import UEC
-from zoomdiff.context.classes import POI_COLOURS, ROAD_CLASSES
+from zoomdiff.context.classes import AOI_CLASSES, POI_COLOURS, ROAD_CLASSES
 from zoomdiff.context.uec import STRUCTURE
 from zoomdiff.errors import OptionError
 from zoomdiff.levels import HOURS_PER_DAY, S4T4
-from zoomdiff.pyramid import TrafficPyramid
+from zoomdiff.week import TrafficWeek
 
 PLACE, ALIKE, RHYTHM, SURE, REAL = "The place", "Levels alike", "Trend and daily pattern", "How sure", "Real cities"
 PANELS = (PLACE, ALIKE, RHYTHM, SURE, REAL)
@@ -47,7 +45,7 @@ REAL_WORDS = {  # the realism table's statistics, for people
 
 
 @st.fragment
-def panel(week: TrafficPyramid, uec: UEC, k: int, cell: tuple[int, int]) -> None:
+def panel(week: TrafficWeek, uec: UEC, k: int, cell: tuple[int, int]) -> None:
     """Draw the panel that the user chooses: only that one is computed.
 
     uec   the context that the week was made for
@@ -76,7 +74,7 @@ def panel(week: TrafficPyramid, uec: UEC, k: int, cell: tuple[int, int]) -> None
         real_cities(key, week, uec)
 
 
-def week_key(week: TrafficPyramid) -> str:
+def week_key(week: TrafficWeek) -> str:
     """The same for weeks of the same region, context, seed, steps and habits: base stations and provenance tell."""
     told = region_key(week.region) + repr(sorted(week.provenance.items()))
     return hashlib.sha256(told.encode() + week.volumes[0].tobytes()).hexdigest()
@@ -90,7 +88,7 @@ def the_place(uec: UEC) -> None:
         drawn = [*left(uec), *right(uec)]
         for i, (column, figure) in enumerate(zip(st.columns(4), drawn, strict=True)):
             column.plotly_chart(figure, key=f"place_{row}_{i}", config=PLAIN, alt=figure.layout.title.text)
-    people = analysis.people_by_hour(uec)
+    people = surroundings.people_by_hour(uec)
     top = figures.robust_top(uec.population[:, inside])
     night, noon, week = st.columns([1, 1, 2])
     for column, hour, words in ((night, NIGHT, "3:00"), (noon, NOON, "12:00")):
@@ -110,7 +108,7 @@ def _rounded(people: float) -> float:
 def _buildings(uec: UEC) -> tuple:
     cover = 100 * uec.structure[STRUCTURE.index("building_cover")]
     share = cover[uec.region.mask()].mean()
-    by_use = {figures.use_words(name): 100 * value for name, value in analysis.cover_by_use(uec).items()}
+    by_use = {figures.use_words(name): 100 * value for name, value in surroundings.cover_by_use(uec).items()}
     return (
         figures.layer_map(
             uec.region, cover, f"Buildings: {share:.0f} % of the ground", "% of the square", figures.HOUSE
@@ -120,7 +118,7 @@ def _buildings(uec: UEC) -> tuple:
 
 
 def _roads(uec: UEC) -> tuple:
-    metres = analysis.road_metres(uec)
+    metres = surroundings.road_metres(uec)
     by_class = {name: km for name, km in zip(ROAD_CLASSES, metres.sum((1, 2)) / 1000, strict=True) if km}
     total = f"Roads and paths: {sum(by_class.values()):,.0f} km"
     return (
@@ -130,7 +128,7 @@ def _roads(uec: UEC) -> tuple:
 
 
 def _use(uec: UEC) -> tuple:
-    shares = analysis.use_shares(uec)
+    shares = surroundings.use_shares(uec)
     colours = [figures.use_colour(name) for name in shares]
     named = {figures.use_words(name): 100 * share for name, share in shares.items()}
     return (
@@ -140,7 +138,7 @@ def _use(uec: UEC) -> tuple:
 
 
 def _places(uec: UEC) -> tuple:
-    counts = analysis.poi_counts(uec)
+    counts = surroundings.poi_counts(uec)
     title = f"Places people visit: {sum(counts.values()):,.0f}"
     colours = [POI_COLOURS[name] for name in counts]
     return (
@@ -149,7 +147,7 @@ def _places(uec: UEC) -> tuple:
     )
 
 
-def levels_alike(key: str, week: TrafficPyramid, uec: UEC) -> None:
+def levels_alike(key: str, week: TrafficWeek, uec: UEC) -> None:
     """The RV-coefficient between levels, by the main use of their cells."""
     st.markdown(
         "**How alike are the levels?** The RV-coefficient compares the hours of the week at two levels: 1 means that "
@@ -174,16 +172,16 @@ def levels_alike(key: str, week: TrafficPyramid, uec: UEC) -> None:
 
 
 @st.cache_data(max_entries=16, show_spinner="Comparing levels …")
-def _rv(key: str, _week: TrafficPyramid, _uec: UEC, *, centred: bool) -> dict[str, np.ndarray]:
-    return analysis.rv_by_use(_week, _uec, centred=centred)
+def _rv(key: str, _week: TrafficWeek, _uec: UEC, *, centred: bool) -> dict[str, np.ndarray]:
+    return correlation.rv_by_use(_week, _uec, centred=centred)
 
 
-def rhythm(week: TrafficPyramid, uec: UEC, cell: tuple[int, int]) -> None:
+def rhythm(week: TrafficWeek, uec: UEC, cell: tuple[int, int]) -> None:
     """Trend, daily pattern and rest of the hourly traffic of the place, or of a use, at all levels."""
-    uses = list(analysis.use_shares(uec))
+    uses = list(surroundings.use_shares(uec))
     where = st.selectbox(
         "Traffic of",
-        [HERE, analysis.WHOLE, *uses],
+        [HERE, correlation.WHOLE, *uses],
         format_func=lambda name: f"cells of main use: {figures.use_words(name)}" if name in uses else name,
         key="rhythm_of",
         width=340,
@@ -195,7 +193,7 @@ def rhythm(week: TrafficPyramid, uec: UEC, cell: tuple[int, int]) -> None:
         if series is None or not series.any():
             st.info(f"There is no traffic to show here: no {charts.cell_words(level)[0]} of this use carries any.")
             return
-        part = analysis.decompose(series)
+        part = decomposition.decompose(series)
         means.append(series.mean())
         parts.append(part)
         words.append(f"{100 * part.explained:.0f} % at a {charts.cell_words(level)[0]}")
@@ -211,19 +209,19 @@ def rhythm(week: TrafficPyramid, uec: UEC, cell: tuple[int, int]) -> None:
     )
 
 
-def _series(week: TrafficPyramid, uec: UEC, k: int, cell: tuple[int, int], where: str) -> np.ndarray | None:
+def _series(week: TrafficWeek, uec: UEC, k: int, cell: tuple[int, int], where: str) -> np.ndarray | None:
     """(168,) hourly bytes of the cells of level k that are meant; None where there are none."""
-    traffic = analysis.hourly(week, k)
+    traffic = correlation.hourly(week, k)
     if where == HERE:
         side = week.region.hierarchy.space_factor(k)
         return traffic[:, cell[0] // side, cell[1] // side]
     chosen = week.region.mask(k)
-    if where != analysis.WHOLE:
-        chosen = analysis.main_use(uec, k) == analysis.AOI_CLASSES.index(where)
+    if where != correlation.WHOLE:
+        chosen = surroundings.main_use(uec, k) == AOI_CLASSES.index(where)
     return traffic[:, chosen].mean(1) if chosen.any() else None
 
 
-def real_cities(key: str, week: TrafficPyramid, uec: UEC) -> None:
+def real_cities(key: str, week: TrafficWeek, uec: UEC) -> None:
     """The realism table, where the region is large enough to be compared."""
     try:
         table = _beside(key, week, uec)
@@ -243,8 +241,8 @@ def real_cities(key: str, week: TrafficPyramid, uec: UEC) -> None:
 
 
 @st.cache_data(max_entries=8, show_spinner="Comparing with real cities …")
-def _beside(key: str, _week: TrafficPyramid, _uec: UEC) -> pd.DataFrame:
-    return analysis.beside_real_cities(_week, _uec)
+def _beside(key: str, _week: TrafficWeek, _uec: UEC) -> pd.DataFrame:
+    return realism.beside_real_cities(_week, _uec)
 
 
 def _for_people(table: pd.DataFrame) -> pd.DataFrame:

@@ -11,22 +11,17 @@ import pydeck as pdk
 import shapely
 import streamlit as st
 from shapely.geometry.base import BaseGeometry
+from zoomdiff.app import charts, compare, job, maps, work, zoommap
+from zoomdiff.app.work import Place
 
-import charts
-import compare
-import job
-import maps
-import work
-import zoommap
-from work import Place
+from zoomdiff.analysis.effect import AROUND, ZONES, curve, effect, zones_of
 from zoomdiff.context.edits import DAYS, Build, CloseRoad, Demolish, Edit, Event, Park, Scale
 from zoomdiff.context.population import PEOPLE_PER_100M2
 from zoomdiff.context.scenario import Scenario, apply, read_ground, read_scenario, to_geojson, touched
-from zoomdiff.effect import AROUND, ZONES, curve, effect, zones_of
 from zoomdiff.errors import OptionError, ZoomDiffError
 from zoomdiff.generate import generate
-from zoomdiff.pyramid import TrafficPyramid, human_bytes
 from zoomdiff.region import Region, to_lonlat, to_utm
+from zoomdiff.week import TrafficWeek, human_bytes
 
 NAME = "whatif"  # of its run, and the beginning of its keys
 MAP_HEIGHT = 400
@@ -48,7 +43,7 @@ class Kind:
 
 
 def panel(
-    week: TrafficPyramid,
+    week: TrafficWeek,
     place: Place,
     k: int,
     below: list[pdk.Layer],
@@ -202,7 +197,7 @@ def _list_of(edits: list[Edit]) -> None:
         st.rerun()
 
 
-def _run_button(week: TrafficPyramid, place: Place, edits: list[Edit]) -> None:
+def _run_button(week: TrafficWeek, place: Place, edits: list[Edit]) -> None:
     about = week.provenance
 
     def start() -> None:
@@ -244,7 +239,7 @@ def _outlines(region: Region, edits: list[Edit], pending: BaseGeometry | None, b
         st.info("Add a change to see what it does to the week.", icon=":material/info:")
 
 
-def _result(before: TrafficPyramid, after: TrafficPyramid, scenario: Scenario, k: int, below: list[pdk.Layer]) -> None:
+def _result(before: TrafficWeek, after: TrafficWeek, scenario: Scenario, k: int, below: list[pdk.Layer]) -> None:
     """The difference as a map, as totals and as curves."""
     region = before.region
     zones = zones_of(region, scenario)
@@ -277,7 +272,7 @@ def _result(before: TrafficPyramid, after: TrafficPyramid, scenario: Scenario, k
     st.plotly_chart(compare.curves(weeks), key="whatif_curves", config={"displayModeBar": False})
 
 
-def _totals(before: TrafficPyramid, after: TrafficPyramid, zones: np.ndarray) -> None:
+def _totals(before: TrafficWeek, after: TrafficWeek, zones: np.ndarray) -> None:
     table = effect(before, after, zones)
     was, now = before.total(), after.total()
     st.markdown(
@@ -298,7 +293,7 @@ def _totals(before: TrafficPyramid, after: TrafficPyramid, zones: np.ndarray) ->
     )
 
 
-def _hours_of_events(before: TrafficPyramid, after: TrafficPyramid, scenario: Scenario, inside: np.ndarray) -> None:
+def _hours_of_events(before: TrafficWeek, after: TrafficWeek, scenario: Scenario, inside: np.ndarray) -> None:
     """How much of the rise falls into the hours of the events: the model has hardly seen any, and blurs them."""
     hours = [edit.hours for edit in scenario.edits if isinstance(edit, Event)]
     rise = curve(after, inside) - curve(before, inside)
@@ -319,7 +314,7 @@ def describe(edit: Edit) -> str:
     return text[0].upper() + text[1:]
 
 
-def _key(week: TrafficPyramid, scenario: Scenario) -> str:
+def _key(week: TrafficWeek, scenario: Scenario) -> str:
     """The same for the same week and changes."""
     about = json.dumps(week.provenance, sort_keys=True, default=str)
     text = work.region_key(week.region) + about + to_geojson(scenario).decode()

@@ -12,20 +12,19 @@ from typing import BinaryIO
 import numpy as np
 import streamlit as st
 import torch
+from zoomdiff.app import basemap
+from zoomdiff.app.worker import Tell, worker
 
-import basemap
-from worker import Tell, worker
 from zoomdiff.checkpoint import load_model
-from zoomdiff.context import UEC, MapLayers, build_uec
+from zoomdiff.context import UEC, MapLayers, build_uec, read_map
 from zoomdiff.context.online import Progress
 from zoomdiff.context.sources import ONLINE
-from zoomdiff.data.maps import find_map
 from zoomdiff.device import name_of, pick_device
 from zoomdiff.errors import MapError
 from zoomdiff.generate import FAST, generate
 from zoomdiff.levels import S4T4
-from zoomdiff.pyramid import TrafficPyramid
 from zoomdiff.region import Region
+from zoomdiff.week import TrafficWeek
 
 RESULTS_KEPT = 3  # per session; a week of 150 km2 takes about 100 MB
 MAPS_KEPT = 4
@@ -94,7 +93,7 @@ def map_of(source: str, region: Region | None = None, on_progress: Progress | No
     key = (source, _changed(source), region.bounds if by_region(source) else None)
     kept = _maps()
     if key not in kept:
-        kept[key] = find_map(source, key[2], on_progress)
+        kept[key] = read_map(source, bbox=key[2], on_progress=on_progress)
         while len(kept) > MAPS_KEPT:
             kept.pop(next(iter(kept)), None)
     return kept[key]
@@ -145,7 +144,7 @@ def share_done(work: Sequence[float], k: int, step: int, steps: int) -> float:
     return (sum(work[:k]) + work[k] * step / steps) / sum(work)
 
 
-def results() -> dict[Request, TrafficPyramid]:
+def results() -> dict[Request, TrafficWeek]:
     """This session's weeks, oldest first."""
     return st.session_state.setdefault("results", {})
 
@@ -175,7 +174,7 @@ def run(
 
     trained = model()  # cached by Streamlit, which wants to be asked by the page's own thread
 
-    def task(tell: Tell) -> TrafficPyramid:
+    def task(tell: Tell) -> TrafficWeek:
         limit_threads()
         return generate(
             trained,

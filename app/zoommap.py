@@ -17,10 +17,10 @@ import orjson
 import pydeck as pdk
 import shapely
 import streamlit as st
+from zoomdiff.app import charts
+from zoomdiff.app.basemap import Frame
+from zoomdiff.app.colours import TRAFFIC, Scale, data_url
 
-import charts
-from basemap import Frame
-from colours import TRAFFIC, Scale, data_url
 from zoomdiff.context.classes import AOI_CLASSES
 from zoomdiff.context.uec import UEC
 from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy

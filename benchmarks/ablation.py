@@ -20,16 +20,16 @@ import pandas as pd
 
 from zoomdiff import metrics
 from zoomdiff.checkpoint import load_model
-from zoomdiff.config import TrainConfig
 from zoomdiff.context import UEC, build_uec
-from zoomdiff.data.city import PRESETS, simulate
-from zoomdiff.data.procedural import procedural_map
+from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.design import SCHEMES, Design
 from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.generate import TILE, ensemble
 from zoomdiff.levels import conserve
 from zoomdiff.region import Region
-from zoomdiff.train import train
+from zoomdiff.simulator.city import config_of, simulate
+from zoomdiff.training.config import TrainConfig
+from zoomdiff.training.train import train
 
 TEST_TOWNS = (990_001, 990_002)  # seeds of no training town
 TRUTH_SEED = 900_000
@@ -97,7 +97,7 @@ def score(model: DRDM, variant: Variant) -> dict[str, float | dict[str, dict[str
     gaps: list[float] = []
     rows: dict[str, list[dict[str, float]]] = {level.name: [] for level in model.hierarchy}
     for uec in test_towns(variant.config):
-        week = simulate(uec, TRUTH_SEED, PRESETS["europe"]).traffic.astype(float) * uec.region.mask() / 1e6
+        week = simulate(uec, TRUTH_SEED, config_of("europe")).traffic.astype(float) * uec.region.mask() / 1e6
         samples = [raw_levels(model, uec, seed) for seed in range(SAMPLES)]
         if variant.conservation:
             samples = [conserve(levels, model.hierarchy, variant.conservation) for levels in samples]

@@ -13,8 +13,8 @@ from scipy.ndimage import uniform_filter
 from torch import Tensor
 
 from benchmarks.works import Case, Work
-from zoomdiff.data.patches import TrainingCity
 from zoomdiff.diffusion.prior import ResidualPrior
+from zoomdiff.training.patches import TrainingCity
 
 
 @dataclass(frozen=True)

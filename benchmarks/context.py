@@ -25,7 +25,6 @@ from benchmarks.machine import cpu_name
 from zoomdiff.context import build_uec, read_map
 from zoomdiff.context.netcdf import read_netcdf, write_netcdf
 from zoomdiff.context.plot import write_plot
-from zoomdiff.data.maps import find_map
 from zoomdiff.errors import MapError
 from zoomdiff.region import Region, parse_bbox
 
@@ -99,7 +98,7 @@ def main() -> None:
         time_geojson(options.geojson, options.runs)
         return
 
-    layers, reading = phase("read_map", lambda: find_map(options.map, options.bbox), options.runs)
+    layers, reading = phase("read_map", lambda: read_map(options.map, bbox=options.bbox), options.runs)
     region = Region.from_bbox(options.bbox or layers.extent)
     uec, building = phase("build_uec", lambda: build_uec(layers, region, population=options.population), options.runs)
     print(f"{'map to context':24} {reading + building:6.2f} s; {layers!r}; {uec!r}")

@@ -13,35 +13,34 @@ import pandas as pd
 
 from benchmarks.harness import RESULTS, commit, save
 from benchmarks.works import TRUTH_SEED
-from zoomdiff import analysis
+from zoomdiff.analysis import correlation, decomposition
 from zoomdiff.checkpoint import load_model
-from zoomdiff.context import UEC, build_uec
-from zoomdiff.data.city import PRESETS, simulate
-from zoomdiff.data.maps import find_map
+from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.generate import generate
 from zoomdiff.levels import S4T4
-from zoomdiff.pyramid import TrafficPyramid
 from zoomdiff.region import Region
+from zoomdiff.simulator.city import config_of, simulate
+from zoomdiff.week import TrafficWeek
 
 FILE = "correlations.json"
 PLACE = "monaco", (7.39, 43.72, 7.45, 43.76)
 PRESET = "europe"
 
 
-def figures(week: TrafficPyramid, uec: UEC) -> dict:
+def figures(week: TrafficWeek, uec: UEC) -> dict:
     """{"rv": use -> level pair -> RV, "parts": level -> part -> share of variance} of one week."""
     levels = list(week.region.hierarchy)
     pairs = {f"{a.name} ~ {b.name}": (k, k + 1) for k, (a, b) in enumerate(pairwise(levels))}
     rv = {
         use: {pair: float(table[at]) for pair, at in pairs.items()}
-        for use, table in analysis.rv_by_use(week, uec).items()
+        for use, table in correlation.rv_by_use(week, uec).items()
         if not np.isnan(table).any()
     }
     parts = {}
     for k, level in enumerate(levels):
-        hours = analysis.hourly(week, k)
+        hours = correlation.hourly(week, k)
         row, col = np.unravel_index(hours.sum(0).argmax(), hours.shape[1:])
-        busiest = analysis.decompose(hours[:, row, col])
+        busiest = decomposition.decompose(hours[:, row, col])
         variances = {name: float(getattr(busiest, name).var()) for name in ("trend", "daily", "rest")}
         parts[level.name] = {name: value / sum(variances.values()) for name, value in variances.items()}
     return {"rv": rv, "parts": parts}
@@ -50,10 +49,10 @@ def figures(week: TrafficPyramid, uec: UEC) -> dict:
 def run(results: Path = RESULTS) -> dict:
     """Compare and keep the figures."""
     name, bbox = PLACE
-    uec = build_uec(find_map(name), Region.from_bbox(bbox))
-    truth = simulate(uec, TRUTH_SEED, PRESETS[PRESET]).traffic.astype(float) * uec.region.mask()
+    uec = build_uec(read_map(name), Region.from_bbox(bbox))
+    truth = simulate(uec, TRUTH_SEED, config_of(PRESET)).traffic.astype(float) * uec.region.mask()
     weeks = {
-        "simulated": TrafficPyramid(uec.region, tuple(S4T4.pyramid(np.round(truth)))),
+        "simulated": TrafficWeek(uec.region, tuple(S4T4.pyramid(np.round(truth)))),
         "generated": generate(load_model(device="cpu"), uec, seed=0, preset=PRESET),
     }
     result = {"commit": commit(), "place": repr(uec.region), "preset": PRESET}

@@ -26,10 +26,10 @@ from benchmarks.ours import CELLS, CPU, GRID, PLAN, ZoomDiff, longest
 from benchmarks.tables import short
 from benchmarks.training import Budget
 from benchmarks.works import Case, Work, simulated, window
-from zoomdiff.config import TrainConfig
-from zoomdiff.data.procedural import procedural_map
+from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.design import setting
-from zoomdiff.train import batch_loss
+from zoomdiff.training.config import TrainConfig
+from zoomdiff.training.train import batch_loss
 
 FILE = "efficiency.json"
 NOTE = (

@@ -16,15 +16,15 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from zoomdiff.checkpoint import SHIPPED, load_model
-from zoomdiff.context import UEC, build_uec
+from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.context.classes import AOI_INDEX
-from zoomdiff.data import realism
-from zoomdiff.data.city import PRESETS, simulate
-from zoomdiff.data.maps import find_map
-from zoomdiff.data.splits import TEST, read_splits
 from zoomdiff.generate import generate
-from zoomdiff.pyramid import TrafficPyramid
+from zoomdiff.presets import PRESETS
+from zoomdiff.realism import statistics
 from zoomdiff.region import Region, parse_bbox
+from zoomdiff.simulator.city import config_of, simulate
+from zoomdiff.training.splits import TEST, read_splits
+from zoomdiff.week import TrafficWeek
 
 SOMETHING = 1e4  # bytes; a fraction of one session
 TRUTH_SEED = 900_000  # of no training city
@@ -48,18 +48,18 @@ def mean_by_use(finest: np.ndarray, uec: UEC) -> dict[str, float]:
 
 def workday_profile(finest: np.ndarray, uec: UEC, use: str) -> np.ndarray:
     """(24,) mean traffic of a use's cells through a workday, relative to its mean."""
-    profile = realism.workday_profile(finest[:, uec.aoi == AOI_INDEX[use]], np.arange(7))
+    profile = statistics.workday_profile(finest[:, uec.aoi == AOI_INDEX[use]], np.arange(7))
     return profile / profile.mean()
 
 
-def report(uec: UEC, pyramids: list[TrafficPyramid], truth: np.ndarray) -> None:
-    """Print the comparison of several generated pyramids with one simulated week (168, H, W)."""
+def report(uec: UEC, weeks: list[TrafficWeek], truth: np.ndarray) -> None:
+    """Print the comparison of several generated weeks with one simulated week (168, H, W)."""
     hierarchy = uec.region.hierarchy
     true_levels = hierarchy.pyramid(truth.astype(float) * uec.region.mask())
-    print(f"{uec.region!r}, {len(pyramids)} seeds, mean over them\n")
+    print(f"{uec.region!r}, {len(weeks)} seeds, mean over them\n")
     print(f"{'level':10} {'Spearman':>9} {'empty gen/true':>16} {'log sd gen/true':>17} {'volume gen/true':>17}")
     for k, level in enumerate(hierarchy):
-        volumes = [pyramid.volumes[k] for pyramid in pyramids]
+        volumes = [week.volumes[k] for week in weeks]
         rank = np.mean([spearman_of_weekly_mean(x, true_levels[k]) for x in volumes])
         empty = np.mean([(x == 0).mean() for x in volumes]), (true_levels[k] == 0).mean()
         spread = np.mean([log_spread(x) for x in volumes]), log_spread(true_levels[k])
@@ -68,7 +68,7 @@ def report(uec: UEC, pyramids: list[TrafficPyramid], truth: np.ndarray) -> None:
             f"{level.name:10} {rank:9.3f} {empty[0]:8.2f} /{empty[1]:6.2f} {spread[0]:9.2f} /{spread[1]:6.2f} "
             f"{volume:17.2f}"
         )
-    generated = np.mean([pyramid.volumes[-1] for pyramid in pyramids], axis=0)
+    generated = np.mean([week.volumes[-1] for week in weeks], axis=0)
     print(f"\n{'use':12} {'generated':>10} {'simulated':>10}   MB per 50 m grid and hour")
     ours, theirs = mean_by_use(generated, uec), mean_by_use(true_levels[-1], uec)
     for aoi in ours:
@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     options = parser.parse_args()
-    layers = find_map(options.map)
+    layers = read_map(options.map)
     region = Region.from_bbox(options.bbox or layers.extent)
     if options.splits:
         test = read_splits(options.splits)[layers.name].mask(TEST)
@@ -100,10 +100,10 @@ def main() -> None:
         region = Region.of_blocks(region.epsg, region.row + int(rows[0]), region.col + int(cols[0]), blocks)
     uec = build_uec(layers, region)
     model = load_model(options.weights)
-    pyramids = [
+    weeks = [
         generate(model, uec, steps=options.steps, seed=seed, preset=options.preset) for seed in range(options.seeds)
     ]
-    report(uec, pyramids, simulate(uec, TRUTH_SEED, PRESETS[options.preset]).traffic)
+    report(uec, weeks, simulate(uec, TRUTH_SEED, config_of(options.preset)).traffic)
 
 
 if __name__ == "__main__":

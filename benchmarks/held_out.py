@@ -26,11 +26,7 @@ from tqdm import trange
 
 from zoomdiff import metrics
 from zoomdiff.checkpoint import SHIPPED, load_model, new_network, save_model
-from zoomdiff.config import TrainConfig, read_config
-from zoomdiff.context import UEC, build_uec
-from zoomdiff.data.city import PRESETS, simulate
-from zoomdiff.data.maps import find_map
-from zoomdiff.data.patches import TrainingCity, random_patches
+from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.device import autocast
 from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.diffusion.network import DayTokenNetwork
@@ -38,8 +34,12 @@ from zoomdiff.diffusion.prior import ResidualPrior
 from zoomdiff.generate import POWER, SPREAD, TILE, ensemble, refine
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import S4T4, Hierarchy, aggregate
+from zoomdiff.presets import PRESETS
 from zoomdiff.region import Region, parse_bbox
-from zoomdiff.train import LONGEST_SIDE, batch_loss, gather_cities, moving_average
+from zoomdiff.simulator.city import config_of, simulate
+from zoomdiff.training.config import TrainConfig, read_config
+from zoomdiff.training.patches import TrainingCity, random_patches
+from zoomdiff.training.train import LONGEST_SIDE, batch_loss, gather_cities, moving_average
 
 TRUTH_SEED = 900_000  # of no training city
 CPU = torch.device("cpu")
@@ -181,9 +181,9 @@ def _autocorrelation(truth: np.ndarray, made: np.ndarray) -> float:
 
 
 def compare(options: argparse.Namespace) -> dict:
-    layers = find_map(options.map)
+    layers = read_map(options.map)
     uec = build_uec(layers, Region.from_bbox(options.bbox or layers.extent))
-    week = simulate(uec, TRUTH_SEED, PRESETS[options.preset]).traffic.astype(float) * uec.region.mask()
+    week = simulate(uec, TRUTH_SEED, config_of(options.preset)).traffic.astype(float) * uec.region.mask()
     truth = [x / 1e6 for x in S4T4.pyramid(week)]
     model = load_model(SHIPPED, "cpu")
     weeks = [ensemble(model, uec, [seed], preset=options.preset)[0] for seed in range(options.samples)]

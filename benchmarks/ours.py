@@ -13,8 +13,6 @@ from benchmarks.blocks import cut
 from benchmarks.held_out import regressed
 from benchmarks.training import Budget, descend
 from benchmarks.works import Case, Work, nodes_of
-from zoomdiff.config import TrainConfig
-from zoomdiff.data.patches import random_patches, with_rhythm
 from zoomdiff.device import autocast
 from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.drdm import DRDM, Plan, rrdp
@@ -23,7 +21,9 @@ from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.diffusion.prior import ResidualPrior
 from zoomdiff.generate import FAST, POWER, SPREAD, TILE
 from zoomdiff.levels import Hierarchy, conserve
-from zoomdiff.train import LONGEST_SIDE, batch_loss
+from zoomdiff.training.config import TrainConfig
+from zoomdiff.training.patches import random_patches, with_rhythm
+from zoomdiff.training.train import LONGEST_SIDE, batch_loss
 
 CPU = torch.device("cpu")
 # What differs from training proper, as trainings here are more than fifty times shorter (docs/benchmarks.md):

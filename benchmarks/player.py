@@ -24,8 +24,9 @@ from playwright.sync_api import Page, Route, sync_playwright
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script, too, it finds the package, installed or not
 sys.path.insert(0, str(Path(__file__).parents[1] / "app"))
 
-import zoommap
-from basemap import Frame
+from zoomdiff.app import zoommap
+from zoomdiff.app.basemap import Frame
+
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4
 from zoomdiff.region import Region
 

@@ -22,11 +22,11 @@ from benchmarks.harness import RESULTS, SAMPLES, commit, figures, flat, method, 
 from benchmarks.tables import mean_and_variance
 from benchmarks.training import Budget
 from benchmarks.works import WORKS, Case, Work
-from zoomdiff.data.patches import TrainingCity
 from zoomdiff.diffusion.drdm import Plan
 from zoomdiff.diffusion.prior import ResidualPrior
 from zoomdiff.generate import POWER, SPREAD, TILE
 from zoomdiff.levels import Hierarchy, conserve
+from zoomdiff.training.patches import TrainingCity
 
 FILE = "refine.json"
 STRIDES = (30, 38)  # from base stations to 50 m as many as `fast` takes in its three stages

@@ -27,13 +27,13 @@ import pandas as pd
 
 from zoomdiff import metrics
 from zoomdiff.checkpoint import SHIPPED, load_model
-from zoomdiff.context import UEC, build_uec
-from zoomdiff.data import realism
-from zoomdiff.data.city import PRESETS, simulate
-from zoomdiff.data.maps import find_map
+from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.generate import FAST, POWER, SPREAD, TILE, ensemble, refine
+from zoomdiff.presets import PRESETS
+from zoomdiff.realism import statistics
 from zoomdiff.region import Region, parse_bbox
+from zoomdiff.simulator.city import config_of, simulate
 
 TRUTH_SEED = 900_000  # of no training city
 STRIDES = (4, 8, 16, 32, 64, 150)  # per level
@@ -54,8 +54,8 @@ def plans() -> dict[str, str | Plan]:
 
 def block_noise(finest: np.ndarray) -> float:
     """ln-sd of a block's hours around its own workdays, median block: noise that no level but the finest makes."""
-    sample = realism.HourlyGrid.of_week(finest, 8)
-    return realism.own_profile_deviation(sample.cells, sample.weekday)
+    sample = statistics.HourlyGrid.of_week(finest, 8)
+    return statistics.own_profile_deviation(sample.cells, sample.weekday)
 
 
 def whole(model: DRDM, uec: UEC, seed: int, truth: list[np.ndarray], **options) -> dict[str, np.ndarray]:
@@ -118,10 +118,10 @@ def main() -> None:
     part.add_argument("--refine", dest="make", action="store_const", const=refined, help="from true base stations")
     parser.set_defaults(make=whole)
     options = parser.parse_args()
-    layers = find_map(options.map)
+    layers = read_map(options.map)
     uec = build_uec(layers, Region.from_bbox(options.bbox or layers.extent))
     model = load_model(options.weights)
-    week = simulate(uec, TRUTH_SEED, PRESETS[options.preset]).traffic.astype(float) * uec.region.mask() / 1e6
+    week = simulate(uec, TRUTH_SEED, config_of(options.preset)).traffic.astype(float) * uec.region.mask() / 1e6
     truth = model.hierarchy.pyramid(week)
     ends = {level: truth[model.hierarchy.index(level)] for level in LEVELS}
     print(f"{uec.region!r}, {options.preset}, {options.samples} samples each", flush=True)

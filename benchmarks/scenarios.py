@@ -14,16 +14,15 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from zoomdiff.analysis.effect import ZONES, curve, effect, zones_of
 from zoomdiff.checkpoint import load_model
-from zoomdiff.context import UEC, build_uec
+from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.context.edits import Build, CloseRoad, Demolish, Edit, Event, Park
 from zoomdiff.context.scenario import Scenario, apply
-from zoomdiff.data.maps import find_map
 from zoomdiff.diffusion.drdm import DRDM
-from zoomdiff.effect import ZONES, curve, effect, zones_of
 from zoomdiff.generate import ensemble
-from zoomdiff.pyramid import WEEKDAYS
 from zoomdiff.region import Region, parse_bbox, to_lonlat, to_utm
+from zoomdiff.week import WEEKDAYS
 
 
 def square(region: Region, lon: float, lat: float, side: float) -> shapely.Polygon:
@@ -90,7 +89,7 @@ def main() -> None:
     parser.add_argument("--preset", default="europe")
     options = parser.parse_args()
     box = parse_bbox(options.bbox) if options.bbox else None
-    layers = find_map(options.map, box)
+    layers = read_map(options.map, bbox=box)
     region = Region.from_bbox(box or layers.extent)
     uec, model = build_uec(layers, region), load_model()
     lon, lat = map(float, options.at.split(","))

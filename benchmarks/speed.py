@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script, too, it finds
 from benchmarks.machine import cpu_name
 from zoomdiff.checkpoint import SHIPPED, load_model, new_network
 from zoomdiff.context import UEC, build_uec
-from zoomdiff.data.procedural import procedural_map
+from zoomdiff.context.procedural import procedural_map
 from zoomdiff.device import autocast, compile_network
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zoomdiff.train import moving_average
+from zoomdiff.training.train import moving_average
 
 WARMUP = 0.03  # share of the budget
 

@@ -14,11 +14,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from plotly.colors import sample_colorscale, unlabel_rgb
 
-from zoomdiff.context import build_uec
-from zoomdiff.data.city import PRESETS, simulate
-from zoomdiff.data.maps import find_map
+from zoomdiff.context import build_uec, read_map
 from zoomdiff.levels import HOURS_PER_DAY, aggregate, repeat
+from zoomdiff.presets import PRESETS
 from zoomdiff.region import Region, parse_bbox
+from zoomdiff.simulator.city import config_of, simulate
 
 HOURS = (4, 8, 12, 15, 18, 21)
 DAYS = {"Wednesday": (2, range(5), "Workdays"), "Sunday": (6, range(5, 7), "Weekend")}
@@ -77,9 +77,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("docs/week.png"))
     options = parser.parse_args()
-    layers = find_map(options.map)
+    layers = read_map(options.map)
     uec = build_uec(layers, Region.from_bbox(options.bbox or layers.extent))
-    weeks = (simulate(uec, options.seed + i, PRESETS[options.preset]).traffic for i in range(WEEKS))
+    weeks = (simulate(uec, options.seed + i, config_of(options.preset)).traffic for i in range(WEEKS))
     first = next(weeks).astype(float)
     coarse = sum((aggregate(week.astype(float), COARSE, 1) for week in weeks), aggregate(first, COARSE, 1)) / WEEKS
     panel(first, coarse).convert("P", palette=Image.Palette.ADAPTIVE).save(options.out, optimize=True)

@@ -20,20 +20,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zoomdiff.context import MapLayers, build_uec
-from zoomdiff.data.city import PRESETS
-from zoomdiff.data.datasets import read_nanchang
-from zoomdiff.data.maps import find_map
-from zoomdiff.data.patches import TrainingCity, fit_prior
-from zoomdiff.data.procedural import procedural_map
-from zoomdiff.data.splits import TEST, TRAIN, read_splits
+from zoomdiff.context import MapLayers, build_uec, read_map
+from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.prior import ResidualPrior
 from zoomdiff.diffusion.schedule import TOTAL_STEPS, rgp
 from zoomdiff.errors import DataError
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4, Hierarchy, Level, aggregate
+from zoomdiff.presets import PRESETS
+from zoomdiff.realism.datasets import read_nanchang
 from zoomdiff.region import Region
+from zoomdiff.training.patches import TrainingCity, fit_prior
+from zoomdiff.training.splits import TEST, TRAIN, read_splits
 
 SPLITS = Path(__file__).parents[1] / "assets" / "splits.json"
 TRUTH_SEED = 900_000  # of no training city
@@ -248,4 +247,4 @@ def _need(name: str) -> MapLayers:
             f"There is no map {name} in {_data() / 'maps'}: name the folder with --data. A map of the place from "
             "OpenStreetMap (.osm.pbf) will do, but figures then differ from the published ones."
         )
-    return find_map(name)
+    return read_map(name)

@@ -18,11 +18,11 @@ from zoomdiff.checkpoint import new_network, save_model
 from zoomdiff.cli import download_bar, main
 from zoomdiff.context.netcdf import read_netcdf
 from zoomdiff.context.uec import UEC
-from zoomdiff.data.splits import read_splits
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4
-from zoomdiff.pyramid import TrafficPyramid
+from zoomdiff.training.splits import read_splits
+from zoomdiff.week import TrafficWeek
 
 ROOT = Path(__file__).parents[1]
 NAMES = ["bs.geojson", "cell.geojson", "grid100.geojson", "grid50.geojson"]
@@ -210,10 +210,10 @@ def test_a_scenario_edits_the_context_before_generation(tmp_path, monkeypatch, c
     """Without the network: what would be generated from is kept, and no traffic comes out."""
     contexts = []
 
-    def silent(model, uec: UEC, **options) -> TrafficPyramid:
+    def silent(model, uec: UEC, **options) -> TrafficWeek:
         contexts.append(uec)
         levels = [(HOURS_PER_WEEK // level.hours, *uec.region.mask(k).shape) for k, level in enumerate(S4T4)]
-        return TrafficPyramid(uec.region, tuple(np.zeros(shape) for shape in levels))
+        return TrafficWeek(uec.region, tuple(np.zeros(shape) for shape in levels))
 
     monkeypatch.setattr("zoomdiff.checkpoint.load_model", lambda weights, device: None)
     monkeypatch.setattr("zoomdiff.generate.generate", silent)

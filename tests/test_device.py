@@ -9,7 +9,7 @@ import torch
 from zoomdiff import device
 from zoomdiff.checkpoint import new_network
 from zoomdiff.context import UEC, build_uec
-from zoomdiff.data.procedural import procedural_map
+from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import OptionError

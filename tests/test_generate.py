@@ -7,13 +7,13 @@ from scipy.stats import spearmanr
 from zoomdiff.checkpoint import SHIPPED, load_model
 from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.context.classes import AOI_INDEX, POI_CATEGORIES
+from zoomdiff.context.procedural import procedural_map
 from zoomdiff.context.uec import STRUCTURE
-from zoomdiff.data.city import EUROPE, simulate
-from zoomdiff.data.procedural import procedural_map
 from zoomdiff.errors import OptionError
 from zoomdiff.generate import FAST, ensemble, generate, refine, watch
 from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.region import Region
+from zoomdiff.simulator.city import EUROPE, simulate
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +40,18 @@ def test_shipped_weights_are_small_and_have_a_card():
 
 def test_levels_come_one_by_one_and_agree_in_the_end(model, helsinki):
     seen, steps = [], []
-    pyramid = generate(
+    week = generate(
         model,
         helsinki,
         seed=1,
         on_level=lambda k, x: seen.append((k, x.shape, len(steps))),
         on_step=lambda *at: steps.append(at),
     )
-    assert [(k, shape) for k, shape, _ in seen] == [(k, x.shape) for k, x in enumerate(pyramid.volumes)]
+    assert [(k, shape) for k, shape, _ in seen] == [(k, x.shape) for k, x in enumerate(week.volumes)]
     assert [n for _, _, n in seen] == list(np.cumsum(FAST))
-    assert pyramid.total(0) == pyramid.total(1) == pyramid.total(2) == pyramid.total(3) > 0
-    assert all((x == np.round(x)).all() for x in pyramid.volumes)
-    assert pyramid.provenance["seed"] == 1 and "simulated" in pyramid.provenance["training"]
+    assert week.total(0) == week.total(1) == week.total(2) == week.total(3) > 0
+    assert all((x == np.round(x)).all() for x in week.volumes)
+    assert week.provenance["seed"] == 1 and "simulated" in week.provenance["training"]
 
 
 def test_any_step_inside_a_level_can_be_watched(model, helsinki):
@@ -98,14 +98,14 @@ def test_habits_differ(model, helsinki):
 def test_refined_traffic_keeps_what_is_known(model, helsinki, level):
     known = generate(model, helsinki, steps=2, seed=1)
     k = S4T4.index(level)
-    pyramid = refine(model, helsinki, known.volumes[k], level, seed=2, steps=2)
-    np.testing.assert_array_equal(pyramid.volumes[k], known.volumes[k])
-    total = aggregate(pyramid.volumes[-1], S4T4.space_factor(k), S4T4.time_factor(k))
+    week = refine(model, helsinki, known.volumes[k], level, seed=2, steps=2)
+    np.testing.assert_array_equal(week.volumes[k], known.volumes[k])
+    total = aggregate(week.volumes[-1], S4T4.space_factor(k), S4T4.time_factor(k))
     np.testing.assert_allclose(total, known.volumes[k], rtol=1e-5, atol=1)
-    np.testing.assert_allclose(pyramid.volumes[0].sum(), known.volumes[0].sum(), rtol=1e-9)
-    fine, truth = pyramid.volumes[-1].mean(0), known.volumes[-1].mean(0)
+    np.testing.assert_allclose(week.volumes[0].sum(), known.volumes[0].sum(), rtol=1e-9)
+    fine, truth = week.volumes[-1].mean(0), known.volumes[-1].mean(0)
     assert spearmanr(fine.ravel(), truth.ravel())[0] > 0.6, "the detail follows the map"
-    assert pyramid.provenance["refined_from"] == level
+    assert week.provenance["refined_from"] == level
 
 
 @pytest.mark.parametrize(
@@ -144,14 +144,14 @@ def test_the_same_place_has_the_same_traffic_in_a_larger_region(model):
 
 
 def test_traffic_follows_the_map_of_an_unseen_town(model, town):
-    pyramid, truth = generate(model, town, seed=1), simulate(town, 1, EUROPE).traffic
-    rank = spearmanr(pyramid.volumes[-1].mean(0).ravel(), truth.mean(0).ravel())[0]
+    week, truth = generate(model, town, seed=1), simulate(town, 1, EUROPE).traffic
+    rank = spearmanr(week.volumes[-1].mean(0).ravel(), truth.mean(0).ravel())[0]
     assert rank >= 0.6
-    mean = pyramid.volumes[-1].mean(0)
+    mean = week.volumes[-1].mean(0)
     lively = mean[np.isin(town.aoi, [AOI_INDEX[a] for a in ("residential", "commercial", "office", "mixed")])].mean()
     for quiet in ("water", "green", "farmland"):
         assert mean[town.aoi == AOI_INDEX[quiet]].mean() < 0.5 * lively
-    assert pyramid.total() == pytest.approx(truth.sum(), rel=0.5)
+    assert week.total() == pytest.approx(truth.sum(), rel=0.5)
 
 
 def test_offices_peak_by_day_and_homes_in_the_evening(model, town):
@@ -176,8 +176,8 @@ def test_nothing_on_the_map_means_silence(model):
         population=np.zeros((168, *region.shape), np.float32),
         sources=("open sea",),
     )
-    pyramid = generate(model, sea, seed=1)
-    assert pyramid.total() / region.km2 < 1e10  # a city centre carries ten thousand times as much
+    week = generate(model, sea, seed=1)
+    assert week.total() / region.km2 < 1e10  # a city centre carries ten thousand times as much
 
 
 @pytest.mark.parametrize("steps", ["quick", 0, -3, 151, "1.5"])

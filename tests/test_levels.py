@@ -112,5 +112,5 @@ def test_conserve_works_on_torch_and_refuses_unknown_modes():
 
 def test_maps_and_contexts_do_without_torch():
     """Torch takes more than a second to import, which somebody who only wants a context should not wait for."""
-    code = "import sys, zoomdiff.context.netcdf, zoomdiff.data.maps; sys.exit('torch' in sys.modules)"
+    code = "import sys, zoomdiff.context.netcdf, zoomdiff.context.maps; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -291,27 +291,27 @@ def test_cross_scale_gap_by_hand():
 @given(SEED)
 def test_cross_scale_gap_is_0_with_conservation_only(seed):
     rng = np.random.default_rng(seed)
-    pyramid = S4T4.pyramid(rng.lognormal(10, 2, (24, 8, 16)))
-    assert metrics.cross_scale_gap(pyramid, S4T4) == pytest.approx(0, abs=1e-12)
+    week = S4T4.pyramid(rng.lognormal(10, 2, (24, 8, 16)))
+    assert metrics.cross_scale_gap(week, S4T4) == pytest.approx(0, abs=1e-12)
     for k in range(4):
-        changed = [level * (1.1 if i == k else 1) for i, level in enumerate(pyramid)]
+        changed = [level * (1.1 if i == k else 1) for i, level in enumerate(week)]
         assert metrics.cross_scale_gap(changed, S4T4) == pytest.approx(0.1, rel=0.1)
         assert metrics.cross_scale_gap(conserve(changed, S4T4), S4T4) == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize("k", range(4))
 def test_cross_scale_gap_is_nan_where_a_level_is(k):
-    pyramid = S4T4.pyramid(np.ones((24, 8, 8)))
-    pyramid[k] = pyramid[k] * np.nan
-    assert np.isnan(metrics.cross_scale_gap(pyramid, S4T4))
+    week = S4T4.pyramid(np.ones((24, 8, 8)))
+    week[k] = week[k] * np.nan
+    assert np.isnan(metrics.cross_scale_gap(week, S4T4))
 
 
 def test_cross_scale_gap_refuses_what_is_no_pyramid():
-    pyramid = S4T4.pyramid(np.ones((24, 8, 16)))
+    week = S4T4.pyramid(np.ones((24, 8, 16)))
     with pytest.raises(ValueError, match="3 arrays are not the 4 levels"):
-        metrics.cross_scale_gap(pyramid[1:], S4T4)
+        metrics.cross_scale_gap(week[1:], S4T4)
     with pytest.raises(ValueError, match="level 1 sums to"):
-        metrics.cross_scale_gap([pyramid[0][..., :1], *pyramid[1:]], S4T4)  # would broadcast
+        metrics.cross_scale_gap([week[0][..., :1], *week[1:]], S4T4)  # would broadcast
 
 
 # --- shapes ---

@@ -10,81 +10,81 @@ from hypothesis import strategies as st
 from zoomdiff.errors import OptionError
 from zoomdiff.export import read_geojson, to_geojson, write_geojson
 from zoomdiff.levels import S4T4
-from zoomdiff.pyramid import TrafficPyramid, human_bytes
 from zoomdiff.region import Region
+from zoomdiff.week import TrafficWeek, human_bytes
 
 
-def made_up_pyramid(seed=0, polygon=None) -> TrafficPyramid:
+def made_up_pyramid(seed=0, polygon=None) -> TrafficWeek:
     polygon = polygon or shapely.Polygon([(24.93, 60.16), (24.95, 60.16), (24.95, 60.175)])
     region = Region.from_polygon(polygon)
     rng = np.random.default_rng(seed)
     finest = np.round(rng.lognormal(15, 2, (168, *region.shape))) * region.mask()
-    return TrafficPyramid(region, tuple(S4T4.pyramid(finest)), {"seed": seed, "sources": ["made up"]})
+    return TrafficWeek(region, tuple(S4T4.pyramid(finest)), {"seed": seed, "sources": ["made up"]})
 
 
 def test_levels_must_agree_fit_and_be_finite():
     good = made_up_pyramid()
     *coarse, finest = good.volumes
     with pytest.raises(ValueError, match="not the sum"):
-        TrafficPyramid(good.region, (*coarse, finest * 1.01))
+        TrafficWeek(good.region, (*coarse, finest * 1.01))
     with pytest.raises(ValueError, match="shape"):
-        TrafficPyramid(good.region, (*coarse, finest[:, :8]))
+        TrafficWeek(good.region, (*coarse, finest[:, :8]))
     with pytest.raises(ValueError, match="negative"):
-        TrafficPyramid(good.region, (*coarse, -finest))
+        TrafficWeek(good.region, (*coarse, -finest))
     totals = [good.total(k) for k in range(4)]
     assert totals == [totals[0]] * 4
 
 
 def test_words_for_people():
-    pyramid = made_up_pyramid()
-    assert pyramid.time_label(0, 6) == "Sun"
-    assert pyramid.time_label(2, 7) == "Mon 14:00-16:00"
-    assert pyramid.time_label(3, 167) == "Sun 23:00-24:00"
-    assert pyramid.times(1)[1].isoformat() == "2025-03-03T04:00:00" and pyramid.times(1)[0].weekday() == 0
+    week = made_up_pyramid()
+    assert week.time_label(0, 6) == "Sun"
+    assert week.time_label(2, 7) == "Mon 14:00-16:00"
+    assert week.time_label(3, 167) == "Sun 23:00-24:00"
+    assert week.times(1)[1].isoformat() == "2025-03-03T04:00:00" and week.times(1)[0].weekday() == 0
     assert [human_bytes(v) for v in (0, 999, 1234, 1.5e9, 2e18)] == ["0 B", "999 B", "1.23 kB", "1.5 GB", "2e+03 PB"]
-    assert "km2" in repr(pyramid)
+    assert "km2" in repr(week)
 
 
 @given(st.integers(0, 100))
 @settings(max_examples=5)
 def test_geojson_round_trip(seed):
-    pyramid = made_up_pyramid(seed)
+    week = made_up_pyramid(seed)
     for k in range(4):
-        data = json.loads(to_geojson(pyramid, k))
-        assert len(data["time"]) == pyramid.volumes[k].shape[0] and data["unit"] == "byte"
-        mask, region = pyramid.region.mask(k), pyramid.region
+        data = json.loads(to_geojson(week, k))
+        assert len(data["time"]) == week.volumes[k].shape[0] and data["unit"] == "byte"
+        mask, region = week.region.mask(k), week.region
         assert len(data["features"]) == mask.sum()
-        back = np.zeros_like(pyramid.volumes[k])
+        back = np.zeros_like(week.volumes[k])
         per_block = back.shape[1] // region.blocks.shape[0]
         for feature in data["features"]:
             p = feature["properties"]
             back[:, p["row"] - region.row * per_block, p["col"] - region.col * per_block] = p["traffic"]
-        np.testing.assert_array_equal(back, pyramid.volumes[k])
+        np.testing.assert_array_equal(back, week.volumes[k])
 
 
 def test_files_open_in_geopandas_where_they_belong(tmp_path):
-    pyramid = made_up_pyramid()
-    paths = write_geojson(pyramid, tmp_path / "new" / "folder")
+    week = made_up_pyramid()
+    paths = write_geojson(week, tmp_path / "new" / "folder")
     assert [p.name for p in paths] == ["bs.geojson", "cell.geojson", "grid100.geojson", "grid50.geojson"]
     assert sorted(p.name for p in paths[0].parent.iterdir()) == sorted(p.name for p in paths)
     for k, path in enumerate(paths):
         frame = gpd.read_file(path)
         assert frame.crs.to_epsg() == 4326 and frame.is_valid.all()
-        area = frame.to_crs(pyramid.region.epsg).area
+        area = frame.to_crs(week.region.epsg).area
         np.testing.assert_allclose(area, S4T4[k].side ** 2, rtol=1e-3)
         # RFC 7946: rings run counter-clockwise. The file itself is checked, as geopandas may reorder.
         ring = json.loads(path.read_text())["features"][0]["geometry"]["coordinates"][0]
         assert shapely.LinearRing(ring).is_ccw and ring[0] == ring[-1]
-        lon, lat = pyramid.region.centres(k)[tuple(np.argwhere(pyramid.region.mask(k))[0])]
+        lon, lat = week.region.centres(k)[tuple(np.argwhere(week.region.mask(k))[0])]
         assert shapely.Polygon(ring).contains(shapely.Point(lon, lat))
 
 
 def test_read_geojson_undoes_write_geojson(tmp_path):
-    pyramid = made_up_pyramid()
-    region = pyramid.region
-    for k, path in enumerate(write_geojson(pyramid, tmp_path)):
+    week = made_up_pyramid()
+    region = week.region
+    for k, path in enumerate(write_geojson(week, tmp_path)):
         volumes, frame, level = read_geojson(path)
-        np.testing.assert_array_equal(volumes, pyramid.volumes[k])
+        np.testing.assert_array_equal(volumes, week.volumes[k])
         assert level == S4T4[k].name
         assert (frame.epsg, frame.row, frame.col) == (region.epsg, region.row, region.col)
         np.testing.assert_array_equal(frame.blocks, region.blocks)

@@ -26,7 +26,7 @@ def stage_bars(hierarchy: "Hierarchy") -> Callable[[int, int, int], None]:
 
 
 def download_bar() -> Callable[[str, float | None], None]:
-    """An `on_progress` for `find_map`: a bar for each thing that is done to get a map, where one is downloaded."""
+    """An `on_progress` for `read_map`: a bar for each thing that is done to get a map, where one is downloaded."""
     bar, doing = None, None
 
     def on_progress(what: str, share: float | None) -> None:

@@ -15,11 +15,11 @@ from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.diffusion.rhythm import Rhythm
 from zoomdiff.errors import CheckpointError
-from zoomdiff.files import whole_file
+from zoomdiff.files import ASSETS, whole_file
 from zoomdiff.inputs import INPUTS
 from zoomdiff.levels import S4T4, Hierarchy, Level
 
-SHIPPED = Path(__file__).parent.parent / "assets" / "zoomdiff-s4t4.safetensors"
+SHIPPED = ASSETS / "zoomdiff-s4t4.safetensors"
 
 
 def new_network(hierarchy: Hierarchy = S4T4, design: Design | None = None, **size: int) -> DayTokenNetwork:

@@ -84,9 +84,8 @@ def generate(
     """Generate one week of traffic of a region and write it, by default as GeoJSON, one file per level."""
     # Imported here, so that --help and usage errors come at once.
     from zoomdiff.checkpoint import SHIPPED, load_model
-    from zoomdiff.context import build_uec
+    from zoomdiff.context import build_uec, read_map
     from zoomdiff.context.scenario import Scenario, apply, read_scenario
-    from zoomdiff.data.maps import find_map
     from zoomdiff.device import compile_network
     from zoomdiff.export.formats import Job, parse_formats, parse_hours
     from zoomdiff.export.reproduce import Inputs, read_reproduce
@@ -100,7 +99,7 @@ def generate(
         inputs = recipe.inputs_with(map=map_ if "map_" in _given(ctx) else None, population=population)
         settings, frame = recipe.settings, recipe.region
         edits = read_scenario(json.dumps(inputs.scenario)) if inputs.scenario else Scenario()
-        layers = find_map(inputs.map, None if inputs.whole_map else frame.bounds, download_bar())
+        layers = read_map(inputs.map, bbox=None if inputs.whole_map else frame.bounds, on_progress=download_bar())
     else:
         edits = read_scenario(scenario) if scenario else Scenario()
         drawn = json.loads(scenario.read_bytes()) if scenario else None
@@ -115,12 +114,12 @@ def generate(
         compile_network(model.network, model.device)
 
     started = time.monotonic()
-    pyramid = run(model, uec, **settings, on_step=stage_bars(frame.hierarchy))
+    week = run(model, uec, **settings, on_step=stage_bars(frame.hierarchy))
     changed = f" with {scenario.name if scenario else 'its scenario'}" if edits.edits else ""
-    job = Job(pyramid, uec, hours=window, inputs=inputs)
+    job = Job(week, uec, hours=window, inputs=inputs)
     _write(job, names, out, f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}){changed}, generated", started)
     if reproduce:
-        typer.echo(recipe.compare(pyramid, uec))
+        typer.echo(recipe.compare(week, uec))
 
 
 @app.command()
@@ -150,13 +149,12 @@ def refine(
 ) -> None:
     """Refine known or measured traffic to all finer levels, without training; what is known stays as it is."""
     from zoomdiff.checkpoint import SHIPPED, load_model
-    from zoomdiff.context import build_uec
-    from zoomdiff.data.known import fit, hold
-    from zoomdiff.data.maps import find_map
-    from zoomdiff.data.measurements import read_measurements
+    from zoomdiff.context import build_uec, read_map
     from zoomdiff.export import read_geojson
     from zoomdiff.export.formats import Job
     from zoomdiff.generate import refine as run
+    from zoomdiff.measured.fit import fit, hold
+    from zoomdiff.measured.read import read_measurements
 
     if bbox or region:
         guess = float(fill) if fill and fill.replace(".", "", 1).isdecimal() else fill
@@ -164,7 +162,7 @@ def refine(
         layers, frame = _place(map_, bbox, region, 150.0)
     else:
         known = read_geojson(file)
-        layers, frame = find_map(map_, known.region.bounds, download_bar()), known.region
+        layers, frame = read_map(map_, bbox=known.region.bounds, on_progress=download_bar()), known.region
     uec = build_uec(layers, frame, population=population, residents=residents)
     if bbox or region:
         known = fit(measured, uec)
@@ -172,10 +170,10 @@ def refine(
             typer.echo(f"Note: {note}")
     model = load_model(weights or SHIPPED, device)
     started, bars = time.monotonic(), stage_bars(frame.hierarchy)
-    pyramid = run(model, uec, known.volumes, known.level, steps=steps, seed=seed, preset=preset, on_step=bars)
-    pyramid = hold(pyramid, known) if bbox or region else pyramid
+    week = run(model, uec, known.volumes, known.level, steps=steps, seed=seed, preset=preset, on_step=bars)
+    week = hold(week, known) if bbox or region else week
     what = f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}), refined"
-    _write(Job(pyramid, uec), ("geojson",), out, what, started)
+    _write(Job(week, uec), ("geojson",), out, what, started)
 
 
 @app.command()
@@ -209,7 +207,7 @@ def context(
 
 def _place(map_: str, bbox: str | None, region: Path | None, max_km2: float) -> tuple["MapLayers", "Region"]:
     """The map, and the region on it that the options ask for."""
-    from zoomdiff.data.maps import find_map
+    from zoomdiff.context import read_map
     from zoomdiff.region import Region, parse_bbox
 
     frame = None
@@ -219,7 +217,7 @@ def _place(map_: str, bbox: str | None, region: Path | None, max_km2: float) -> 
         frame = Region.from_bbox(parse_bbox(bbox), max_km2=max_km2)
     elif region:
         frame = Region.from_geojson(region, max_km2=max_km2)
-    layers = find_map(map_, frame.bounds if frame else None, download_bar())
+    layers = read_map(map_, bbox=frame.bounds if frame else None, on_progress=download_bar())
     return layers, frame or Region.from_bbox(layers.extent, max_km2=max_km2)
 
 
@@ -231,9 +229,9 @@ def _given(ctx: typer.Context) -> list[str]:
 def _write(job: "Job", names: tuple[str, ...], out: Path, what: str, started: float) -> None:
     """Write the files of the formats `names` and say what is in them."""
     from zoomdiff.export.formats import write_files
-    from zoomdiff.pyramid import human_bytes
+    from zoomdiff.week import human_bytes
 
-    pyramid, paths = job.week, write_files(job, out, names)
+    week, paths = job.week, write_files(job, out, names)
     for note in job.uec.notes:
         typer.echo(f"Note: {note}")
     typer.echo(f"{what} in {time.monotonic() - started:.1f} s")
@@ -243,10 +241,10 @@ def _write(job: "Job", names: tuple[str, ...], out: Path, what: str, started: fl
             typer.echo(f"{path}: a file of {human_bytes(path.stat().st_size)}")
             continue
         told.add(k)
-        steps_k, rows, cols = pyramid.volumes[k].shape
+        steps_k, rows, cols = week.volumes[k].shape
         typer.echo(
-            f"{path}: {steps_k} steps x {rows} x {cols} cells, {human_bytes(pyramid.total(k))} in the week, "
-            f"peak {pyramid.time_label(k, pyramid.peak_step(k))}"
+            f"{path}: {steps_k} steps x {rows} x {cols} cells, {human_bytes(week.total(k))} in the week, "
+            f"peak {week.time_label(k, week.peak_step(k))}"
         )
 
 
@@ -282,8 +280,8 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out; same options.")] = False,
 ) -> None:
     """Train the model on the reference city, simulated on real and procedural maps."""
-    from zoomdiff.config import TrainConfig, read_config
-    from zoomdiff.train import train as run
+    from zoomdiff.training.config import TrainConfig, read_config
+    from zoomdiff.training.train import train as run
 
     given = {
         "maps": map_ and tuple(map_),
@@ -318,14 +316,13 @@ def split(
     held_out: Annotated[list[str] | None, typer.Option(help="Map to keep for testing as a whole.")] = None,
 ) -> None:
     """Split cities by space into training and test blocks, and write the split that all models are to use."""
-    from zoomdiff.context import build_uec
-    from zoomdiff.data.maps import find_map
-    from zoomdiff.data.splits import band_split, held_out_split, write_splits
+    from zoomdiff.context import build_uec, read_map
     from zoomdiff.region import Region
+    from zoomdiff.training.splits import band_split, held_out_split, write_splits
 
     splits = {}
     for name in [*(map_ or []), *(held_out or [])]:
-        layers = find_map(name)
+        layers = read_map(name)
         frame = Region.from_bbox(layers.extent)
         whole = name in (held_out or [])
         splits[layers.name] = (
@@ -355,12 +352,12 @@ def realism(
     Simulated and generated traffic is summed to 400 m first, about the size of the measured cells, and compared where a
     city is: in its urban clusters (300 people per km2, 5,000 together).
     """
-    from zoomdiff.data.city import PRESETS
-    from zoomdiff.data.maps import find_map
-    from zoomdiff.data.realism_table import realism_table, rows_inside
-    from zoomdiff.data.samples import City, generated, measured
+    from zoomdiff.context import read_map
+    from zoomdiff.presets import PRESETS
+    from zoomdiff.realism.samples import City, generated, measured
+    from zoomdiff.realism.table import realism_table, rows_inside
 
-    cities, samples = [City.on(find_map(name)) for name in city or []], {}
+    cities, samples = [City.on(read_map(name)) for name in city or []], {}
     for file in files or []:
         name = file.stem if file.suffix != ".geojson" else file.parent.name or file.stem
         if file.suffix == ".geojson":

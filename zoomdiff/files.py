@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files: the folder of what ships with the package, and files that are written whole or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -6,6 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zoomdiff.errors import OptionError
+
+_PACKAGE = Path(__file__).parent
+# Inside the installed package, beside it in a checkout: pyproject.toml maps the folder into the wheel.
+ASSETS = next(folder for folder in (_PACKAGE / "assets", _PACKAGE.parent / "assets") if folder.is_dir())
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.errors import OptionError
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, aggregate, conserve
-from zoomdiff.pyramid import TrafficPyramid
+from zoomdiff.week import TrafficWeek
 
 FAST = (30, 20, 10, 8)  # strides per level: a stride of a coarse level costs next to nothing
 # See `Plan`; `python -m benchmarks.sampling` compares. With even strides the last one of the first level would start
@@ -25,7 +25,7 @@ SPREAD = 0.5  # half of a fine level is what no map explains, by the held-out lo
 TILE = 128  # finest cells along a tile on a CPU: larger regions are made in pieces, for memory and caches
 
 
-def generate(model: DRDM, uec: UEC, *, seed: int = 0, **options) -> TrafficPyramid:
+def generate(model: DRDM, uec: UEC, *, seed: int = 0, **options) -> TrafficWeek:
     """One week of traffic for the UEC's region at all levels; options and errors as `ensemble`."""
     return ensemble(model, uec, [seed], **options)[0]
 
@@ -41,13 +41,13 @@ def ensemble(
     tile: int | None = None,
     on_step: Callable[[int, int, int], None] | None = None,
     on_level: Callable[[int, np.ndarray], None] | None = None,
-) -> list[TrafficPyramid]:
+) -> list[TrafficWeek]:
     """Several weeks at once, one per seed; each is the week that its seed alone gives.
 
     seeds     the same seed, region, preset and weights give the same traffic
     steps     "fast" (a few ancestral strides per level), "full" (all 600), a number of strides per level, or a Plan of
               one's own (which then also tells guidance and tile)
-    preset    whose habits the people have: "china" or "europe" (see `data.city.PRESETS`)
+    preset    whose habits the people have: "china" or "europe" (see `zoomdiff.presets`)
     guidance  above 1 the map counts for more, and variety for less (classifier-free guidance; doubles the time)
     tile      finest cells along the side of the pieces that larger regions are made in, by default what suits the
               device (`tile_of`); the result is the same
@@ -59,7 +59,7 @@ def ensemble(
     """
     plan = _plan(steps, model, guidance, tile, len(seeds))
     raw = _run(model, uec, seeds, plan, preset, on_step=on_step, on_level=on_level)
-    pyramids = []
+    weeks = []
     for sample, seed in enumerate(seeds):
         levels = [x[sample] for x in raw]
         # Down from what is known best: finer levels lose a few per cent of the volume each, where tails are heavy.
@@ -67,8 +67,8 @@ def ensemble(
         # Whole bytes: their sums are exact in float64, so the levels agree to the last byte.
         volumes = model.hierarchy.pyramid(np.round(finest))
         about = _provenance(model, uec, seed, steps, preset, plan, gaps(levels, model.hierarchy))
-        pyramids.append(TrafficPyramid(uec.region, tuple(volumes), about))
-    return pyramids
+        weeks.append(TrafficWeek(uec.region, tuple(volumes), about))
+    return weeks
 
 
 def refine(
@@ -84,7 +84,7 @@ def refine(
     tile: int | None = None,
     on_step: Callable[[int, int, int], None] | None = None,
     on_level: Callable[[int, np.ndarray], None] | None = None,
-) -> TrafficPyramid:
+) -> TrafficWeek:
     """Known traffic of one level, refined to all finer ones without any training (paper Sec. VI-A).
 
     The chain starts at the stage after the level. What is known stays as it is: finer levels are scaled to it block by
@@ -115,7 +115,7 @@ def refine(
     finer = Hierarchy(hierarchy.levels[k:])
     about = _provenance(model, uec, seed, steps, preset, plan, gaps(levels, finer)) | {"refined_from": level}
     coarser = [aggregate(volumes, *hierarchy.between(i, k)) for i in range(k)]
-    return TrafficPyramid(region, (*coarser, *conserve(levels, finer, "top_down")), about)
+    return TrafficWeek(region, (*coarser, *conserve(levels, finer, "top_down")), about)
 
 
 def watch(

@@ -2,8 +2,8 @@
 
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
 from zoomdiff.context.uec import STRUCTURE, UEC
-from zoomdiff.data.city import PRESETS, config_of
 from zoomdiff.diffusion.conditions import Conditions
+from zoomdiff.presets import PRESETS, check_preset
 
 # Saved with the weights: they fit no other version's.
 INPUTS = {
@@ -16,7 +16,7 @@ INPUTS = {
 
 def conditions_of(uec: UEC, preset: str) -> Conditions:
     """The UEC as tensors at the finest level, a batch of one. Raises OptionError for an unknown preset."""
-    config_of(preset)  # or the sentence that there is none
+    check_preset(preset)
     return Conditions.from_arrays(
         uec.structure,
         uec.aoi,

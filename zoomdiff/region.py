@@ -19,6 +19,8 @@ from shapely.geometry.base import BaseGeometry
 from zoomdiff.errors import RegionError
 from zoomdiff.levels import S4T4, Hierarchy, repeat
 
+Bounds = tuple[float, float, float, float]  # (west, south, east, north): degrees unless said otherwise
+
 UTM_TOP = 10_000_000.0  # metres; the southern zones' false northing, above every northern one's 9.4 million
 UTM_MAX_LATITUDE = 80.0
 SLIVER_M2 = 1.0  # a block touched by less than this is rounding, not the user's wish
@@ -88,7 +90,7 @@ class Region:
         )
 
     @classmethod
-    def from_bbox(cls, bbox: tuple[float, float, float, float], **options) -> "Region":
+    def from_bbox(cls, bbox: Bounds, **options) -> "Region":
         """The region of a box (west, south, east, north) in degrees; options and errors as `from_polygon`."""
         west, south, east, north = bbox
         if not all(math.isfinite(v) for v in bbox):
@@ -150,7 +152,7 @@ class Region:
         return self.col * side, UTM_TOP - self.row * side
 
     @property
-    def utm_bounds(self) -> tuple[float, float, float, float]:
+    def utm_bounds(self) -> Bounds:
         """(west, south, east, north) of the frame in metres."""
         x, y = self.origin
         side = self.hierarchy[0].side
@@ -158,7 +160,7 @@ class Region:
         return x, y - rows * side, x + cols * side, y
 
     @cached_property
-    def bounds(self) -> tuple[float, float, float, float]:
+    def bounds(self) -> Bounds:
         """(west, south, east, north) of the frame in degrees: the box that holds all of it."""
         corners = self.corners(0)
         west, south = corners.min((0, 1))
@@ -212,7 +214,7 @@ class Region:
         return (row, col) if inside else None
 
 
-def parse_bbox(text: str) -> tuple[float, float, float, float]:
+def parse_bbox(text: str) -> Bounds:
     """'W,S,E,N' in degrees, as a person types it, as four numbers; raises RegionError."""
     try:
         west, south, east, north = (float(word) for word in text.replace(",", " ").replace(";", " ").split())

@@ -1,24 +1,17 @@
-"""The app's modules import each other as Streamlit lets them: by name, from the folder of the page."""
+"""A made-up place, a week and a small model for the tests of the app."""
 
-import sys
-from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+from panel_page import untrained
+from zoomdiff.app import work
 
 from zoomdiff.context import MapLayers, build_uec
 from zoomdiff.diffusion.drdm import DRDM
-from zoomdiff.pyramid import TrafficPyramid
 from zoomdiff.region import Region
-
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "app"))
-
-from panel_page import untrained  # noqa: E402
-
-import work  # noqa: E402
+from zoomdiff.week import TrafficWeek
 
 
 @pytest.fixture(scope="session")
@@ -32,13 +25,13 @@ def region() -> Region:
 
 
 @pytest.fixture(scope="session")
-def week(region) -> TrafficPyramid:
+def week(region) -> TrafficWeek:
     """Random traffic with a third of zeros; the finest cell (9, 4) is busiest, on Wednesday from 17 to 18."""
     rng = np.random.default_rng(0)
     finest = np.round(rng.gamma(0.8, 1e6, (168, *region.shape))) * (rng.random((168, *region.shape)) > 0.3)
     finest *= region.mask()
     finest[2 * 24 + 17, 9, 4] = 1e9
-    return TrafficPyramid(region, tuple(region.hierarchy.pyramid(finest)))
+    return TrafficWeek(region, tuple(region.hierarchy.pyramid(finest)))
 
 
 @pytest.fixture(scope="session")

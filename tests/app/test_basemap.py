@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import shapely
 from PIL import Image, ImageColor
-
-from basemap import BUILDING, GROUND, LAND, ROAD, Frame, darkened, draw_basemap
+from zoomdiff.app.basemap import BUILDING, GROUND, LAND, ROAD, Frame, darkened, draw_basemap
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from zoomdiff.app import charts
 
-import charts
 from zoomdiff.levels import S4T4
-from zoomdiff.pyramid import UNITS
+from zoomdiff.week import UNITS
 
 
 def test_intensity_of_even_traffic_is_the_same_at_all_levels():

@@ -6,8 +6,17 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-
-from colours import LOG_DECADES, TRAFFIC, Scale, class_legend, css_gradient, data_url, icon, palette_png, scale_legend
+from zoomdiff.app.colours import (
+    LOG_DECADES,
+    TRAFFIC,
+    Scale,
+    class_legend,
+    css_gradient,
+    data_url,
+    icon,
+    palette_png,
+    scale_legend,
+)
 
 
 def lightness(palette: np.ndarray) -> np.ndarray:

@@ -5,8 +5,7 @@ import pytest
 import shapely
 from hypothesis import given
 from hypothesis import strategies as st
-
-import compare
+from zoomdiff.app import compare
 
 
 @pytest.mark.parametrize("steps", [7, 42, 84, 168])

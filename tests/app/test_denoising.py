@@ -4,12 +4,10 @@ import numpy as np
 import pytest
 from panel_page import PATIENCE, finish
 from streamlit.testing.v1 import AppTest
+from zoomdiff.app import denoising, work, zoommap
+from zoomdiff.app.colours import Scale
+from zoomdiff.app.work import Request
 
-import denoising
-import work
-import zoommap
-from colours import Scale
-from work import Request
 from zoomdiff.errors import CheckpointError
 
 K = 1
@@ -22,8 +20,7 @@ def request_(week) -> Request:
 
 def script(week, uec, request, k) -> None:
     import streamlit as st
-
-    import denoising
+    from zoomdiff.app import denoising
 
     denoising.control(week, uec, request, k)
     st.session_state.sent = denoising.shown(request, k, st.session_state.sheets)

@@ -11,7 +11,7 @@ def page(week) -> AppTest:
     """The panel on a page of its own, of which the 50 m squares on Wednesday from 17 to 18 are shown."""
 
     def script(week, k, step):
-        import downloads
+        from zoomdiff.app import downloads
 
         downloads.panel(week, None, k, step)
 
@@ -79,7 +79,8 @@ def test_files_are_made_only_when_they_are_asked_for(week, monkeypatch):
     monkeypatch.setattr("streamlit.download_button", button)
 
     def script(week):
-        import downloads
+        from zoomdiff.app import downloads
+
         from zoomdiff.export.reproduce import Inputs
 
         downloads.panel(week, None, 2, 0, inputs=Inputs("helsinki"))

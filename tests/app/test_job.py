@@ -4,8 +4,7 @@ import threading
 import time
 
 import pytest
-
-import job
+from zoomdiff.app import job
 
 PATIENCE = 30  # seconds on a busy machine; usually it takes a moment
 

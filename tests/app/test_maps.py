@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 from PIL import Image
+from zoomdiff.app import maps
+from zoomdiff.app.colours import TRAFFIC, Scale
 
-import maps
-from colours import TRAFFIC, Scale
-from zoomdiff.pyramid import human_bytes
+from zoomdiff.week import human_bytes
 
 
 def spec(layers: list, region) -> dict:

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
+from zoomdiff.app import work, zoommap
 
-import work
-import zoommap
 from zoomdiff.errors import CheckpointError
 from zoomdiff.generate import FAST
 from zoomdiff.levels import S4T4

@@ -8,8 +8,8 @@ import streamlit as st
 from rasterio.transform import from_bounds
 from streamlit.testing.v1 import AppTest
 from test_page import PAGE, TWO_BLOCKS, choose_box, component, generate_small, no_component, untrained, words
+from zoomdiff.app import work
 
-import work
 from zoomdiff.context import read_map
 from zoomdiff.errors import MapError
 
@@ -25,7 +25,7 @@ def page() -> AppTest:
 @pytest.fixture
 def downloads(monkeypatch) -> list:
     """The network, which has Helsinki's centre under every name; the list tells which boxes it was asked for."""
-    asked, find = [], work.find_map
+    asked, find = [], work.read_map
 
     def found(source, bbox=None, on_progress=None):
         if source not in work.ONLINE:
@@ -34,7 +34,7 @@ def downloads(monkeypatch) -> list:
         on_progress("Downloading the extract", 0.5)
         return read_map("helsinki", bbox=bbox)
 
-    monkeypatch.setattr(work, "find_map", found)
+    monkeypatch.setattr(work, "read_map", found)
     return asked
 
 
@@ -63,7 +63,7 @@ def test_a_download_that_fails_is_one_sentence_and_the_page_stays(page, monkeypa
         raise MapError("The map of this region cannot be downloaded, as the network does not answer.")
 
     page.selectbox(key="map").set_value("osm").run()
-    monkeypatch.setattr(work, "find_map", offline)
+    monkeypatch.setattr(work, "read_map", offline)
     choose_box(page, TWO_BLOCKS)
     (error,) = page.error
     assert "network does not answer" in error.value and not page.exception

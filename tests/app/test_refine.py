@@ -8,17 +8,15 @@ import pandas as pd
 import pytest
 from panel_page import finish, words
 from streamlit.testing.v1 import AppTest
+from zoomdiff.app import refine, work
 
-import refine
-import work
 from zoomdiff.export import to_geojson
-from zoomdiff.pyramid import human_bytes
+from zoomdiff.week import human_bytes
 
 
 def page_of(place):
     import streamlit as st
-
-    import refine
+    from zoomdiff.app import refine
 
     week = refine.panel(place, [], seed=3, steps=2, preset="europe")
     st.session_state.refined = week

@@ -6,8 +6,8 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, ImageColor
+from zoomdiff.app.surroundings import OVERLAYS
 
-from surroundings import OVERLAYS
 from zoomdiff.context import build_uec
 from zoomdiff.context.classes import AOI_CLASSES, AOI_COLOURS, POI_CATEGORIES, POI_COLOURS
 

@@ -10,20 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
+from zoomdiff.app import charts, figures, uncertainty, understand, work
 
-import charts
-import figures
-import uncertainty
-import understand
-import work
-from zoomdiff import analysis
+from zoomdiff.analysis import correlation, decomposition, ensemble, realism, surroundings
 from zoomdiff.context import build_uec
 from zoomdiff.context.classes import AOI_CLASSES, AOI_COLOURS
-from zoomdiff.data import realism_table
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.errors import OptionError
 from zoomdiff.levels import S4T4
-from zoomdiff.pyramid import TrafficPyramid
+from zoomdiff.realism import table as realism_table
+from zoomdiff.week import TrafficWeek
 
 CELL = (9, 4)  # the busiest finest cell of the week
 PATIENCE = 60  # seconds until a thread that hangs fails a test
@@ -35,7 +31,7 @@ def uec(layers, region):
 
 
 @pytest.fixture(scope="module")
-def told(week) -> TrafficPyramid:
+def told(week) -> TrafficWeek:
     """The week as `generate` gives it: with how it was made."""
     return replace(week, provenance={"seed": 5, "steps": 2, "preset": "china"})
 
@@ -47,7 +43,7 @@ def untrained(monkeypatch, model) -> DRDM:
 
 
 def script(week, uec, k, cell) -> None:
-    import understand
+    from zoomdiff.app import understand
 
     understand.panel(week, uec, k, cell)
 
@@ -102,7 +98,7 @@ def test_every_chart_has_a_title_and_axes_with_words(name, told, uec):
 def test_the_place_is_told_in_totals_and_shares(told, uec):
     page = open_panel(understand.PLACE, told, uec)
     shown = titles(page)
-    km = analysis.road_metres(uec).sum() / 1000
+    km = surroundings.road_metres(uec).sum() / 1000
     assert f"Roads and paths: {km:,.0f} km" in shown and "Places people visit: 1" in shown
     assert any(title.startswith("About ") and title.endswith("Wed 3:00") for title in shown)
     assert "estimate" in words(page)
@@ -136,7 +132,7 @@ def test_the_rhythm_of_a_place_and_of_a_use(told, uec):
         "100 m square",
         "50 m square",
     ]
-    page.selectbox(key="rhythm_of").set_value(analysis.WHOLE).run()
+    page.selectbox(key="rhythm_of").set_value(correlation.WHOLE).run()
     assert "**Hourly traffic of whole region**" in words(page)
     page.selectbox(key="rhythm_of").set_value("green").run()  # 30 m of park fill no base station
     assert not drawn(page) and "no base station" in words(page)
@@ -155,7 +151,7 @@ def test_a_town_is_shown_beside_real_cities(told, uec, monkeypatch):
     table[list(understand.CITIES)] = 0.5
     table.loc["Gini", ["week", "week inside", "Jinan"]] = 0.3, False, np.nan
     table.loc["workday peak, hour", ["week", "Milan"]] = 21.0, 18.0
-    monkeypatch.setattr(analysis, "beside_real_cities", lambda *_: table)
+    monkeypatch.setattr(realism, "beside_real_cities", lambda *_: table)
     page = open_panel(understand.REAL, replace(told, provenance={"seed": 7}), uec)
     assert "**15 of 16** statistics" in words(page)
     shown = page.dataframe[0].value
@@ -188,8 +184,8 @@ def test_weeks_are_made_and_shown(told, uec, untrained):
     finish(page)
     (found,) = page.session_state["spreads"].values()
     assert (found.k, found.weeks) == (1, 10)
-    weeks = [told, *(analysis.again(untrained, told, uec, 5 + n) for n in range(1, 10))]
-    np.testing.assert_array_equal(found.steps, analysis.spread(weeks, 1, 10).steps)
+    weeks = [told, *(ensemble.again(untrained, told, uec, 5 + n) for n in range(1, 10))]
+    np.testing.assert_array_equal(found.steps, ensemble.spread(weeks, 1, 10).steps)
     *maps, band = drawn(page)
     assert titles(page) == ["P10 (low)", "P50 (middle)", "P90 (high)"]
     assert len({chart["data"][0]["zmax"] for chart in maps}) == 1  # one colour scale
@@ -214,7 +210,7 @@ def endless(untrained, monkeypatch) -> None:
             on_step(2, 1, 4)
             time.sleep(0.005)
 
-    monkeypatch.setattr(analysis, "again", again)
+    monkeypatch.setattr(ensemble, "again", again)
 
 
 def test_cancel_ends_the_weeks_and_leaves_the_page_usable(told, uec, endless):
@@ -278,7 +274,7 @@ def test_jobs_wait_for_each_other_and_can_be_cancelled_meanwhile(told, uec, endl
 
 def test_progress_reaches_the_end_and_never_goes_back(told, uec, untrained, monkeypatch):
     seen, ready = [], threading.Event()
-    again = analysis.again
+    again = ensemble.again
 
     def watched(model, week, uec, seed, on_step):
         def and_look(*step) -> None:
@@ -288,7 +284,7 @@ def test_progress_reaches_the_end_and_never_goes_back(told, uec, untrained, monk
 
         return again(model, week, uec, seed, and_look)
 
-    monkeypatch.setattr(analysis, "again", watched)
+    monkeypatch.setattr(ensemble, "again", watched)
     job = uncertainty.Job(("", 0, 10), untrained, told, uec, 0, 10)
     ready.set()
     job.future.result(PATIENCE)
@@ -300,7 +296,7 @@ def test_what_goes_wrong_is_one_sentence(told, uec, untrained, monkeypatch):
     def again(*_):
         raise OptionError("The seed is wrong.")
 
-    monkeypatch.setattr(analysis, "again", again)
+    monkeypatch.setattr(ensemble, "again", again)
     page = open_panel(understand.SURE, told, uec)
     page.button(key="spread_start").click().run()
     finish(page)
@@ -309,7 +305,7 @@ def test_what_goes_wrong_is_one_sentence(told, uec, untrained, monkeypatch):
 
 
 def test_too_much_is_refused_before_any_week_is_made(told, uec, endless, monkeypatch):
-    monkeypatch.setattr(analysis, "MOST_KEPT", 1000)
+    monkeypatch.setattr(ensemble, "MOST_KEPT", 1000)
     page = open_panel(understand.SURE, told, uec)
     page.button(key="spread_start").click().run()
     assert "take too much memory" in page.error[0].value and "spread_job" not in page.session_state
@@ -346,7 +342,7 @@ def test_curves_are_legible_on_light_and_dark(background):
 
 def test_the_band_is_of_the_chosen_cell(week, uec):
     weeks = [replace(week, volumes=tuple(n * x for x in week.volumes)) for n in range(1, 11)]
-    found = analysis.spread(weeks, 3, 10)
+    found = ensemble.spread(weeks, 3, 10)
     figure = figures.band(week, found, CELL)
     low, high, _, mine = (np.array(trace.y)[:-1] * 1e9 for trace in figure.data)
     np.testing.assert_allclose(mine, week.volumes[3][:, 9, 4])
@@ -366,5 +362,7 @@ def test_the_chosen_cell_is_framed_on_the_map_of_traffic(week):
 
 
 def test_levels_have_the_same_words_as_the_week_curve(week):
-    figure = figures.decomposition([analysis.decompose(analysis.hourly(week, k)[:, 0, 0]) for k in range(4)], [1.0] * 4)
+    figure = figures.decomposition(
+        [decomposition.decompose(correlation.hourly(week, k)[:, 0, 0]) for k in range(4)], [1.0] * 4
+    )
     assert [trace.name for trace in figure.data if trace.showlegend] == [charts.cell_words(level)[0] for level in S4T4]

@@ -9,17 +9,17 @@ import pytest
 import shapely
 from panel_page import finish, words
 from streamlit.testing.v1 import AppTest
+from zoomdiff.app import work
 
-import work
 from zoomdiff.context.edits import Event, Park
 from zoomdiff.context.scenario import Scenario, apply, to_geojson
 from zoomdiff.errors import CheckpointError
 from zoomdiff.generate import generate
-from zoomdiff.pyramid import human_bytes
+from zoomdiff.week import human_bytes
 
 
 def page_of(week, place, drawn):
-    import whatif
+    from zoomdiff.app import whatif
 
     whatif.panel(week, place, 3, [], drawn=drawn)
 
@@ -225,7 +225,7 @@ def test_what_changes_nothing_changes_nothing(open_page, before):
 
 
 def test_cancel_ends_the_run_and_the_panel_goes_on(open_page, monkeypatch):
-    import whatif
+    from zoomdiff.app import whatif
 
     began = threading.Event()
 

@@ -4,8 +4,7 @@ import threading
 import time
 
 import pytest
-
-from worker import Cancelled, Worker
+from zoomdiff.app.worker import Cancelled, Worker
 
 
 def test_a_task_tells_in_order_in_the_callers_thread_and_returns():

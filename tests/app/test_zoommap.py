@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from zoomdiff.app import zoommap
+from zoomdiff.app.colours import Scale
 
-import zoommap
-from colours import Scale
 from zoomdiff.levels import S4T4
 
 VOLUMES = arrays(np.float64, st.integers(1, 40), elements=st.integers(0, 10**15).map(float))

@@ -7,11 +7,11 @@ from benchmarks import ablation, held_out, sampling
 from benchmarks.speed import city, frame_of, paved
 from zoomdiff.checkpoint import load_model
 from zoomdiff.context import build_uec
-from zoomdiff.data.patches import TrainingCity
-from zoomdiff.data.procedural import procedural_map
+from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.samplers import SAMPLERS
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
+from zoomdiff.training.patches import TrainingCity
 
 
 @pytest.mark.parametrize(

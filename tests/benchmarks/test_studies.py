@@ -10,7 +10,7 @@ from benchmarks import efficiency, refinement, report, states
 from benchmarks.blocks import truth_of, view
 from benchmarks.training import Budget
 from benchmarks.works import WORKS, simulated, window
-from zoomdiff.data.procedural import procedural_map
+from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.design import setting
 from zoomdiff.levels import aggregate
 

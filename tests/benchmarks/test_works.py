@@ -9,10 +9,10 @@ import torch
 from benchmarks import works
 from benchmarks.blocks import Blocks, Places, blocks_of_cells, cells_of, cut, truth_of, view, volumes_of
 from benchmarks.works import SPLITS, WORKS, busiest, nanchang_hierarchy, nodes_of, window
-from zoomdiff.data import patches
-from zoomdiff.data.splits import TEST, TRAIN, read_splits
 from zoomdiff.errors import DataError
 from zoomdiff.levels import S4T4, aggregate
+from zoomdiff.training import patches
+from zoomdiff.training.splits import TEST, TRAIN, read_splits
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import shapely
 
 from zoomdiff.context import MapLayers, build_uec
 from zoomdiff.context.classes import AOI_INDEX, ROAD_CLASSES
+from zoomdiff.context.procedural import CENTRE, UTM, procedural_map
 from zoomdiff.context.uec import STRUCTURE, UEC
-from zoomdiff.data.procedural import CENTRE, UTM, procedural_map
 from zoomdiff.errors import MapError, RegionError
 from zoomdiff.region import Region
 

@@ -9,7 +9,7 @@ from PIL import Image
 from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.context.classes import AOI_COLOURS, POI_CATEGORIES
 from zoomdiff.context.plot import WATER, plot_uec, write_plot
-from zoomdiff.data.procedural import procedural_map
+from zoomdiff.context.procedural import procedural_map
 from zoomdiff.errors import OptionError
 from zoomdiff.region import Region
 

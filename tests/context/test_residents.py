@@ -12,8 +12,8 @@ from rasterio.transform import Affine, from_origin
 
 from zoomdiff.context import MapLayers, build_uec, read_map
 from zoomdiff.context.population import NIGHTS
+from zoomdiff.context.procedural import procedural_map
 from zoomdiff.context.residents import read_residents
-from zoomdiff.data.procedural import procedural_map
 from zoomdiff.errors import MapError, OptionError
 from zoomdiff.region import Region
 

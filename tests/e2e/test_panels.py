@@ -17,7 +17,7 @@ from playwright.sync_api import Download, Locator, Page, TimeoutError, expect
 
 from zoomdiff.export.formats import FORMATS
 from zoomdiff.levels import HOURS_PER_WEEK
-from zoomdiff.pyramid import human_bytes
+from zoomdiff.week import human_bytes
 
 WEIGHTS = Path(__file__).parents[2] / "assets" / "zoomdiff-s4t4.safetensors"
 UNDERSTAND = {  # its panels, and what is seen on each; "How sure" makes weeks first

@@ -3,8 +3,8 @@ import pytest
 from made_up import made_up_uec, made_up_week
 
 from zoomdiff.export.formats import Job
-from zoomdiff.pyramid import TrafficPyramid
 from zoomdiff.region import Region
+from zoomdiff.week import TrafficWeek
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +16,7 @@ def region() -> Region:
 
 
 @pytest.fixture(scope="session")
-def week(region) -> TrafficPyramid:
+def week(region) -> TrafficWeek:
     return made_up_week(region)
 
 

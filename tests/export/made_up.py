@@ -7,13 +7,13 @@ from zoomdiff.context import UEC
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
 from zoomdiff.context.uec import STRUCTURE
 from zoomdiff.levels import S4T4
-from zoomdiff.pyramid import TrafficPyramid
 from zoomdiff.region import Region
+from zoomdiff.week import TrafficWeek
 
 SOURCES = ("Map: made up by a test $x_1; CC0.", "Population: nobody.")
 
 
-def made_up_week(region: Region, seed: int = 0) -> TrafficPyramid:
+def made_up_week(region: Region, seed: int = 0) -> TrafficWeek:
     rng = np.random.default_rng(seed)
     shape = (168, *region.shape)
     finest = np.round(rng.lognormal(15, 2, shape)) * region.mask() * (rng.random(shape) > 0.2)
@@ -27,7 +27,7 @@ def made_up_week(region: Region, seed: int = 0) -> TrafficPyramid:
         "sources": list(SOURCES),
         "training": "Made up.",
     }
-    return TrafficPyramid(region, tuple(S4T4.pyramid(finest)), about)
+    return TrafficWeek(region, tuple(S4T4.pyramid(finest)), about)
 
 
 def made_up_uec(region: Region) -> UEC:

@@ -21,12 +21,12 @@ from PIL import Image
 from rasterio.warp import transform
 
 from zoomdiff.context.netcdf import read_netcdf
-from zoomdiff.data.measurements import read_measurements
 from zoomdiff.errors import OptionError
 from zoomdiff.export.formats import FORMATS, Job, parse_formats, parse_hours, to_bytes, write_files
 from zoomdiff.levels import S4T4
-from zoomdiff.pyramid import WEEK_START, TrafficPyramid
+from zoomdiff.measured.read import read_measurements
 from zoomdiff.region import Region, to_utm
+from zoomdiff.week import WEEK_START, TrafficWeek
 
 CENTIMETRE = 0.01
 LEVELS = range(len(S4T4))
@@ -131,7 +131,7 @@ def test_a_cog_is_one_and_names_its_bands_after_the_time(k, job, tmp_path):
 def test_a_large_cog_has_overviews(tmp_path):
     region = Region.of_blocks(32632, 12_875, 1_700, np.ones((1, 17), bool))
     finest = np.broadcast_to(np.arange(168.0)[:, None, None], (168, *region.shape))
-    job = Job(TrafficPyramid(region, tuple(S4T4.pyramid(finest))), None, k=3)
+    job = Job(TrafficWeek(region, tuple(S4T4.pyramid(finest))), None, k=3)
     (tmp_path / "large.tif").write_bytes(to_bytes(job, "cog"))
     with rasterio.open(tmp_path / "large.tif") as file:
         assert file.overviews(1) == [2] and file.read(8, out_shape=(4, 68)).mean() == 7
@@ -213,7 +213,7 @@ def test_a_picture_shows_the_step_in_colour_and_nothing_outside(k, logarithmic, 
 
 
 def test_a_picture_of_silence(region):
-    quiet = TrafficPyramid(region, tuple(np.zeros_like(x) for x in made_up_week(region).volumes))
+    quiet = TrafficWeek(region, tuple(np.zeros_like(x) for x in made_up_week(region).volumes))
     for logarithmic in (False, True):
         assert to_bytes(Job(quiet, made_up_uec(region), logarithmic=logarithmic), "png")[:4] == b"\x89PNG"
 

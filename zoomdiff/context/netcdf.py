@@ -15,8 +15,8 @@ from zoomdiff.context.uec import STRUCTURE, UEC
 from zoomdiff.errors import MapError
 from zoomdiff.files import whole_file
 from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, Level
-from zoomdiff.pyramid import WEEK_START
 from zoomdiff.region import Region
+from zoomdiff.week import WEEK_START
 
 CRS_NAME = "spatial_ref"  # the name that GDAL and rioxarray look for
 PACK = {"zlib": True, "complevel": 4, "shuffle": True}

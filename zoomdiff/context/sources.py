@@ -7,13 +7,13 @@ from zoomdiff.context import download, folder, osm, overture, vector
 from zoomdiff.context.online import Progress
 from zoomdiff.context.tagged import Tagged
 from zoomdiff.errors import MapError
+from zoomdiff.region import Bounds
 
 ONLINE = ("osm", "overture")
 NAMES = ("helsinki", *ONLINE)  # what is not a path
-BOX = tuple[float, float, float, float]
 
 
-def read(source: str | Path, bbox: BOX | None = None, on_progress: Progress | None = None) -> Tagged:
+def read(source: str | Path, bbox: Bounds | None = None, on_progress: Progress | None = None) -> Tagged:
     """The features of a source, or what touches `bbox` of them; arguments and errors as `read_map`."""
     if str(source) in ONLINE:
         return _online(str(source), bbox, on_progress)
@@ -40,7 +40,7 @@ def read(source: str | Path, bbox: BOX | None = None, on_progress: Progress | No
     )
 
 
-def _online(source: str, bbox: BOX | None, on_progress: Progress | None) -> Tagged:
+def _online(source: str, bbox: Bounds | None, on_progress: Progress | None) -> Tagged:
     if bbox is None:
         raise MapError(f"The map {source} is downloaded for a region: give the region, e.g. as --bbox W,S,E,N.")
     return (download if source == "osm" else overture).load(bbox, on_progress)

@@ -6,6 +6,7 @@ import geopandas as gpd
 import pandas as pd
 
 from zoomdiff.errors import MapError
+from zoomdiff.region import Bounds
 
 OSM_LICENCE = "ODbL 1.0, © OpenStreetMap contributors"
 
@@ -44,7 +45,7 @@ class Tagged:
     areas: gpd.GeoDataFrame
     pois: gpd.GeoDataFrame
     coastlines: gpd.GeoDataFrame
-    extent: tuple[float, float, float, float] | None = None  # (west, south, east, north) as the source declares it
+    extent: Bounds | None = None  # (west, south, east, north) as the source declares it
     date: str | None = None  # of the data: ISO 8601 day or month, where the source tells
 
 

@@ -19,6 +19,7 @@ from shapely.errors import ShapelyError
 
 from zoomdiff.context.tagged import KEYS, OSM_LICENCE, Tagged, by_tags, nothing
 from zoomdiff.errors import MapError
+from zoomdiff.region import Bounds
 
 PARQUET, GEOJSON = (".parquet", ".geoparquet"), (".geojson", ".json")
 SUFFIXES = (*PARQUET, ".gpkg", ".fgb", *GEOJSON)
@@ -35,7 +36,7 @@ GEOJSON_LIMIT = 300  # MB; `python -m benchmarks.context --geojson 200` tells ho
 ALIASES = {"building_levels": "building:levels"}  # of writers that allow no colon
 
 
-def read(path: Path, bbox: tuple[float, float, float, float] | None = None) -> Tagged:
+def read(path: Path, bbox: Bounds | None = None) -> Tagged:
     """Read a file, or what touches `bbox` (west, south, east, north in degrees) of it.
 
     Layers of a GeoPackage that are called buildings, roads, ... (LAYER_NAMES) are taken as such. Any other layer may
@@ -54,7 +55,7 @@ def read(path: Path, bbox: tuple[float, float, float, float] | None = None) -> T
     return Tagged(path.name, f"OpenStreetMap, {path.name}", OSM_LICENCE, **frames)
 
 
-def frame(path: Path, bbox: tuple[float, float, float, float] | None = None, layer: str | None = None):
+def frame(path: Path, bbox: Bounds | None = None, layer: str | None = None):
     """One layer of a file as a GeoDataFrame in EPSG:4326 with the columns of KEYS that it has; MapError as `read`."""
     if path.suffix.lower() in PARQUET:
         found = parquet(path, (*KEYS, *ALIASES))

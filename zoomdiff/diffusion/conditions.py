@@ -14,7 +14,7 @@ class Conditions:
     """The four UEC layers on one raster, means per finest cell (and per finest hour for the population).
 
     structure (B, S, H, W), aoi (B, A, H, W) shares that sum to one, poi (B, P, H, W), population (B, T, H, W), and
-    preset (B,) int: whose habits the people have, see `data.city.PRESETS`
+    preset (B,) int: whose habits the people have, see `zoomdiff.presets`
 
     users (B, A, H, W) is the week's mean population by AOI. At the finest level it tells nothing new; at a coarse one
     it tells a crowd in the block's one shop from a crowd in its homes, which the means of aoi and population do not.

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from zoomdiff.levels import HOURS_PER_WEEK
-from zoomdiff.pyramid import TrafficPyramid
 from zoomdiff.region import Region
+from zoomdiff.week import TrafficWeek
 
 WEEK = range(HOURS_PER_WEEK)
 
@@ -42,12 +42,12 @@ def cells_of(region: Region, k: int) -> Cells:
     )
 
 
-def whole_bytes(pyramid: TrafficPyramid, k: int) -> np.ndarray:
+def whole_bytes(week: TrafficWeek, k: int) -> np.ndarray:
     """(T_k, n) int64 volumes of the cells of `cells_of`."""
-    return np.rint(pyramid.volumes[k][:, pyramid.region.mask(k)]).astype(np.int64)
+    return np.rint(week.volumes[k][:, week.region.mask(k)]).astype(np.int64)
 
 
-def steps_in(pyramid: TrafficPyramid, k: int, hours: range) -> range:
+def steps_in(week: TrafficWeek, k: int, hours: range) -> range:
     """The steps of level k that touch the hours of the week `hours`."""
-    each = pyramid.level(k).hours
+    each = week.level(k).hours
     return range(hours.start // each, -(-hours.stop // each))

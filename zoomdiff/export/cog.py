@@ -8,17 +8,17 @@ from rasterio.io import MemoryFile
 from rasterio.shutil import copy
 from rasterio.transform import from_origin
 
-from zoomdiff.pyramid import TrafficPyramid
+from zoomdiff.week import TrafficWeek
 
 TILE = 128  # cells along a tile's side: all bands of a tile are packed together
 
 
-def write_cog(pyramid: TrafficPyramid, k: int, path: Path) -> None:
+def write_cog(week: TrafficWeek, k: int, path: Path) -> None:
     """Level k in bytes per step, NaN outside the region; each band is named after the start of its step."""
-    region, level = pyramid.region, pyramid.level(k)
-    volumes = np.where(region.mask(k), np.rint(pyramid.volumes[k]), np.nan)
+    region, level = week.region, week.level(k)
+    volumes = np.where(region.mask(k), np.rint(week.volumes[k]), np.nan)
     west, _, _, north = region.utm_bounds
-    times = pyramid.times(k)
+    times = week.times(k)
     with MemoryFile() as memory:
         with memory.open(
             driver="GTiff",
@@ -36,7 +36,7 @@ def write_cog(pyramid: TrafficPyramid, k: int, path: Path) -> None:
             file.update_tags(
                 level=level.title,
                 step_hours=level.hours,
-                provenance=json.dumps(pyramid.provenance, ensure_ascii=False),
+                provenance=json.dumps(week.provenance, ensure_ascii=False),
             )
         with memory.open() as file:
             copy(

@@ -19,7 +19,7 @@ from zoomdiff.export.picture import write_picture
 from zoomdiff.export.reproduce import Inputs, to_reproduce
 from zoomdiff.files import whole_file
 from zoomdiff.levels import HOURS_PER_WEEK
-from zoomdiff.pyramid import TrafficPyramid
+from zoomdiff.week import TrafficWeek
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Job:
     inputs       what the user gave, for reproduce.json
     """
 
-    week: TrafficPyramid
+    week: TrafficWeek
     uec: UEC
     k: int = 0
     hours: range = WEEK

@@ -12,46 +12,46 @@ from zoomdiff.errors import OptionError
 from zoomdiff.export.cells import WEEK, cells_of, steps_in, whole_bytes
 from zoomdiff.files import whole_file
 from zoomdiff.levels import S4T4
-from zoomdiff.pyramid import TrafficPyramid
 from zoomdiff.region import Region
+from zoomdiff.week import TrafficWeek
 
 DEGREE_DECIMALS = 7  # about 1 cm
 
 
-def to_geojson(pyramid: TrafficPyramid, k: int) -> bytes:
+def to_geojson(week: TrafficWeek, k: int) -> bytes:
     """Level k as a GeoJSON FeatureCollection.
 
     One Polygon per cell of the region with `traffic` (bytes per step), its place in the zone's raster (`row`, `col`,
     stable whichever region is drawn) and the H3 index of its centre; one top-level `time` list (ISO 8601, local time
     of a nominal week) shared by all.
     """
-    cells, traffic = cells_of(pyramid.region, k), whole_bytes(pyramid, k)
+    cells, traffic = cells_of(week.region, k), whole_bytes(week, k)
     features = [
         {
             "type": "Feature",
             "geometry": {"type": "Polygon", "coordinates": [ring.tolist()]},
-            "properties": {"row": int(row), "col": int(col), "h3": h3, "traffic": week.tolist()},
+            "properties": {"row": int(row), "col": int(col), "h3": h3, "traffic": series.tolist()},
         }
-        for row, col, h3, ring, week in zip(
+        for row, col, h3, ring, series in zip(
             cells.row, cells.col, cells.h3, cells.rings.round(DEGREE_DECIMALS), traffic.T, strict=True
         )
     ]
-    time = [t.isoformat() for t in pyramid.times(k)]
-    return orjson.dumps(_about(pyramid, k) | {"time": time, "features": features})
+    time = [t.isoformat() for t in week.times(k)]
+    return orjson.dumps(_about(week, k) | {"time": time, "features": features})
 
 
-def to_long_geojson(pyramid: TrafficPyramid, k: int, hours: range = WEEK) -> bytes:
+def to_long_geojson(week: TrafficWeek, k: int, hours: range = WEEK) -> bytes:
     """Level k in the hours of the week `hours`: one feature per cell and step.
 
     Each has `time` and `time_end` (ISO 8601), by which QGIS' temporal controller plays them, and `traffic` as a number.
     """
-    cells, traffic = cells_of(pyramid.region, k), whole_bytes(pyramid, k)
+    cells, traffic = cells_of(week.region, k), whole_bytes(week, k)
     outlines = [
         orjson.Fragment(orjson.dumps({"type": "Polygon", "coordinates": [ring]}))
         for ring in cells.rings.round(DEGREE_DECIMALS).tolist()
     ]
     places = list(zip(outlines, cells.row.tolist(), cells.col.tolist(), cells.h3.tolist(), strict=True))
-    times, step = pyramid.times(k), timedelta(hours=pyramid.level(k).hours)
+    times, step = week.times(k), timedelta(hours=week.level(k).hours)
     features = [
         {
             "type": "Feature",
@@ -59,33 +59,33 @@ def to_long_geojson(pyramid: TrafficPyramid, k: int, hours: range = WEEK) -> byt
             "properties": {"row": row, "col": col, "h3": h3, "time": start, "time_end": end, "traffic": volume},
         }
         for t, start, end in (
-            (t, times[t].isoformat(), (times[t] + step).isoformat()) for t in steps_in(pyramid, k, hours)
+            (t, times[t].isoformat(), (times[t] + step).isoformat()) for t in steps_in(week, k, hours)
         )
         for (outline, row, col, h3), volume in zip(places, traffic[t].tolist(), strict=True)
     ]
-    return orjson.dumps(_about(pyramid, k) | {"features": features})
+    return orjson.dumps(_about(week, k) | {"features": features})
 
 
-def _about(pyramid: TrafficPyramid, k: int) -> dict:
+def _about(week: TrafficWeek, k: int) -> dict:
     """The members of the collection that tell what its numbers are."""
-    level = pyramid.level(k)
+    level = week.level(k)
     return {
         "type": "FeatureCollection",
         "name": f"zoomdiff-{level.name}",
         "level": level.title,
         "unit": "byte",
         "step_hours": level.hours,
-        "raster": {"crs": f"EPSG:{pyramid.region.epsg}", "side_m": level.side},
-        "provenance": pyramid.provenance,
+        "raster": {"crs": f"EPSG:{week.region.epsg}", "side_m": level.side},
+        "provenance": week.provenance,
     }
 
 
-def write_geojson(pyramid: TrafficPyramid, folder: Path) -> list[Path]:
+def write_geojson(week: TrafficWeek, folder: Path) -> list[Path]:
     """Write every level as `folder/<level name>.geojson`, all or none; returns the paths. Raises OptionError."""
-    paths = [folder / f"{level.name}.geojson" for level in pyramid.region.hierarchy]
+    paths = [folder / f"{level.name}.geojson" for level in week.region.hierarchy]
     with ExitStack() as stack:
         for k, path in enumerate(paths):
-            stack.enter_context(whole_file(path, "The results")).write_bytes(to_geojson(pyramid, k))
+            stack.enter_context(whole_file(path, "The results")).write_bytes(to_geojson(week, k))
     return paths
 
 

@@ -8,21 +8,21 @@ import shapely
 import xarray as xr
 
 from zoomdiff.context.netcdf import CRS_NAME, PACK, coordinates, save
-from zoomdiff.pyramid import TrafficPyramid
+from zoomdiff.week import TrafficWeek
 
 
-def to_dataset(pyramid: TrafficPyramid, k: int) -> xr.Dataset:
+def to_dataset(week: TrafficWeek, k: int) -> xr.Dataset:
     """Level k as `traffic` (time, y, x) in bytes per step, NaN outside the region.
 
     x and y are the cells' centres, y from north to south; time is the start of the step.
     """
-    region, level = pyramid.region, pyramid.level(k)
+    region, level = week.region, week.level(k)
     coords = coordinates(region, k)
     # No bounds variable, which CF would like: GDAL and QGIS take it for a second raster and ask which one to open.
     coords["time"].attrs["comment"] = f"start of the step, which lasts {level.hours} h"
     traffic = xr.Variable(
         ("time", "y", "x"),
-        np.where(region.mask(k), np.rint(pyramid.volumes[k]), np.nan),
+        np.where(region.mask(k), np.rint(week.volumes[k]), np.nan),
         {
             "long_name": f"mobile traffic, {level.title}",
             "units": "byte",
@@ -31,7 +31,7 @@ def to_dataset(pyramid: TrafficPyramid, k: int) -> xr.Dataset:
         # In the encoding: xarray would take an attribute of that name for its own, and the CRS would be lost.
         {"grid_mapping": CRS_NAME, **PACK},
     )
-    sources = pyramid.provenance.get("sources", [])
+    sources = week.provenance.get("sources", [])
     return xr.Dataset(
         {"traffic": traffic},
         coords=coords,
@@ -39,14 +39,14 @@ def to_dataset(pyramid: TrafficPyramid, k: int) -> xr.Dataset:
             "Conventions": "CF-1.11",
             "step_hours": level.hours,
             "title": f"A week of mobile traffic, {level.title}",
-            "source": "\n".join([*sources, pyramid.provenance.get("training", "")]),
+            "source": "\n".join([*sources, week.provenance.get("training", "")]),
             "license": "The sources' licences apply: " + " ".join(sources),
             "region": shapely.to_geojson(region.polygon),
-            "provenance": json.dumps(pyramid.provenance, ensure_ascii=False),
+            "provenance": json.dumps(week.provenance, ensure_ascii=False),
         },
     )
 
 
-def write_netcdf(pyramid: TrafficPyramid, k: int, path: Path) -> None:
+def write_netcdf(week: TrafficWeek, k: int, path: Path) -> None:
     """Write `to_dataset`."""
-    save(to_dataset(pyramid, k), path)
+    save(to_dataset(week, k), path)

@@ -10,7 +10,8 @@ from plotly.colors import sequential
 
 from zoomdiff.context.plot import INK, SMALL, base_map, draw_cells, place_words, save_png
 from zoomdiff.context.uec import UEC
-from zoomdiff.pyramid import TrafficPyramid, unit_of
+from zoomdiff.region import Bounds
+from zoomdiff.week import TrafficWeek, unit_of
 
 DPI = 120
 LONGER, NARROWEST = 7.5, 5.2  # inches: the longer side of the map, and what the title needs
@@ -22,17 +23,17 @@ MATTER = LinearSegmentedColormap.from_list(
 )
 
 
-def plot_view(pyramid: TrafficPyramid, uec: UEC, k: int, step: int, *, logarithmic: bool = False) -> Figure:
+def plot_view(week: TrafficWeek, uec: UEC, k: int, step: int, *, logarithmic: bool = False) -> Figure:
     """Step `step` of level k on one page, north up, over the water.
 
     The colour scale is that of all steps of the level; what carries nothing has no colour. Not pyplot: the figure
     belongs to the caller and is drawn on whichever thread.
     """
-    region, level, x_k = pyramid.region, pyramid.level(k), pyramid.volumes[k]
+    region, level, x_k = week.region, week.level(k), week.volumes[k]
     rows, cols = region.blocks.shape
     width, height = LONGER * cols / max(rows, cols), LONGER * rows / max(rows, cols)
     page = max(width, NARROWEST) + 2 * EDGE
-    about = pyramid.provenance
+    about = week.provenance
     made = f"Made by ZoomDiff {about.get('zoomdiff', '')}, seed {about.get('seed')}. {about.get('training', '')}"
     words = " ".join((place_words(region, k), *uec.sources, "What carries nothing has no colour.", made))
     lines = textwrap.wrap(words, int(15 * page))
@@ -40,7 +41,7 @@ def plot_view(pyramid: TrafficPyramid, uec: UEC, k: int, step: int, *, logarithm
     tall = foot + BAR + height + HEAD
     figure = Figure(figsize=(page, tall), dpi=DPI, facecolor="white")
 
-    def inches(x: float, y: float, w: float, h: float) -> tuple[float, float, float, float]:
+    def inches(x: float, y: float, w: float, h: float) -> Bounds:
         return x / page, y / tall, w / page, h / tall
 
     hours, _, cell = level.title.replace("grid", "square").partition(" · ")
@@ -48,7 +49,7 @@ def plot_view(pyramid: TrafficPyramid, uec: UEC, k: int, step: int, *, logarithm
     title = f"Mobile traffic per {cell.partition(' (')[0]} and {hours}"
     figure.text(left, top, title, fontsize=15, weight="bold", color=INK, va="center")
     axes = figure.add_axes(inches(EDGE, foot + BAR, width, height))
-    base_map(axes, uec, f"{pyramid.time_label(k, step)}, local time of an ordinary week")
+    base_map(axes, uec, f"{week.time_label(k, step)}, local time of an ordinary week")
 
     highest = float(np.quantile(x_k[x_k > 0], TOP_QUANTILE)) if (x_k > 0).any() else 1.0
     factor, unit = unit_of(highest)
@@ -65,8 +66,6 @@ def plot_view(pyramid: TrafficPyramid, uec: UEC, k: int, step: int, *, logarithm
     return figure
 
 
-def write_picture(
-    pyramid: TrafficPyramid, uec: UEC, k: int, step: int, path: Path, *, logarithmic: bool = False
-) -> None:
+def write_picture(week: TrafficWeek, uec: UEC, k: int, step: int, path: Path, *, logarithmic: bool = False) -> None:
     """Write `plot_view` as a PNG."""
-    save_png(plot_view(pyramid, uec, k, step, logarithmic=logarithmic), path)
+    save_png(plot_view(week, uec, k, step, logarithmic=logarithmic), path)

@@ -13,8 +13,8 @@ from zoomdiff.context.uec import UEC
 from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.errors import CheckpointError, OptionError
 from zoomdiff.levels import Hierarchy, Level
-from zoomdiff.pyramid import TrafficPyramid
 from zoomdiff.region import Region
+from zoomdiff.week import TrafficWeek
 
 INSIDE, OUTSIDE = "#", "."
 SETTINGS = ("seed", "steps", "preset", "guidance", "weights_sha256")  # of the provenance
@@ -24,7 +24,7 @@ SETTINGS = ("seed", "steps", "preset", "guidance", "weights_sha256")  # of the p
 class Inputs:
     """What the user gave, as far as a week itself does not tell it.
 
-    map         as for `find_map`: a name or the path of a file; None where nobody told
+    map         as for `read_map`: a name or the path of a file; None where nobody told
     whole_map   the map was read whole, and not only in the region: sums of floats depend on it in the last digit
     population  path of a raster of people, None for the estimate
     residents   of the region, None where unknown
@@ -69,9 +69,9 @@ class Recipe:
                 f"{str(self.weights_sha256)[:12]}...): give those as --weights."
             )
 
-    def compare(self, pyramid: TrafficPyramid, uec: UEC) -> str:
+    def compare(self, week: TrafficWeek, uec: UEC) -> str:
         """A sentence: whether the week that was made again is the same, and if not, what may be the reason."""
-        if week_sha256(pyramid) == self.week_sha256:
+        if week_sha256(week) == self.week_sha256:
             return "The week is the same as that of the file, byte for byte."
         if context_sha256(uec) != self.context_sha256:
             reason = "the map or the population tells something else than then: give the files of then"
@@ -82,8 +82,8 @@ class Recipe:
         return f"The week differs from that of the file, as {reason}."
 
 
-def to_reproduce(pyramid: TrafficPyramid, uec: UEC, inputs: Inputs) -> bytes:
-    region, about = pyramid.region, pyramid.provenance
+def to_reproduce(week: TrafficWeek, uec: UEC, inputs: Inputs) -> bytes:
+    region, about = week.region, week.provenance
     file = {
         "zoomdiff": about.get("zoomdiff"),
         "how": "python -m zoomdiff generate --reproduce reproduce.json --out again",
@@ -101,7 +101,7 @@ def to_reproduce(pyramid: TrafficPyramid, uec: UEC, inputs: Inputs) -> bytes:
             "polygon": json.loads(shapely.to_geojson(region.polygon)),
         },
         "context_sha256": context_sha256(uec),
-        "week_sha256": week_sha256(pyramid),
+        "week_sha256": week_sha256(week),
     }
     return json.dumps(file, indent=1, ensure_ascii=False).encode()
 
@@ -137,9 +137,9 @@ def context_sha256(uec: UEC) -> str:
     return _sha256(uec.structure, uec.aoi, uec.poi, uec.population)
 
 
-def week_sha256(pyramid: TrafficPyramid) -> str:
+def week_sha256(week: TrafficWeek) -> str:
     """Of the finest volumes."""
-    return _sha256(pyramid.volumes[-1])
+    return _sha256(week.volumes[-1])
 
 
 def _sha256(*arrays: np.ndarray) -> str:

@@ -1,0 +1,1 @@
+"""What a generated week and its place show: one module per question."""

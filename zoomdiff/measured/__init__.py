@@ -1,0 +1,1 @@
+"""Measured traffic: reading tables, times and sites, and fitting them to the levels of a region."""

@@ -1,0 +1,292 @@
+"""Measured traffic brought onto a region: a week of what each base station or cell carried, ready to be refined.
+
+Base stations are no squares of 400 m, so refinement takes three steps: every measured cell gets the 50 m squares that
+it serves (`fit`), its traffic is spread over them by the people there and summed to the squares of a level, from which
+the model refines (`zoomdiff.generate.refine`); at last every measured step of every cell gets exactly its bytes
+(`hold`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import shapely
+from scipy.spatial import cKDTree
+
+from zoomdiff.context.uec import UEC
+from zoomdiff.errors import DataError
+from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK, aggregate
+from zoomdiff.measured.sites import assign, to_sites
+from zoomdiff.measured.traffic import MeasuredTraffic
+from zoomdiff.region import Region, to_utm
+from zoomdiff.week import TrafficWeek
+
+MOST_BYTES = 1e18  # in one step of one cell: all of the world's mobile traffic of a day is less
+NONE = -1  # serves no cell
+NAMED = 3  # cells at one place whose names are told
+FAR = 2000.0  # metres from the nearest base station at which a region is hardly theirs
+WHOLE = 0.999  # share of a polygon in the region from which it is wholly there: files round degrees
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class KnownTraffic:
+    """A measured week on a region's frame.
+
+    region   the frame
+    ids      (n,) str; base stations within one 50 m square are one, named after all of them
+    lonlat   (n, 2) degrees
+    zones    (H, W) number of the cell that serves each finest grid, NONE where there is none
+    traffic  (T, n) bytes per step from Monday 00:00 local time
+    hours    length of a step, a divisor of 24
+    level    name of the level to refine from
+    volumes  (T_k, H_k, W_k) bytes of that level
+    notes    sentences for the user: which week it is, and what was left out
+    """
+
+    region: Region
+    ids: np.ndarray
+    lonlat: np.ndarray
+    zones: np.ndarray
+    traffic: np.ndarray
+    hours: int
+    level: str
+    volumes: np.ndarray
+    notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"KnownTraffic({len(self.ids)} cells, steps of {self.hours} h, refined from {self.level})"
+
+
+def fit(measured: MeasuredTraffic, uec: UEC) -> KnownTraffic:
+    """Bring measurements onto the region of a UEC.
+
+    The week is the first from a Monday without a gap, else the first seven whole days with the fewest. Points serve the
+    squares that are nearest to them; those outside the region are left out, whole. Polygons serve the squares whose
+    centre they hold, and of one that the region cuts the share of its area in the region counts.
+
+    Raises DataError, one sentence: volumes that are no bytes or far too large, no places, none of them in the region,
+    steps that do not divide a day, less than a week, gaps in it.
+    """
+    region = uec.region
+    if measured.unit != "bytes":
+        raise DataError(f"{measured.source} has traffic in {measured.unit}: bytes are needed to refine it.")
+    if measured.lonlat is None:
+        raise DataError(
+            f"{measured.source} does not tell where its cells are: add columns lon and lat, or a table of sites."
+        )
+    here, part, owner, zones = (_polygons if measured.polygons is not None else _points)(measured, region)
+    traffic, hours, when = _week(measured, here)
+    traffic = traffic * part
+    if np.nanmax(traffic, initial=0) > MOST_BYTES:
+        raise DataError(f"{measured.source} has more than {MOST_BYTES:g} bytes in a step: check the unit.")
+    if not traffic.any():
+        raise DataError(f"{measured.source} has no traffic in the region in {when}: there is nothing to refine.")
+
+    n = int(owner.max()) + 1
+    sums = np.zeros((len(traffic), n))
+    np.add.at(sums.T, owner, traffic.T)
+    ids, lonlat = _of_owner(measured, here, owner, n)
+    level = _level(region, zones, hours)
+    notes = [f"The week is {when}."]
+    words = "polygons" if measured.polygons is not None else "base stations"
+    total = len(measured.lonlat)
+    if len(here) < total:
+        notes.append(f"{len(here):,} of {total:,} {words} are in the region; the others are left out.")
+    if n < len(here):
+        notes.append(f"{len(here):,} {words} share {n:,} places of 50 m and are summed there.")
+    if measured.polygons is None and (far := _far(region, lonlat)) >= 0.05:
+        notes.append(f"{far:.0%} of the region are more than {FAR / 1000:g} km from any of them: choose a smaller one.")
+    bare = region.mask() & (zones == NONE)
+    if bare.any():
+        notes.append(
+            f"{bare.sum() / region.mask().sum():.0%} of the region lie in no polygon and stay without traffic."
+        )
+    volumes = _spread(sums, zones, hours, uec, level)
+    return KnownTraffic(region, ids, lonlat, zones, sums, hours, level, volumes, tuple(notes))
+
+
+def hold(week: TrafficWeek, known: KnownTraffic) -> TrafficWeek:
+    """The refined week with exactly the known bytes of every cell in every step: its hours are scaled alike.
+
+    Where the model has nothing and something is known, it is spread evenly. Squares that nobody serves carry nothing.
+    """
+    finest = week.volumes[-1]
+    served = known.zones != NONE
+    have = cells_of(week, known)
+    area = np.bincount(known.zones[served], minlength=len(known.ids))
+    lost = (have <= 0) & (known.traffic > 0)
+    ratio = np.divide(known.traffic, have, out=np.zeros_like(have), where=have > 0)
+    even = np.where(lost, known.traffic / area / known.hours, 0)
+    of_square = known.zones[served]
+    held = np.zeros(finest.shape)
+    for t in range(len(ratio)):
+        steps = slice(t * known.hours, (t + 1) * known.hours)
+        held[steps, served] = finest[steps, served] * ratio[t, of_square] + even[t, of_square]
+    about = week.provenance | {"held_to": f"{len(known.ids)} measured cells, steps of {known.hours} h"}
+    return TrafficWeek(week.region, tuple(week.region.hierarchy.pyramid(held)), about)
+
+
+def cells_of(week: TrafficWeek, known: KnownTraffic, hours: int | None = None) -> np.ndarray:
+    """(T, n) bytes that a week has in the squares of each known cell, in steps of `hours`; default: the known steps."""
+    n = len(known.ids)
+    hourly = to_sites(week.volumes[-1], np.where(known.zones == NONE, n, known.zones), n + 1)[:, :n]
+    return hourly.reshape(-1, hours or known.hours, n).sum(1)
+
+
+def _points(measured: MeasuredTraffic, region: Region) -> tuple[np.ndarray, float, np.ndarray, np.ndarray]:
+    """The cells (m,) in the region, the share of each that counts, which place (m,) each is of, and the zones."""
+    x, y = to_utm(region.epsg).transform(*measured.lonlat.T)
+    west, _, _, north = region.utm_bounds
+    side, (height, width) = region.hierarchy.finest.side, region.shape
+    with np.errstate(invalid="ignore"):  # infinite where the zone does not reach
+        row, col = np.floor((north - y) / side), np.floor((x - west) / side)
+        inside = (row >= 0) & (row < height) & (col >= 0) & (col < width)
+    inside[inside] = region.mask()[row[inside].astype(int), col[inside].astype(int)]
+    here = np.flatnonzero(inside)
+    if not len(here):
+        raise DataError(_nowhere(measured, region))
+    squares = row[here].astype(int) * width + col[here].astype(int)
+    owner, distinct = pd.factorize(squares)
+    first = pd.Series(here).groupby(owner).first().to_numpy()
+    zones = assign(region, measured.lonlat[first])
+    zones.ravel()[distinct] = np.arange(len(distinct))  # each serves its own square at least
+    return here, 1.0, owner, np.where(region.mask(), zones, NONE)
+
+
+def _polygons(measured: MeasuredTraffic, region: Region) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """As `_points`. Where polygons overlap the smaller one serves; one too small for any square adds to its place."""
+    areas = shapely.transform(measured.polygons, to_utm(region.epsg).transform, interleaved=False)
+    known = np.isfinite(shapely.bounds(areas)).all(1)
+    areas = shapely.make_valid(np.where(known, areas, shapely.Polygon()))
+    side = region.hierarchy[0].side
+    x, y = np.moveaxis(region.utm_centres(0)[region.blocks], -1, 0)
+    ground = shapely.union_all(shapely.box(x - side / 2, y - side / 2, x + side / 2, y + side / 2))
+    common = shapely.intersection(areas, ground)
+    size = shapely.area(areas)
+    share = np.divide(shapely.area(common), size, out=np.zeros(len(size)), where=size > 0)
+    here = np.flatnonzero(share > 1e-6)
+    if not len(here):
+        raise DataError(_nowhere(measured, region))
+    at = region.utm_centres()
+    squares = shapely.points(at[..., 0].ravel(), at[..., 1].ravel())
+    zones = np.full(len(squares), NONE)
+    tree, order = shapely.STRtree(squares), np.argsort(-size[here])
+    for number in order:
+        zones[tree.query(areas[here[number]], predicate="intersects")] = number
+    zones = np.where(region.mask().ravel(), zones, NONE)
+    owner = np.arange(len(here))
+    for number in np.setdiff1d(owner, zones):
+        middle = common[here[number]].representative_point()
+        nearest = tree.nearest(middle)
+        if zones[nearest] == NONE:
+            zones[nearest] = number
+        else:
+            owner[number] = zones[nearest]
+    distinct, owner = np.unique(owner, return_inverse=True)
+    renamed = np.where(zones == NONE, NONE, np.searchsorted(distinct, zones))
+    return here, np.where(share[here] > WHOLE, 1.0, share[here]), owner, renamed.reshape(region.shape)
+
+
+def _of_owner(measured: MeasuredTraffic, here: np.ndarray, owner: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Names (n,) and places (n, 2) of cells that are summed where they share a place."""
+    names = np.arange(len(measured.lonlat)).astype(str) if measured.ids is None else measured.ids
+    table = pd.DataFrame(measured.lonlat[here], columns=["lon", "lat"]).assign(name=names[here], owner=owner)
+    groups = table.groupby("owner")
+    return groups.name.agg(_joined).reindex(range(n)).to_numpy(str), groups[["lon", "lat"]].mean().to_numpy()
+
+
+def _far(region: Region, lonlat: np.ndarray) -> float:
+    """Share of the region that is FAR from all places (n, 2)."""
+    at = np.stack(to_utm(region.epsg).transform(*lonlat.T), -1)
+    metres, _ = cKDTree(at).query(region.utm_centres()[region.mask()])
+    return float((metres > FAR).mean())
+
+
+def _joined(names: pd.Series) -> str:
+    few = names.iloc[:NAMED]
+    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
+    return " + ".join([*few, *more])
+
+
+def _week(measured: MeasuredTraffic, here: np.ndarray) -> tuple[np.ndarray, int, str]:
+    """(T, m) a week of the cells `here` from Monday 00:00, the hours of its steps, and which week it is."""
+    name = measured.source
+    try:
+        if measured.minutes < 60:
+            measured = measured.hourly()
+        hour = measured.hour_of_week()
+    except ValueError as error:
+        raise DataError(f"{name} cannot be brought to hours: {error}.") from error
+    hours, rest = divmod(measured.minutes, 60)
+    if rest or HOURS_PER_DAY % hours or hour[0] % hours:
+        raise DataError(
+            f"{name} has steps of {measured.minutes} minutes from {measured.start:%H:%M}: give steps that divide a day "
+            "from midnight on, such as 15 minutes, 1 hour or 1 day."
+        )
+    steps = HOURS_PER_WEEK // hours
+    days = len(measured.traffic) * hours / HOURS_PER_DAY
+    if len(measured.traffic) < steps:
+        raise DataError(f"{name} covers {days:.3g} days: a whole week of 7 days is needed.")
+    traffic = measured.traffic[:, here]
+    gaps = np.concatenate([[0], np.isnan(traffic).sum(1).cumsum()])
+    starts = np.arange(len(traffic) - steps + 1)
+    # Where clocks change a week has an hour twice or never.
+    regular = np.array(
+        [(hour[t : t + steps] == (hour[t] + hours * np.arange(steps)) % HOURS_PER_WEEK).all() for t in starts]
+    )
+    starts = starts[regular & (hour[starts] % HOURS_PER_DAY == 0)]
+    if not len(starts):
+        raise DataError(f"{name} has no seven whole days from midnight without a change of clocks: give a longer time.")
+    missing = gaps[starts + steps] - gaps[starts]
+    best = starts[np.lexsort((starts, hour[starts] != 0, missing))[0]]
+    week = traffic[best : best + steps]
+    if np.isnan(week).any():
+        cells = np.isnan(week).any(0).sum()
+        raise DataError(
+            f"{name} has gaps: {np.isnan(week).sum():,} of {week.size:,} values are missing in its best week, in "
+            f"{cells:,} of {week.shape[1]:,} cells; add them, or choose to count them as 0 or to interpolate."
+        )
+    first = measured.times()[best]
+    when = f"the one from {first:%A, %Y-%m-%d}"
+    return np.roll(week, int(hour[best]) // hours, axis=0), hours, when
+
+
+def _level(region: Region, zones: np.ndarray, hours: int) -> str:
+    """The finest level whose squares and steps are not much finer than the measured ones."""
+    served = zones[zones != NONE]
+    typical = np.sqrt(served.size / len(np.unique(served))) * region.hierarchy.finest.side  # metres
+    fits = [
+        level.name for level in list(region.hierarchy)[1:-1] if level.side >= 0.8 * typical and level.hours >= hours
+    ]
+    return fits[-1] if fits else region.hierarchy[0].name
+
+
+def _spread(traffic: np.ndarray, zones: np.ndarray, hours: int, uec: UEC, name: str) -> np.ndarray:
+    """(T_k, H_k, W_k) bytes of a level: (T, n) of the cells, spread over their squares by the people there."""
+    hierarchy = uec.region.hierarchy
+    k = hierarchy.index(name)
+    level, served = hierarchy[k], zones != NONE
+    of_square, n = zones[served], traffic.shape[1]
+    per_step = traffic.reshape(-1, level.hours // hours, n).sum(1)  # (T_k, n)
+    people = uec.population[:, served].astype(float).reshape(len(per_step), level.hours, -1).sum(1)
+    finest = np.zeros((len(per_step), *zones.shape))
+    for t, weight in enumerate(people):
+        present = np.bincount(of_square, weight, n)
+        weight = np.where(present[of_square] > 0, weight, 1.0)
+        finest[t, served] = per_step[t, of_square] * weight / np.bincount(of_square, weight, n)[of_square]
+    return aggregate(finest, hierarchy.space_factor(k), 1)
+
+
+def _nowhere(measured: MeasuredTraffic, region: Region) -> str:
+    """Why nothing is in the region, as far as one can tell."""
+    lon, lat = np.median(measured.lonlat, axis=0)
+    west, south, east, north = region.bounds
+    swapped = west <= lat <= east and south <= lon <= north
+    what = (
+        "longitude and latitude seem to be swapped"
+        if swapped
+        else "choose the region around them, or check the degrees"
+    )
+    return (
+        f"{measured.source} has nothing in the region: its places are around {lat:.4f}, {lon:.4f} (lat, lon); {what}."
+    )

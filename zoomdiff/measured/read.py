@@ -1,0 +1,223 @@
+"""The user's own measurements: one row per time and cell, in a CSV, GeoJSON, Parquet or GeoParquet file.
+
+    time, lon, lat, bytes                   the place itself is the cell
+    time, cell, bytes [, geometry]          cells by id, with or without position
+    time, site, bytes + a table of sites    site, lon, lat
+    time, bytes, geometry                   the geometry itself is the cell
+
+Columns are found by the names in `measured.tables.SYNONYMS`, or named with `columns`. Rows may come in any order,
+and a row that is not there is a gap.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import shapely
+
+from zoomdiff.errors import DataError
+from zoomdiff.measured.tables import Table, read_table
+from zoomdiff.measured.times import read_times, regular_steps
+from zoomdiff.measured.traffic import MeasuredTraffic
+
+BYTES_PER = {"bytes": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9}
+
+
+class _Cells(NamedTuple):
+    """The cell of each row, and what is known of each of the n cells."""
+
+    of_row: np.ndarray  # (rows,) number of the cell
+    ids: np.ndarray  # (n,) str
+    lonlat: np.ndarray | None  # (n, 2)
+    polygons: np.ndarray | None  # (n,)
+
+
+def read_measurements(
+    path: str | Path | pd.DataFrame,
+    *,
+    sites: str | Path | pd.DataFrame | None = None,
+    columns: Mapping[str, str] | None = None,
+    unit: str = "bytes",
+    zone: str | None = None,
+    time_format: str | None = None,
+    minutes: int | None = None,
+    fill: str | float | None = None,
+    name: str | None = None,
+    licence: str = "not stated",
+) -> MeasuredTraffic:
+    """Read a user's own table of traffic; cells come in the order in which they first appear.
+
+    path         CSV, GeoJSON, Parquet or GeoParquet file, or a DataFrame
+    sites        table of sites (site, lon, lat, or GeoJSON points), where rows name a site
+    columns      names of columns by role: time, bytes, lon, lat, cell, site, geometry
+    unit         of the volumes: "bytes", "kB", "MB" or "GB" (decimal); the result is in bytes
+    zone         time zone of times without offset, such as "Europe/Rome"; local time without it
+    time_format  as for strptime; ISO 8601 without it
+    minutes      length of a step, where the times do not tell it
+    fill         None: gaps stay NaN; "interpolate" or a number: see `fill_gaps`. `MeasuredTraffic.gap_report` says how
+                 much is missing and where, filled or not
+
+    Raises DataError, one sentence that names the row where one is at fault: a column missing or doubtful, a time that
+    cannot be read, has another offset, is off the step, far from all others or at a change of clocks, a volume that is
+    negative or no number, two rows for the same time and cell, an unknown site, a place out of range.
+    """
+    if unit not in BYTES_PER:
+        raise DataError(f"The unit {unit!r} is unknown: give one of {', '.join(BYTES_PER)}.")
+    table = read_table(path)
+    time_column, volume_column = table.need("time", columns), table.need("bytes", columns)
+    cells = _cells(table, None if sites is None else read_table(sites, "The table of sites"), columns)
+    times = read_times(table, time_column, zone, time_format)
+    volumes = _volumes(table, volume_column) * BYTES_PER[unit]
+    _check_distinct(table, times, cells)
+    minutes, step, start = regular_steps(table, times, cells.of_row, minutes)
+    traffic = np.full((step.max() + 1, len(cells.ids)), np.nan)
+    traffic[step, cells.of_row] = volumes
+    measured = MeasuredTraffic(
+        traffic=traffic,
+        minutes=minutes,
+        unit="bytes",
+        name=name or Path(table.name).stem,
+        source=table.name,
+        licence=licence,
+        start=start,
+        ids=cells.ids,
+        lonlat=cells.lonlat,
+        polygons=cells.polygons,
+    )
+    return measured if fill is None else fill_gaps(measured, fill)
+
+
+def fill_gaps(measured: MeasuredTraffic, how: str | float) -> MeasuredTraffic:
+    """The same without NaN: every gap gets the value `how`, or is interpolated in time within its cell.
+
+    "interpolate" draws a straight line over a gap and keeps the nearest value before the first and after the last.
+    `filled` then marks the guesses. Raises DataError for another word, a negative value, or a cell without any value
+    to interpolate.
+    """
+    gaps = np.isnan(measured.traffic)
+    if how == "interpolate":
+        if gaps.all(0).any():
+            cell = gaps.all(0).argmax()
+            raise DataError(
+                f"Cell {cell if measured.ids is None else measured.ids[cell]} has no value to interpolate: "
+                "take it out, or fill gaps with 0."
+            )
+        traffic = pd.DataFrame(measured.traffic).interpolate(limit_direction="both").to_numpy()
+    elif isinstance(how, int | float) and how >= 0:
+        traffic = np.where(gaps, float(how), measured.traffic)
+    else:
+        raise DataError(f'Gaps cannot be filled with {how!r}: give "interpolate" or a number such as 0.')
+    return replace(measured, traffic=traffic, filled=measured.missing)
+
+
+def _volumes(table: Table, column: str) -> pd.Series:
+    volumes = table.numbers(column, "volume")
+    if (volumes < 0).any():
+        row = (volumes < 0).idxmax()
+        raise table.error(row, f"the volume {volumes[row]:g} is negative")
+    return volumes
+
+
+def _cells(table: Table, sites: Table | None, columns: Mapping[str, str] | None) -> _Cells:
+    """Which cell each row is of, by its id or, without one, by its place."""
+    site, cell = table.find("site", columns), table.find("cell", columns)
+    column = (site or cell) if sites is not None else (cell or site)
+    if column is None:
+        if sites is not None:
+            table.need("site", columns)
+        geometry = table.find("geometry", columns)
+        if geometry is not None:
+            return _by_shape(table.shapes(geometry))
+        lonlat = table.lonlat(table.need("lon", columns), table.need("lat", columns))
+        of_row = pd.DataFrame(lonlat).groupby([0, 1], sort=False).ngroup().to_numpy()
+        places = lonlat[np.unique(of_row, return_index=True)[1]]
+        return _Cells(of_row, np.array([f"{lon}, {lat}" for lon, lat in places.tolist()]), places, None)
+    of_row, ids = _ids(table, column)
+    if sites is not None:
+        return _Cells(of_row, ids, _site_lonlat(table, of_row, ids, sites, columns), None)
+    return _Cells(of_row, ids, *_places(table, of_row, column, columns))
+
+
+def _by_shape(shapes: np.ndarray) -> _Cells:
+    """Cells that have a geometry (rows,) and no id: equal ones are one cell, called by its middle."""
+    of_row, _ = pd.factorize(shapely.to_wkb(shapes))
+    distinct = shapes[np.unique(of_row, return_index=True)[1]]
+    places = shapely.get_coordinates(shapely.centroid(distinct))
+    ids = np.array([f"{lon:.6f}, {lat:.6f}" for lon, lat in places.tolist()])
+    if len(np.unique(ids)) < len(ids):  # two shapes around the same middle
+        ids = np.array([f"{name} ({number})" for number, name in enumerate(ids, 1)])
+    return _Cells(of_row, ids, places, distinct if _are_areas(distinct) else None)
+
+
+def _are_areas(shapes: np.ndarray) -> bool:
+    return bool(np.isin(shapely.get_type_id(shapes), (3, 6)).all())  # Polygon, MultiPolygon
+
+
+def _ids(table: Table, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """(rows,) number of the id in a column, (n,) distinct ids; DataError where a row has none."""
+    text = table.text(column)
+    if (text == "").any():
+        raise table.error((text == "").idxmax(), f"the {column} is missing")
+    of_row, ids = pd.factorize(text)
+    return of_row, np.asarray(ids, dtype=str)
+
+
+def _site_lonlat(
+    table: Table, of_row: np.ndarray, ids: np.ndarray, sites: Table, columns: Mapping[str, str] | None
+) -> np.ndarray:
+    """(n, 2) degrees of each id, from the table of sites."""
+    column = sites.find("site", columns) or sites.find("cell", columns) or sites.need("site", columns)
+    geometry = sites.find("geometry", columns)
+    if geometry is not None:
+        lonlat = shapely.get_coordinates(shapely.centroid(sites.shapes(geometry)))
+    else:
+        lonlat = sites.lonlat(sites.need("lon", columns), sites.need("lat", columns))
+    number, known = _ids(sites, column)
+    again = pd.Series(number, sites.frame.index).duplicated()
+    if again.any():
+        row = again.idxmax()
+        raise sites.error(row, f"the site {known[number[sites.frame.index.get_loc(row)]]} is listed twice")
+    where = pd.Index(known).get_indexer(ids)
+    if (where < 0).any():
+        missing = (where < 0).argmax()
+        row = table.frame.index[(of_row == missing).argmax()]
+        raise table.error(row, f"the site {ids[missing]} is not in {sites.name[0].lower() + sites.name[1:]}")
+    return lonlat[where]
+
+
+def _places(
+    table: Table, of_row: np.ndarray, column: str, columns: Mapping[str, str] | None
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """(n, 2) degrees and (n,) polygons of cells that have an id, each None where the table does not tell."""
+    geometry, lon, lat = (table.find(role, columns) for role in ("geometry", "lon", "lat"))
+    _, first = np.unique(of_row, return_index=True)
+    if geometry is not None:  # as long as the table, yet one per cell: the first row of each counts
+        shapes = Table(table.frame.iloc[first], table.name, table.row).shapes(geometry)
+        return shapely.get_coordinates(shapely.centroid(shapes)), shapes if _are_areas(shapes) else None
+    if lon is None or lat is None:
+        if column == table.find("site", columns):
+            raise DataError(f"{table.name} names sites but not where they are: give a table of sites with sites=.")
+        return None, None
+    lonlat = table.lonlat(lon, lat)
+    moved = (lonlat != lonlat[first][of_row]).any(1)
+    if moved.any():
+        row = table.frame.index[moved.argmax()]
+        was = table.frame.index[first[of_row[moved.argmax()]]]
+        raise table.error(row, f"its {column} lies elsewhere than in {table.row} {was}")
+    return lonlat[first], None
+
+
+def _check_distinct(table: Table, times: pd.Series, cells: _Cells) -> None:
+    """Raise DataError where a time and cell has a second row."""
+    keys = pd.DataFrame({"time": times, "cell": cells.of_row})
+    again = keys.duplicated()
+    if again.any():
+        row = again.idxmax()
+        same = (keys == keys.loc[row]).all(axis=1)
+        time, cell = keys.loc[row]
+        raise table.error(
+            row, f"cell {cells.ids[cell]} at {time:%Y-%m-%d %H:%M} stands already in {table.row} {same.idxmax()}"
+        )

@@ -1,0 +1,1 @@
+"""Is traffic realistic? Statistics of hourly traffic beside those of open measurements."""

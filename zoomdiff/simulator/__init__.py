@@ -1,0 +1,1 @@
+"""The reference city: simulated ground truth on a real or fictional map."""

@@ -1,0 +1,1 @@
+"""Training: configuration, cities, patches, splits, and the loop."""

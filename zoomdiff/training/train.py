@@ -1,0 +1,226 @@
+"""Training, top to bottom: configuration, cities, network, loop, log, weights."""
+
+import csv
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.optim.swa_utils import AveragedModel
+
+from zoomdiff.checkpoint import SHIPPED, load_model, new_network, save_model
+from zoomdiff.context import MapLayers, build_uec, read_map
+from zoomdiff.context.procedural import procedural_map
+from zoomdiff.device import autocast, pick_device
+from zoomdiff.diffusion.design import setting
+from zoomdiff.diffusion.drdm import DRDM, hnap_loss
+from zoomdiff.errors import OptionError
+from zoomdiff.export import read_geojson
+from zoomdiff.files import whole_file
+from zoomdiff.levels import S4T4
+from zoomdiff.region import Region
+from zoomdiff.training.config import TrainConfig
+from zoomdiff.training.patches import TrainingCity, fit_prior, random_patches
+from zoomdiff.training.splits import TRAIN, Split, read_splits
+
+# Longest patch in blocks by the cell's side: coarse levels need wide ones, fine ones show enough cells in few blocks.
+LONGEST_SIDE = {400: 12, 200: 10, 100: 6, 50: 4}
+
+
+def training_cities(layers: MapLayers, splits: dict[str, Split], config: TrainConfig, seed: int) -> list[TrainingCity]:
+    """The reference city over a map, once per preset; every week has a seed of its own. Raises OptionError."""
+    region = Region.from_bbox(layers.extent, hierarchy=config.hierarchy)
+    split = splits.get(layers.name)
+    if split and not split.fits(region):
+        raise OptionError(f"The split of {layers.name} was made for another extent of it: make the splits again.")
+    uec, allowed = build_uec(layers, region), split and split.mask(TRAIN)
+    seeds = [range(seed + 100 * i, seed + 100 * i + config.weeks) for i in range(len(config.presets))]
+    return [TrainingCity.simulated(uec, *case, allowed) for case in zip(seeds, config.presets, strict=True)]
+
+
+def gather_cities(config: TrainConfig, say: Callable[[str], None]) -> tuple[list[TrainingCity], list[TrainingCity]]:
+    """The cities to train on and the held-out ones. Raises OptionError, MapError, DataError."""
+    cities = []
+    for path in config.own_weeks:
+        known = read_geojson(Path(path))
+        if known.level != S4T4.finest.name or not config.maps:
+            raise OptionError(
+                f"{path} cannot be trained on: give a {S4T4.finest.name}.geojson and the --map of its place."
+            )
+        uec = build_uec(read_map(config.maps[0], bbox=known.region.bounds), known.region)
+        cities += [TrainingCity.known(uec, known.volumes, preset) for preset in config.presets]
+        say(f"{path}: {known.region.blocks.sum()} blocks of known traffic")
+    maps = [] if config.own_weeks else [read_map(source) for source in config.maps]
+    maps += [procedural_map(config.seed + number) for number in range(config.towns)]
+    if not maps and not cities:
+        raise OptionError("There is nothing to train on: give --map or --towns.")
+    splits = read_splits(Path(config.splits)) if config.splits else {}
+    for number, layers in enumerate(maps):
+        cities += training_cities(layers, splits, config, 1000 * number)
+        say(f"{layers.name}: {cities[-1].allowed.sum()} of {math.prod(cities[-1].blocks)} blocks")
+    cities = balanced(cities, len(cities) - config.towns * len(config.presets), config.real_share)
+    if not config.held_out:
+        return cities, []
+    return cities, training_cities(read_map(config.held_out), {}, replace(config, weeks=1), 900_000)
+
+
+def balanced(cities: list[TrainingCity], real: int, share: float) -> list[TrainingCity]:
+    """The same cities, weighted so that the first `real` of them make up `share` of the patches, if there are others.
+
+    Towns are cheap, so there are many, but people draw regions on real maps.
+    """
+    parts = (cities[:real], share), (cities[real:], 1 - share)
+    if not all(part for part, _ in parts):
+        return cities
+    return [
+        replace(city, weight=share / sum(one.inhabited.sum() for one in part)) for part, share in parts for city in part
+    ]
+
+
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """Linear warm-up, then a cosine down to zero."""
+    if step < config.warmup:
+        return config.learning_rate * (step + 1) / config.warmup
+    done = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def moving_average(decay: float) -> Callable[[list, list, torch.Tensor], None]:
+    """The exponential moving average of the weights; over the first steps a shorter one, so that short runs count."""
+
+    @torch.no_grad()
+    def update(averaged: list, current: list, number: torch.Tensor) -> None:
+        weight = 1 - min(decay, (1 + float(number)) / (10 + float(number)))
+        for mean, value in zip(averaged, current, strict=True):
+            mean.lerp_(value, weight)
+
+    return update
+
+
+def batch_loss(
+    model: DRDM, cities: list[TrainingCity], k: int, side: int, config: TrainConfig, device: torch.device, rng
+) -> torch.Tensor:
+    """HNaP loss of a random batch of patches of `side` blocks at level k; `rng` draws places and noise."""
+    cells = (side * model.hierarchy.block // model.prior.diffused.space_factor(k)) ** 2
+    finest = model.design.continuous_adding
+    patches = random_patches(cities, k, side, max(1, config.cells // cells), rng, finest=finest)
+    generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
+    with autocast(device):
+        return hnap_loss(
+            model,
+            patches.x_k.to(device),
+            None if patches.coarser is None else patches.coarser.to(device),
+            patches.conditions.to(device),
+            k,
+            generator,
+            config.condition_drop,
+            config.noise_power,
+        )
+
+
+@torch.no_grad()
+def held_out_loss(model: DRDM, cities: list[TrainingCity], config: TrainConfig, device: torch.device) -> list[float]:
+    """Mean HNaP loss per level on the held-out cities, always over the same patches and noise."""
+    rng = np.random.default_rng(12345)
+    sides = [LONGEST_SIDE[level.side] for level in model.prior.diffused]
+    return [
+        float(np.mean([float(batch_loss(model, cities, k, side, config, device, rng)) for _ in range(4)]))
+        for k, side in enumerate(sides)
+    ]
+
+
+def train(
+    out: Path,
+    config: TrainConfig,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    say: Callable[[str], None] = print,
+    on_step: Callable[[int, float], None] | None = None,
+) -> Path:
+    """Train from scratch or go on with a stopped run; returns the path of the weights.
+
+    Writes into `out` every `save_every` steps: the weights with their JSON, loss.csv (mean training loss of each level
+    since the row before, and held-out loss), and state.pt, with which `resume` continues exactly.
+
+    Raises what `gather_cities` does, CheckpointError for bad `init`, and OptionError if `out` holds a run and resume is
+    not set, or resume is set and it holds none or another configuration's.
+    """
+    place = pick_device(device)
+    state_file, log_file = out / "state.pt", out / "loss.csv"
+    if resume and not state_file.exists():
+        raise OptionError(f"There is no run to resume in {out}: leave out --resume or name the run's folder.")
+    if not resume and state_file.exists():
+        raise OptionError(f"{out} already holds a run: add --resume to go on with it or choose another --out.")
+    torch.manual_seed(config.seed)
+    model = load_model(Path(config.init), device) if config.init else None
+    cities, test_cities = gather_cities(config, say)
+    if model is None:
+        hierarchy, nodes = setting(config.setting, config.preference)
+        design = replace(config.design, nodes=nodes)
+        network = new_network(hierarchy, design, channels=config.channels, blocks=config.blocks)
+        model = DRDM(network.to(place), fit_prior(cities, design))
+    say(f"{sum(p.numel() for p in model.network.parameters()):,} parameters")
+    ema = AveragedModel(model.network, multi_avg_fn=moving_average(config.ema))
+    averaged = DRDM(ema.module, model.prior)
+    optimiser = torch.optim.AdamW(model.network.parameters(), weight_decay=1e-3)
+    first, seconds, log = 0, 0.0, []
+    if resume:
+        state = torch.load(state_file, map_location=place, weights_only=True)
+        if state["config"] != json.dumps(asdict(config)):
+            raise OptionError(f"The run in {out} was started with other settings: resume it with the same ones.")
+        model.network.load_state_dict(state["network"])
+        ema.load_state_dict(state["ema"])
+        optimiser.load_state_dict(state["optimiser"])
+        first, seconds, log = state["step"], state["seconds"], state["log"]
+
+    out.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic() - seconds
+    losses = {level.name: [] for level in model.hierarchy}
+    share = [model.design.stage_steps(k) / model.design.nodes[0] for k in range(len(losses))]
+    model.network.train()
+    for step in range(first, config.steps):
+        rng = np.random.default_rng([config.seed, step])  # of its own for every step, so a resumed run is the same
+        k = int(rng.choice(len(share), p=share))  # a stage is as likely as it is long
+        side = int(rng.integers(2, LONGEST_SIDE[model.prior.diffused[k].side] + 1))
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(step, config)
+        loss = batch_loss(model, cities, k, side, config, place, rng)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.network.parameters(), 1.0)
+        optimiser.step()
+        ema.update_parameters(model.network)
+
+        losses[model.hierarchy[k].name].append(loss.item())
+        if on_step:
+            on_step(step + 1, loss.item())
+        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            seconds = time.monotonic() - started
+            rows = [("train", name, np.mean(values)) for name, values in losses.items() if values]
+            losses = {name: [] for name in losses}
+            if test_cities:
+                tested = held_out_loss(averaged, test_cities, config, place)
+                rows += zip(["held-out"] * len(tested), losses, tested, strict=True)
+                say(f"step {step + 1}, {seconds / 60:.1f} min, held-out {' '.join(f'{v:.4f}' for v in tested)}")
+            log += [[step + 1, round(seconds), kind, name, round(float(loss), 5)] for kind, name, loss in rows]
+            with log_file.open("w", newline="") as file:
+                csv.writer(file).writerows([("step", "seconds", "set", "level", "loss"), *log])
+            notes = {"train": asdict(config), "steps_done": step + 1, "hours": round(seconds / 3600, 2)}
+            save_model(averaged, out / SHIPPED.name, **notes)
+            state = {
+                "config": json.dumps(asdict(config)),
+                "network": model.network.state_dict(),
+                "ema": ema.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "step": step + 1,
+                "seconds": seconds,
+                "log": log,
+            }
+            with whole_file(state_file, "The state of the run") as part:
+                torch.save(state, part)
+    return out / SHIPPED.name

@@ -1,0 +1,85 @@
+"""The result: one week of traffic of a region at all its levels, and what is needed to make it again."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+
+from zoomdiff.levels import HOURS_PER_WEEK, Level, aggregate
+from zoomdiff.region import Region
+
+WEEK_START = datetime(2025, 3, 3)  # a Monday of an ordinary week; the model knows weekdays, not dates
+UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+@dataclass(frozen=True)
+class TrafficWeek:
+    """One week of traffic volumes in bytes, Monday 00:00 to Sunday 24:00 local time.
+
+    region      the frame; cells outside its mask hold 0
+    volumes     one array (T_k, H_k, W_k) per level of the region's hierarchy, coarse to fine, whole bytes (float64)
+    provenance  how it was made: seed, steps, weights' hash, map sources; goes into every export
+
+    Raises ValueError if a shape does not fit the frame, a value is negative or not finite, or a coarser level is not
+    the sum of the next finer one.
+    """
+
+    region: Region
+    volumes: tuple[np.ndarray, ...]
+    provenance: dict = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        hierarchy = self.region.hierarchy
+        for k, x_k in enumerate(self.volumes):
+            shape = (HOURS_PER_WEEK // hierarchy[k].hours, *self.region.mask(k).shape)
+            if x_k.shape != shape:
+                raise ValueError(f"level {hierarchy[k].name}: shape {x_k.shape}, the frame needs {shape}")
+            if not np.isfinite(x_k).all() or (x_k < 0).any():
+                raise ValueError(f"level {hierarchy[k].name}: negative or not finite volumes")
+        for k, (coarse, fine) in enumerate(pairwise(self.volumes)):
+            if not np.allclose(coarse, aggregate(fine, *hierarchy.between(k, k + 1)), rtol=1e-6, atol=0.5):
+                raise ValueError(f"level {hierarchy[k].name} is not the sum of level {hierarchy[k + 1].name}")
+
+    def __repr__(self) -> str:
+        return f"TrafficWeek({self.region!r}, {human_bytes(self.total(0))} in the week)"
+
+    def level(self, k: int) -> Level:
+        return self.region.hierarchy[k]
+
+    def total(self, k: int = -1) -> float:
+        """Bytes of the whole region and week, summed at level k."""
+        return float(self.volumes[k].sum())
+
+    def peak_step(self, k: int = -1) -> int:
+        """Index of the step of level k in which the region carries most."""
+        return int(self.volumes[k].sum((1, 2)).argmax())
+
+    def times(self, k: int = -1) -> list[datetime]:
+        """Start of each step of level k, local time of a nominal week."""
+        hours = self.level(k).hours
+        return [WEEK_START + timedelta(hours=hours * t) for t in range(HOURS_PER_WEEK // hours)]
+
+    def time_label(self, k: int, t: int) -> str:
+        """Step t of level k for people: 'Mon 14:00-16:00', or 'Mon' for a whole day."""
+        level = self.level(k)
+        day, step = divmod(t, level.steps_per_day)
+        if level.steps_per_day == 1:
+            return WEEKDAYS[day]
+        start = step * level.hours
+        return f"{WEEKDAYS[day]} {start:02d}:00-{start + level.hours:02d}:00"
+
+
+def unit_of(highest: float) -> tuple[float, str]:
+    """(factor, unit) in which volumes up to `highest` bytes are told, on an axis or a scale."""
+    return next((pair for pair in UNITS if highest >= pair[0]), UNITS[-1])
+
+
+def human_bytes(volume: float) -> str:
+    """A volume for people, in decimal units: 1234567 -> '1.23 MB'."""
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
+        if volume < 1000 or unit == "PB":
+            return f"{volume:.3g} {unit}"
+        volume /= 1000
+    raise AssertionError("unreachable")
