@@ -16,6 +16,7 @@ from zoomdiff.app.work import Request
 from zoomdiff.context import UEC
 from zoomdiff.errors import ZoomDiffError
 from zoomdiff.generate import watch
+from zoomdiff.sampling import Sampling
 from zoomdiff.week import TrafficWeek
 
 NAME = "denoising"  # of its run, and the beginning of its keys
@@ -103,7 +104,7 @@ def _start(week: TrafficWeek, uec: UEC, request: Request, k: int) -> None:
     every = math.ceil(steps * week.volumes[k].size / ROOM)
     film = Film(request, k, float(week.volumes[k].max()) or 1.0)
     wanted = range(steps - 1, 0, -every)
-    options = {"seed": request.seed, "steps": request.steps, "preset": request.preset}
+    options = {"seed": request.seed, "sampling": Sampling(request.steps, request.preset)}
 
     def run(on_step) -> Film:
         watch(model, uec, k, wanted, film.add, **options, on_step=on_step)

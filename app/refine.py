@@ -17,11 +17,12 @@ from zoomdiff.app.work import Place
 from zoomdiff.context import UEC
 from zoomdiff.errors import ZoomDiffError
 from zoomdiff.export import to_geojson
-from zoomdiff.generate import refine
+from zoomdiff.generate import refine_level
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4
 from zoomdiff.measured.fit import NONE, KnownTraffic, cells_of, fit, hold
 from zoomdiff.measured.read import BYTES_PER, read_measurements
 from zoomdiff.region import Region
+from zoomdiff.sampling import Callbacks, Sampling
 from zoomdiff.week import WEEK_START, TrafficWeek, human_bytes
 
 NAME = "refine"  # of its run, and the beginning of its keys
@@ -68,7 +69,7 @@ def panel(place: Place, below: list[pdk.Layer], *, seed: int, steps: str | int, 
     with left:
         known, about = _given(place)
         key = f"{about} {work.region_key(place.region)} {seed} {steps} {preset}"
-        _run_button(place.uec, known, key, {"seed": seed, "steps": steps, "preset": preset})
+        _run_button(place.uec, known, key, {"seed": seed, "sampling": Sampling(steps, preset)})
     with right:
         if job.running(NAME):
             job.watch(NAME, partial(st.session_state.__setitem__, "refine_result"))
@@ -168,7 +169,7 @@ def _run_button(uec: UEC, known: KnownTraffic | None, key: str, options: dict) -
             return
 
         def run(on_step) -> Refined:
-            own = refine(model, uec, known.volumes, known.level, **options, on_step=on_step)
+            own = refine_level(model, uec, known.volumes, known.level, **options, callbacks=Callbacks(on_step=on_step))
             return Refined(key, known, own, hold(own, known))
 
         job.start(NAME, run, first=S4T4.index(known.level) + 1)

@@ -21,6 +21,7 @@ from zoomdiff.context.scenario import Scenario, apply, read_ground, read_scenari
 from zoomdiff.errors import OptionError, ZoomDiffError
 from zoomdiff.generate import generate
 from zoomdiff.region import Region, to_lonlat, to_utm
+from zoomdiff.sampling import Callbacks, Sampling
 from zoomdiff.week import TrafficWeek, human_bytes
 
 NAME = "whatif"  # of its run, and the beginning of its keys
@@ -209,8 +210,8 @@ def _run_button(week: TrafficWeek, place: Place, edits: list[Edit]) -> None:
             st.session_state.whatif_problem = str(error)
             return
         key = _key(week, scenario)
-        options = {name: about[name] for name in ("seed", "steps", "preset")}
-        job.start(NAME, lambda on_step: (key, generate(model, uec, **options, on_step=on_step)))
+        options = {"seed": about["seed"], "sampling": Sampling(about["steps"], about["preset"])}
+        job.start(NAME, lambda on_step: (key, generate(model, uec, **options, callbacks=Callbacks(on_step=on_step))))
 
     st.button(
         "Generate the changed week",

@@ -24,6 +24,7 @@ from zoomdiff.errors import MapError
 from zoomdiff.generate import FAST, generate
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
+from zoomdiff.sampling import Callbacks, Sampling
 from zoomdiff.week import TrafficWeek
 
 RESULTS_KEPT = 3  # per session; a week of 150 km2 takes about 100 MB
@@ -179,11 +180,9 @@ def run(
         return generate(
             trained,
             uec,
-            steps=request.steps,
             seed=request.seed,
-            preset=request.preset,
-            on_step=partial(tell, "step"),
-            on_level=partial(tell, "level"),
+            sampling=Sampling(steps=request.steps, preset=request.preset),
+            callbacks=Callbacks(on_step=partial(tell, "step"), on_level=partial(tell, "level")),
         )
 
     week = worker().run(task, told, on_wait)

@@ -24,9 +24,10 @@ from zoomdiff.context import UEC, build_uec
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.design import SCHEMES, Design
 from zoomdiff.diffusion.drdm import DRDM, Plan
-from zoomdiff.generate import TILE, ensemble
+from zoomdiff.generate import TILE, generate
 from zoomdiff.levels import conserve
 from zoomdiff.region import Region
+from zoomdiff.sampling import Callbacks, Sampling
 from zoomdiff.simulator.city import config_of, simulate
 from zoomdiff.training.config import TrainConfig
 from zoomdiff.training.train import train
@@ -88,7 +89,7 @@ def raw_levels(model: DRDM, uec: UEC, seed: int) -> list[np.ndarray]:
     """Generated levels in MB as they come out of the chain, before they are made to agree."""
     plan = Plan((STRIDES,) * len(model.hierarchy), "ancestral", tile=TILE)
     levels = {}
-    ensemble(model, uec, [seed], steps=plan, on_level=levels.__setitem__)
+    generate(model, uec, seed=seed, sampling=Sampling(steps=plan), callbacks=Callbacks(on_level=levels.__setitem__))
     return [levels[k].astype(float) / 1e6 for k in range(len(model.hierarchy))]
 
 

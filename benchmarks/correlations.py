@@ -19,6 +19,7 @@ from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.generate import generate
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
+from zoomdiff.sampling import Sampling
 from zoomdiff.simulator.city import config_of, simulate
 from zoomdiff.week import TrafficWeek
 
@@ -53,7 +54,7 @@ def run(results: Path = RESULTS) -> dict:
     truth = simulate(uec, TRUTH_SEED, config_of(PRESET)).traffic.astype(float) * uec.region.mask()
     weeks = {
         "simulated": TrafficWeek(uec.region, tuple(S4T4.pyramid(np.round(truth)))),
-        "generated": generate(load_model(device="cpu"), uec, seed=0, preset=PRESET),
+        "generated": generate(load_model(device="cpu"), uec, seed=0, sampling=Sampling(preset=PRESET)),
     }
     result = {"commit": commit(), "place": repr(uec.region), "preset": PRESET}
     result |= {kind: figures(week, uec) for kind, week in weeks.items()}

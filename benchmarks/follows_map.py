@@ -22,6 +22,7 @@ from zoomdiff.generate import generate
 from zoomdiff.presets import PRESETS
 from zoomdiff.realism import statistics
 from zoomdiff.region import Region, parse_bbox
+from zoomdiff.sampling import Sampling
 from zoomdiff.simulator.city import config_of, simulate
 from zoomdiff.training.splits import TEST, read_splits
 from zoomdiff.week import TrafficWeek
@@ -101,7 +102,8 @@ def main() -> None:
     uec = build_uec(layers, region)
     model = load_model(options.weights)
     weeks = [
-        generate(model, uec, steps=options.steps, seed=seed, preset=options.preset) for seed in range(options.seeds)
+        generate(model, uec, seed=seed, sampling=Sampling(steps=options.steps, preset=options.preset))
+        for seed in range(options.seeds)
     ]
     report(uec, weeks, simulate(uec, TRUTH_SEED, config_of(options.preset)).traffic)
 

@@ -31,11 +31,12 @@ from zoomdiff.device import autocast
 from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.diffusion.prior import ResidualPrior
-from zoomdiff.generate import POWER, SPREAD, TILE, ensemble, refine
+from zoomdiff.generate import POWER, SPREAD, TILE, generate, refine_level
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import S4T4, Hierarchy, aggregate
 from zoomdiff.presets import PRESETS
 from zoomdiff.region import Region, parse_bbox
+from zoomdiff.sampling import Sampling
 from zoomdiff.simulator.city import config_of, simulate
 from zoomdiff.training.config import TrainConfig, read_config
 from zoomdiff.training.patches import TrainingCity, random_patches
@@ -186,7 +187,9 @@ def compare(options: argparse.Namespace) -> dict:
     week = simulate(uec, TRUTH_SEED, config_of(options.preset)).traffic.astype(float) * uec.region.mask()
     truth = [x / 1e6 for x in S4T4.pyramid(week)]
     model = load_model(SHIPPED, "cpu")
-    weeks = [ensemble(model, uec, [seed], preset=options.preset)[0] for seed in range(options.samples)]
+    weeks = [
+        generate(model, uec, seed=seed, sampling=Sampling(preset=options.preset)) for seed in range(options.samples)
+    ]
     regression = direct(load_model(options.runs / "regression.safetensors", "cpu"), uec, options.preset)
     result = {"region": repr(uec.region), "preset": options.preset, "samples": options.samples, "levels": {}}
     for guess, k in zip(regression, ENDS, strict=True):
@@ -198,12 +201,18 @@ def compare(options: argparse.Namespace) -> dict:
         }
 
     known, seeds = truth[0] * 1e6, range(min(4, options.samples))
-    zero_shot = [refine(model, uec, known, "bs", seed=seed, preset=options.preset).volumes[-1] for seed in seeds]
+    zero_shot = [
+        refine_level(model, uec, known, "bs", seed=seed, sampling=Sampling(preset=options.preset)).volumes[-1]
+        for seed in seeds
+    ]
     special = load_model(options.runs / "retrained.safetensors", "cpu")
     there = replace(uec, region=replace(uec.region, hierarchy=TWO))
     plan = Plan(STRIDES, "ancestral", POWER, SPREAD, tile=TILE)
     retrained = [
-        refine(special, there, known, "bs", seed=seed, steps=plan, preset=options.preset).volumes[-1] for seed in seeds
+        refine_level(
+            special, there, known, "bs", seed=seed, sampling=Sampling(steps=plan, preset=options.preset)
+        ).volumes[-1]
+        for seed in seeds
     ]
     gap = max(float(np.abs(aggregate(x, 8, 24) - known).sum() / known.sum()) for x in zero_shot)
     result["refinement"] = {

@@ -29,10 +29,11 @@ from zoomdiff import metrics
 from zoomdiff.checkpoint import SHIPPED, load_model
 from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.diffusion.drdm import DRDM, Plan
-from zoomdiff.generate import FAST, POWER, SPREAD, TILE, ensemble, refine
+from zoomdiff.generate import FAST, POWER, SPREAD, TILE, generate, refine_level
 from zoomdiff.presets import PRESETS
 from zoomdiff.realism import statistics
 from zoomdiff.region import Region, parse_bbox
+from zoomdiff.sampling import Callbacks, Sampling
 from zoomdiff.simulator.city import config_of, simulate
 
 TRUTH_SEED = 900_000  # of no training city
@@ -60,13 +61,18 @@ def block_noise(finest: np.ndarray) -> float:
 
 def whole(model: DRDM, uec: UEC, seed: int, truth: list[np.ndarray], **options) -> dict[str, np.ndarray]:
     """A week from nothing but the map: level -> MB."""
-    week = ensemble(model, uec, [seed], **options)[0]
+    week = generate(model, uec, seed=seed, sampling=Sampling(**options))
     return {level: week.volumes[model.hierarchy.index(level)] / 1e6 for level in LEVELS}
 
 
 def refined(model: DRDM, uec: UEC, seed: int, truth: list[np.ndarray], **options) -> dict[str, np.ndarray]:
     """The same from the true traffic of base stations."""
-    return {LEVELS[-1]: refine(model, uec, truth[0] * 1e6, LEVELS[0], seed=seed, **options).volumes[-1] / 1e6}
+    return {
+        LEVELS[-1]: refine_level(
+            model, uec, truth[0] * 1e6, LEVELS[0], seed=seed, sampling=Sampling(**options)
+        ).volumes[-1]
+        / 1e6
+    }
 
 
 class Enough(Exception):
@@ -80,7 +86,7 @@ def first(model: DRDM, uec: UEC, seed: int, truth: list[np.ndarray], **options) 
         raise Enough(volumes.astype(float) / 1e6)
 
     try:
-        ensemble(model, uec, [seed], on_level=stop, **options)
+        generate(model, uec, seed=seed, sampling=Sampling(**options), callbacks=Callbacks(on_level=stop))
     except Enough as enough:
         return {LEVELS[0]: enough.args[0]}
     raise AssertionError("a week has a first level")

@@ -22,6 +22,7 @@ from zoomdiff.context.scenario import Scenario, apply
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.generate import ensemble
 from zoomdiff.region import Region, parse_bbox, to_lonlat, to_utm
+from zoomdiff.sampling import Sampling
 from zoomdiff.week import WEEKDAYS
 
 
@@ -54,7 +55,7 @@ def measure(model: DRDM, uec: UEC, edit: Edit, before: list, preset: str) -> dic
     seeds = list(range(len(before)))
     scenario = Scenario((edit,))
     changed = apply(uec, scenario)
-    after = ensemble(model, changed, seeds, preset=preset)
+    after = list(ensemble(model, changed, seeds, sampling=Sampling(preset=preset)))
     zones = zones_of(uec.region, scenario)
     inside = zones == 0
     tables = [effect(*pair, zones) for pair in zip(before, after, strict=True)]
@@ -93,7 +94,7 @@ def main() -> None:
     region = Region.from_bbox(box or layers.extent)
     uec, model = build_uec(layers, region), load_model()
     lon, lat = map(float, options.at.split(","))
-    before = ensemble(model, uec, list(range(options.seeds)), preset=options.preset)
+    before = list(ensemble(model, uec, range(options.seeds), sampling=Sampling(preset=options.preset)))
     apart = [abs(a.total() / b.total() - 1) for a, b in pairwise(before)]
     print(f"{region!r}; totals of seeds differ by {100 * max(apart, default=0):.1f} %")
     rows = {}

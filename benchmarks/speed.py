@@ -39,6 +39,7 @@ from zoomdiff.generate import TILE, generate
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4, Hierarchy
 from zoomdiff.region import Region
+from zoomdiff.sampling import Callbacks, Sampling
 
 CPU = torch.device("cpu")
 SWEEP = (50, 150, 500, 1500, 5000)  # blocks
@@ -92,8 +93,8 @@ def timed(options: argparse.Namespace, blocks: int) -> Run:
     model = model_of(options)
     if options.compile:
         compile_network(model.network, CPU)
-        generate(model, city(options.bs, model.hierarchy), steps=1)  # for its shapes
-    generate(model, city(SMALL, model.hierarchy), steps=options.steps)
+        generate(model, city(options.bs, model.hierarchy), sampling=Sampling(steps=1))  # for its shapes
+    generate(model, city(SMALL, model.hierarchy), sampling=Sampling(steps=options.steps))
     uec, ends, cells, taken = city(blocks, model.hierarchy), [], [], {}
 
     def on_step(k: int, step: int, steps: int) -> None:
@@ -104,7 +105,9 @@ def timed(options: argparse.Namespace, blocks: int) -> Run:
         cells.append(volumes[0].size)
 
     started = time.perf_counter()
-    generate(model, uec, steps=options.steps, on_step=on_step, on_level=on_level)
+    generate(
+        model, uec, sampling=Sampling(steps=options.steps), callbacks=Callbacks(on_step=on_step, on_level=on_level)
+    )
     total = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e6 / 1024)
     return Run(tuple(np.diff([started, *ends])), tuple(taken.values()), tuple(cells), total, peak)

@@ -17,6 +17,7 @@ from zoomdiff.generate import TILE, ensemble, generate, tile_of
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
+from zoomdiff.sampling import Sampling
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="no C++ compiler here")
@@ -50,9 +51,11 @@ def test_people_can_read_what_it_runs_on():
 @pytest.mark.parametrize("seeds", [[3, 4], [4, 3, 5]])
 def test_a_sample_does_not_depend_on_its_company(town, seeds):
     model = untrained()
-    together = ensemble(model, town, seeds, steps=3)
+    together = ensemble(model, town, seeds, sampling=Sampling(steps=3))
     for seed, week in zip(seeds, together, strict=True):
-        np.testing.assert_array_equal(week.volumes[-1], generate(model, town, steps=3, seed=seed).volumes[-1])
+        np.testing.assert_array_equal(
+            week.volumes[-1], generate(model, town, seed=seed, sampling=Sampling(steps=3)).volumes[-1]
+        )
 
 
 def test_the_number_of_threads_does_not_show(town):
@@ -60,7 +63,7 @@ def test_the_number_of_threads_does_not_show(town):
     try:
         for number in (1, 2, 3):
             torch.set_num_threads(number)
-            weeks.append(generate(model, town, steps=3).volumes[-1])
+            weeks.append(generate(model, town, sampling=Sampling(steps=3)).volumes[-1])
     finally:
         torch.set_num_threads(threads)
     for week in weeks[1:]:
@@ -99,13 +102,13 @@ def test_without_a_compiler_compiling_is_refused_in_one_sentence(monkeypatch):
 
 @needs_cuda
 def test_the_same_week_on_cuda(town):
-    a, b = (generate(untrained(to), town, steps=3, seed=1).volumes[-1] for to in ("cpu", "cuda"))
+    a, b = (generate(untrained(to), town, seed=1, sampling=Sampling(steps=3)).volumes[-1] for to in ("cpu", "cuda"))
     assert np.corrcoef(np.log1p(a).ravel(), np.log1p(b).ravel())[0, 1] > 0.99
 
 
 @needs_cuda
 def test_samples_go_together_through_a_gpu(town):
     torch.cuda.reset_peak_memory_stats()
-    weeks = ensemble(untrained("cuda"), town, range(4), steps=2)
+    weeks = ensemble(untrained("cuda"), town, range(4), sampling=Sampling(steps=2))
     assert torch.cuda.max_memory_allocated() > 0
     assert len({week.volumes[-1].tobytes() for week in weeks}) == 4

@@ -10,9 +10,10 @@ from zoomdiff.context.classes import AOI_INDEX, POI_CATEGORIES
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.context.uec import STRUCTURE
 from zoomdiff.errors import OptionError
-from zoomdiff.generate import FAST, ensemble, generate, refine, watch
+from zoomdiff.generate import FAST, ensemble, generate, refine_level, watch
 from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.region import Region
+from zoomdiff.sampling import Callbacks, Sampling
 from zoomdiff.simulator.city import EUROPE, simulate
 
 
@@ -44,8 +45,9 @@ def test_levels_come_one_by_one_and_agree_in_the_end(model, helsinki):
         model,
         helsinki,
         seed=1,
-        on_level=lambda k, x: seen.append((k, x.shape, len(steps))),
-        on_step=lambda *at: steps.append(at),
+        callbacks=Callbacks(
+            on_level=lambda k, x: seen.append((k, x.shape, len(steps))), on_step=lambda *at: steps.append(at)
+        ),
     )
     assert [(k, shape) for k, shape, _ in seen] == [(k, x.shape) for k, x in enumerate(week.volumes)]
     assert [n for _, _, n in seen] == list(np.cumsum(FAST))
@@ -56,7 +58,7 @@ def test_levels_come_one_by_one_and_agree_in_the_end(model, helsinki):
 
 def test_any_step_inside_a_level_can_be_watched(model, helsinki):
     levels, seen, stages = [], {}, set()
-    generate(model, helsinki, seed=1, on_level=lambda k, x: levels.append(x))
+    generate(model, helsinki, seed=1, callbacks=Callbacks(on_level=lambda k, x: levels.append(x)))
     watch(model, helsinki, 1, [0, 149, 20], seen.__setitem__, seed=1, on_step=lambda k, step, steps: stages.add(k))
     assert list(seen) == [149, 20, 0] and stages == {0, 1}
     np.testing.assert_allclose(seen[0], levels[1], rtol=1e-4)
@@ -69,36 +71,44 @@ def test_any_step_inside_a_level_can_be_watched(model, helsinki):
 
 
 def test_a_seed_decides(model, helsinki):
-    once, again, other = (generate(model, helsinki, steps=2, seed=seed).volumes[-1] for seed in (3, 3, 4))
+    once, again, other = (
+        generate(model, helsinki, seed=seed, sampling=Sampling(steps=2)).volumes[-1] for seed in (3, 3, 4)
+    )
     np.testing.assert_array_equal(once, again)
     assert np.corrcoef(once.ravel(), other.ravel())[0, 1] < 0.99
 
 
 def test_weeks_made_together_are_those_made_alone(model, helsinki):
-    together = ensemble(model, helsinki, [3, 4], steps=2)
+    together = ensemble(model, helsinki, [3, 4], sampling=Sampling(steps=2))
     for seed, week in zip((3, 4), together, strict=True):
-        alone = generate(model, helsinki, steps=2, seed=seed).volumes[0]
+        alone = generate(model, helsinki, seed=seed, sampling=Sampling(steps=2)).volumes[0]
         np.testing.assert_allclose(week.volumes[0], alone, rtol=0.1)  # bf16 rounds by the batch
         assert week.provenance["seed"] == seed
 
 
 def test_habits_differ(model, helsinki):
     china, europe = (
-        np.mean([week.volumes[-1].sum((1, 2)) for week in ensemble(model, helsinki, range(4), preset=preset)], 0)
+        np.mean(
+            [
+                week.volumes[-1].sum((1, 2))
+                for week in ensemble(model, helsinki, range(4), sampling=Sampling(preset=preset))
+            ],
+            0,
+        )
         for preset in ("china", "europe")
     )
     china, europe = (week[:120].reshape(5, 24).mean(0) for week in (china, europe))
     assert china[12] / china.mean() > 1.1 * europe[12] / europe.mean()
     assert europe.max() / europe.min() < 0.8 * china.max() / china.min()
     with pytest.raises(OptionError, match="no preset"):
-        generate(model, helsinki, preset="mars")
+        generate(model, helsinki, sampling=Sampling(preset="mars"))
 
 
 @pytest.mark.parametrize("level", ["bs", "cell", "grid100"])
 def test_refined_traffic_keeps_what_is_known(model, helsinki, level):
-    known = generate(model, helsinki, steps=2, seed=1)
+    known = generate(model, helsinki, seed=1, sampling=Sampling(steps=2))
     k = S4T4.index(level)
-    week = refine(model, helsinki, known.volumes[k], level, seed=2, steps=2)
+    week = refine_level(model, helsinki, known.volumes[k], level, seed=2, sampling=Sampling(steps=2))
     np.testing.assert_array_equal(week.volumes[k], known.volumes[k])
     total = aggregate(week.volumes[-1], S4T4.space_factor(k), S4T4.time_factor(k))
     np.testing.assert_allclose(total, known.volumes[k], rtol=1e-5, atol=1)
@@ -123,7 +133,7 @@ def test_what_cannot_be_refined_gets_one_sentence(model, helsinki, change, words
         volumes[0, 1, 1] = {"negative": -1.0, "nan": np.nan}[change["volumes"]]
         change = {"volumes": volumes}
     with pytest.raises(OptionError, match=words):
-        refine(model, helsinki, **({"volumes": volumes, "level": "bs"} | change))
+        refine_level(model, helsinki, **{"volumes": volumes, "level": "bs"} | change)
 
 
 def test_the_same_place_has_the_same_traffic_in_a_larger_region(model):
@@ -131,11 +141,11 @@ def test_the_same_place_has_the_same_traffic_in_a_larger_region(model):
     layers = read_map("helsinki")
     west = build_uec(layers, Region.from_bbox((24.938, 60.166, 24.944, 60.176)))
     both = build_uec(layers, Region.from_bbox((24.938, 60.166, 24.951, 60.176)))
-    a, b = (generate(model, uec, steps=4, seed=5).volumes[-1] for uec in (west, both))
+    a, b = (generate(model, uec, seed=5, sampling=Sampling(steps=4)).volumes[-1] for uec in (west, both))
     cols = (west.region.col - both.region.col) * 8
     rows = (west.region.row - both.region.row) * 8
     overlap = b[:, rows : rows + a.shape[1], cols : cols + a.shape[2]]
-    stranger = generate(model, west, steps=4, seed=6).volumes[-1]
+    stranger = generate(model, west, seed=6, sampling=Sampling(steps=4)).volumes[-1]
 
     def difference(x, y):
         return np.abs(np.log1p(x / 1e6) - np.log1p(y / 1e6)).mean()
@@ -183,7 +193,7 @@ def test_nothing_on_the_map_means_silence(model):
 @pytest.mark.parametrize("steps", ["quick", 0, -3, 151, "1.5"])
 def test_steps_out_of_range_get_one_sentence(model, helsinki, steps):
     with pytest.raises(OptionError, match="fast, full or a number from 1 to 150"):
-        generate(model, helsinki, steps=steps)
+        generate(model, helsinki, sampling=Sampling(steps=steps))
 
 
 def test_what_a_callback_raises_ends_the_run(model, helsinki):
@@ -194,4 +204,4 @@ def test_what_a_callback_raises_ends_the_run(model, helsinki):
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        generate(model, helsinki, on_step=cancel)
+        generate(model, helsinki, callbacks=Callbacks(on_step=cancel))

@@ -90,6 +90,7 @@ def generate(
     from zoomdiff.export.formats import Job, parse_formats, parse_hours
     from zoomdiff.export.reproduce import Inputs, read_reproduce
     from zoomdiff.generate import generate as run
+    from zoomdiff.sampling import Callbacks, Sampling
 
     names, window = parse_formats(formats), parse_hours(hours)
     if reproduce:
@@ -97,14 +98,14 @@ def generate(
             raise OptionError(f"--{name} comes from the file of --reproduce: leave it out.")
         recipe = read_reproduce(reproduce)
         inputs = recipe.inputs_with(map=map_ if "map_" in _given(ctx) else None, population=population)
-        settings, frame = recipe.settings, recipe.region
+        seed, sampling, frame = recipe.seed, recipe.sampling, recipe.region
         edits = read_scenario(json.dumps(inputs.scenario)) if inputs.scenario else Scenario()
         layers = read_map(inputs.map, bbox=None if inputs.whole_map else frame.bounds, on_progress=download_bar())
     else:
         edits = read_scenario(scenario) if scenario else Scenario()
         drawn = json.loads(scenario.read_bytes()) if scenario else None
         inputs = Inputs(map_, not (bbox or region), population and str(population), residents, drawn)
-        settings = {"steps": steps, "seed": seed, "preset": preset}
+        sampling = Sampling(steps, preset)
         layers, frame = _place(map_, bbox, region, max_km2)
     uec = apply(build_uec(layers, frame, population=inputs.population, residents=inputs.residents), edits)
     model = load_model(weights or SHIPPED, device)
@@ -114,7 +115,7 @@ def generate(
         compile_network(model.network, model.device)
 
     started = time.monotonic()
-    week = run(model, uec, **settings, on_step=stage_bars(frame.hierarchy))
+    week = run(model, uec, seed=seed, sampling=sampling, callbacks=Callbacks(stage_bars(frame.hierarchy)))
     changed = f" with {scenario.name if scenario else 'its scenario'}" if edits.edits else ""
     job = Job(week, uec, hours=window, inputs=inputs)
     _write(job, names, out, f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}){changed}, generated", started)
@@ -152,9 +153,10 @@ def refine(
     from zoomdiff.context import build_uec, read_map
     from zoomdiff.export import read_geojson
     from zoomdiff.export.formats import Job
-    from zoomdiff.generate import refine as run
+    from zoomdiff.generate import refine_level as run
     from zoomdiff.measured.fit import fit, hold
     from zoomdiff.measured.read import read_measurements
+    from zoomdiff.sampling import Callbacks, Sampling
 
     if bbox or region:
         guess = float(fill) if fill and fill.replace(".", "", 1).isdecimal() else fill
@@ -170,7 +172,9 @@ def refine(
             typer.echo(f"Note: {note}")
     model = load_model(weights or SHIPPED, device)
     started, bars = time.monotonic(), stage_bars(frame.hierarchy)
-    week = run(model, uec, known.volumes, known.level, steps=steps, seed=seed, preset=preset, on_step=bars)
+    week = run(
+        model, uec, known.volumes, known.level, seed=seed, sampling=Sampling(steps, preset), callbacks=Callbacks(bars)
+    )
     week = hold(week, known) if bbox or region else week
     what = f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}), refined"
     _write(Job(week, uec), ("geojson",), out, what, started)

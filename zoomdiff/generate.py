@@ -1,6 +1,6 @@
 """From a UEC to traffic: run RRDP, make the levels agree, keep what is needed to make it again."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -14,6 +14,9 @@ from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.errors import OptionError
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, aggregate, conserve
+from zoomdiff.measured.fit import KnownTraffic, fit, hold
+from zoomdiff.measured.traffic import MeasuredTraffic
+from zoomdiff.sampling import Callbacks, OnStep, Sampling
 from zoomdiff.week import TrafficWeek
 
 FAST = (30, 20, 10, 8)  # strides per level: a stride of a coarse level costs next to nothing
@@ -22,80 +25,134 @@ FAST = (30, 20, 10, 8)  # strides per level: a stride of a coarse level costs ne
 # too smooth at 400 m, and volumes too low, as the mean of an exponential falls with the spread.
 POWER = (1.5, 1.0, 1.0, 1.0)
 SPREAD = 0.5  # half of a fine level is what no map explains, by the held-out loss
+TOGETHER = 8  # weeks of an ensemble that a GPU makes at once
 TILE = 128  # finest cells along a tile on a CPU: larger regions are made in pieces, for memory and caches
 
 
-def generate(model: DRDM, uec: UEC, *, seed: int = 0, **options) -> TrafficWeek:
-    """One week of traffic for the UEC's region at all levels; options and errors as `ensemble`."""
-    return ensemble(model, uec, [seed], **options)[0]
+def generate(
+    model: DRDM, uec: UEC, *, seed: int = 0, sampling: Sampling = Sampling(), callbacks: Callbacks = Callbacks()
+) -> TrafficWeek:
+    """One week of traffic for a region at all levels.
+
+    Parameters
+    ----------
+    model
+        Trained weights, see `load_model`.
+    uec
+        The region's urban context, see `build_uec`.
+    seed
+        From 0 to 2^63 - 1. The same seed, region, sampling and weights give the same week.
+    sampling, callbacks
+        See `Sampling` and `Callbacks`.
+
+    Raises
+    ------
+    OptionError
+        Steps or a seed out of range, or an unknown preset.
+    """
+    return next(ensemble(model, uec, [seed], sampling=sampling, callbacks=callbacks))
 
 
 def ensemble(
     model: DRDM,
     uec: UEC,
-    seeds: Sequence[int],
+    seeds: Iterable[int],
     *,
-    steps: str | int | Plan = "fast",
-    preset: str = "europe",
-    guidance: float = 1.0,
-    tile: int | None = None,
-    on_step: Callable[[int, int, int], None] | None = None,
-    on_level: Callable[[int, np.ndarray], None] | None = None,
-) -> list[TrafficWeek]:
-    """Several weeks at once, one per seed; each is the week that its seed alone gives.
+    sampling: Sampling = Sampling(),
+    callbacks: Callbacks = Callbacks(),
+) -> Iterator[TrafficWeek]:
+    """Several weeks of the same place, one per seed, each as `generate` makes it from its seed alone.
 
-    seeds     the same seed, region, preset and weights give the same traffic
-    steps     "fast" (a few ancestral strides per level), "full" (all 600), a number of strides per level, or a Plan of
-              one's own (which then also tells guidance and tile)
-    preset    whose habits the people have: "china" or "europe" (see `zoomdiff.presets`)
-    guidance  above 1 the map counts for more, and variety for less (classifier-free guidance; doubles the time)
-    tile      finest cells along the side of the pieces that larger regions are made in, by default what suits the
-              device (`tile_of`); the result is the same
-    on_step   called with (k, step, steps) after every denoising step of level k; what it raises ends the run
-    on_level  called with (k, volumes) as soon as level k exists: (T_k, H_k, W_k) bytes of the first seed, before the
-              levels are made to agree
-
-    Raises OptionError for steps or a seed out of range, or an unknown preset.
+    Weeks are made while they are asked for: one by one, on a GPU TOGETHER at once. Arguments and errors as `generate`;
+    `callbacks.on_level` gets the first week of those that are made at once.
     """
-    plan = _plan(steps, model, guidance, tile, len(seeds))
-    raw = _run(model, uec, seeds, plan, preset, on_step=on_step, on_level=on_level)
-    weeks = []
-    for sample, seed in enumerate(seeds):
-        levels = [x[sample] for x in raw]
-        # Down from what is known best: finer levels lose a few per cent of the volume each, where tails are heavy.
-        finest = conserve([levels[0].astype(np.float64), *levels[1:]], model.hierarchy, "top_down")[-1]
-        # Whole bytes: their sums are exact in float64, so the levels agree to the last byte.
-        volumes = model.hierarchy.pyramid(np.round(finest))
-        about = _provenance(model, uec, seed, steps, preset, plan, gaps(levels, model.hierarchy))
-        weeks.append(TrafficWeek(uec.region, tuple(volumes), about))
-    return weeks
+    seeds = list(seeds)
+    check_seeds(seeds)
+    together = TOGETHER if model.device.type == "cuda" else 1
+    plan = _plan(sampling, model, min(together, len(seeds)))
+    conditions_of(uec, sampling.preset)  # raises now, not when the first week is asked for
+
+    def weeks() -> Iterator[TrafficWeek]:
+        for first in range(0, len(seeds), together):
+            part = seeds[first : first + together]
+            raw = _run(model, uec, part, plan, sampling.preset, callbacks=callbacks)
+            for sample, seed in enumerate(part):
+                yield _week(model, uec, [x[sample] for x in raw], seed, sampling, plan)
+
+    return weeks()
+
+
+def _week(model: DRDM, uec: UEC, levels: list[np.ndarray], seed: int, sampling: Sampling, plan: Plan) -> TrafficWeek:
+    """The week of a sample's raw levels, made to agree."""
+    # Down from what is known best: finer levels lose a few per cent of the volume each, where tails are heavy.
+    finest = conserve([levels[0].astype(np.float64), *levels[1:]], model.hierarchy, "top_down")[-1]
+    # Whole bytes: their sums are exact in float64, so the levels agree to the last byte.
+    volumes = model.hierarchy.pyramid(np.round(finest))
+    about = _provenance(model, uec, seed, sampling, plan, gaps(levels, model.hierarchy))
+    return TrafficWeek(uec.region, tuple(volumes), about, uec)
 
 
 def refine(
+    model: DRDM,
+    uec: UEC,
+    measured: MeasuredTraffic | KnownTraffic,
+    *,
+    seed: int = 0,
+    sampling: Sampling = Sampling(),
+    callbacks: Callbacks = Callbacks(),
+) -> TrafficWeek:
+    """Measured traffic of base stations or cells, refined to all levels; every measured value is kept exactly.
+
+    Parameters
+    ----------
+    measured
+        As `read_measurements` gives it, or already brought onto the region by `measured.fit.fit`.
+
+    Other arguments as `generate`. The week's provenance has the notes on what was measured: which week it is, and what
+    was left out.
+
+    Raises
+    ------
+    DataError
+        The measurements cannot be brought onto the region, see `measured.fit.fit`.
+    OptionError
+        As `generate`.
+    """
+    known = measured if isinstance(measured, KnownTraffic) else fit(measured, uec)
+    week = refine_level(model, uec, known.volumes, known.level, seed=seed, sampling=sampling, callbacks=callbacks)
+    return hold(week, known)
+
+
+def refine_level(
     model: DRDM,
     uec: UEC,
     volumes: np.ndarray,
     level: str,
     *,
     seed: int = 0,
-    steps: str | int | Plan = "fast",
-    preset: str = "europe",
-    guidance: float = 1.0,
-    tile: int | None = None,
-    on_step: Callable[[int, int, int], None] | None = None,
-    on_level: Callable[[int, np.ndarray], None] | None = None,
+    sampling: Sampling = Sampling(),
+    callbacks: Callbacks = Callbacks(),
 ) -> TrafficWeek:
     """Known traffic of one level, refined to all finer ones without any training (paper Sec. VI-A).
 
     The chain starts at the stage after the level. What is known stays as it is: finer levels are scaled to it block by
     block, coarser ones are its sums.
 
-    volumes  (T_k, H_k, W_k) bytes of the level on the region's frame, a week from Monday 00:00; blocks outside the
-             region do not count
-    level    its name in the hierarchy: "bs", "cell", "grid100"
+    Parameters
+    ----------
+    volumes
+        (T_k, H_k, W_k) bytes of the level on the region's frame, a week from Monday 00:00; blocks outside the region
+        do not count.
+    level
+        Its name in the hierarchy: "bs", "cell", "grid100".
 
-    Other arguments as `ensemble`. Raises OptionError as there, and where the level is unknown or the finest, or the
-    volumes have another shape or are not finite and non-negative.
+    Other arguments as `generate`.
+
+    Raises
+    ------
+    OptionError
+        As `generate`, and where the level is unknown or the finest, or the volumes have another shape or are not
+        finite and non-negative.
     """
     hierarchy, region = model.hierarchy, uec.region
     names = [each.name for each in hierarchy][:-1]
@@ -109,13 +166,13 @@ def refine(
     volumes = volumes * region.mask(k)
     if not np.isfinite(volumes).all() or (volumes < 0).any():
         raise OptionError("The volumes have values that are negative or no numbers: fill gaps first.")
-    plan = _plan(steps, model, guidance, tile, 1)
-    raw = _run(model, uec, [seed], plan, preset, given=(k, volumes), on_step=on_step, on_level=on_level)
+    plan = _plan(sampling, model, 1)
+    raw = _run(model, uec, [seed], plan, sampling.preset, given=(k, volumes), callbacks=callbacks)
     levels = [volumes, *(x[0].astype(np.float64) for x in raw)]
     finer = Hierarchy(hierarchy.levels[k:])
-    about = _provenance(model, uec, seed, steps, preset, plan, gaps(levels, finer)) | {"refined_from": level}
+    about = _provenance(model, uec, seed, sampling, plan, gaps(levels, finer)) | {"refined_from": level}
     coarser = [aggregate(volumes, *hierarchy.between(i, k)) for i in range(k)]
-    return TrafficWeek(region, (*coarser, *conserve(levels, finer, "top_down")), about)
+    return TrafficWeek(region, (*coarser, *conserve(levels, finer, "top_down")), about, uec)
 
 
 def watch(
@@ -126,11 +183,8 @@ def watch(
     on_state: Callable[[int, np.ndarray], None],
     *,
     seed: int = 0,
-    steps: str | int | Plan = "fast",
-    preset: str = "europe",
-    guidance: float = 1.0,
-    tile: int | None = None,
-    on_step: Callable[[int, int, int], None] | None = None,
+    sampling: Sampling = Sampling(),
+    on_step: OnStep | None = None,
 ) -> None:
     """The way to level k of the week that `generate` makes, seen inside its stage: traffic with noise still in it.
 
@@ -149,9 +203,17 @@ def watch(
     def on_noisy(n: int, volumes: torch.Tensor) -> None:
         on_state(n - node, volumes[0].float().cpu().numpy() * mask)
 
-    plan = _plan(steps, model, guidance, tile, 1)
+    plan = _plan(sampling, model, 1)
     wanted = sorted((node + left for left in to_go), reverse=True)
-    _run(model, uec, [seed], plan, preset, last=k, on_step=on_step, watch=wanted, on_state=on_noisy)
+    _run(
+        model, uec, [seed], plan, sampling.preset, last=k, callbacks=Callbacks(on_step), watch=wanted, on_state=on_noisy
+    )
+
+
+def check_seeds(seeds: Iterable[int]) -> None:
+    """Raise OptionError where one is out of range."""
+    if not all(0 <= seed < 2**63 for seed in seeds):
+        raise OptionError("The seed must be a whole number from 0 to 2^63 - 1.")
 
 
 def tile_of(model: DRDM, samples: int, memory: int | None) -> int:
@@ -176,15 +238,12 @@ def _run(
     *,
     given: tuple[int, np.ndarray] | None = None,
     last: int | None = None,
-    on_step: Callable | None,
-    on_level: Callable | None = None,
+    callbacks: Callbacks,
     watch: Collection[int] = (),
-    on_state: Callable | None = None,
+    on_state: Callable[[int, torch.Tensor], None] | None = None,
 ) -> list[np.ndarray]:
     """(S, T_k, H_k, W_k) bytes of each level that RRDP generates up to the `last`, 0 outside the region."""
-    for seed in seeds:
-        if not 0 <= seed < 2**63:
-            raise OptionError("The seed must be a whole number from 0 to 2^63 - 1.")
+    check_seeds(seeds)
     region = uec.region
     device = model.device
     fields = [WorldNoise(seed, region.epsg, region.row, region.col, device) for seed in seeds]
@@ -197,28 +256,27 @@ def _run(
             lambda *address: torch.cat([field(*address) for field in fields]),
             plan,
             given=known,
-            on_step=on_step,
+            on_step=callbacks.on_step,
             watch=watch,
             on_state=on_state,
         )
         for k, x_k in levels:
             raw.append(x_k.float().cpu().numpy() * region.mask(k))
-            if on_level:
-                on_level(k, raw[-1][0])
+            if callbacks.on_level:
+                callbacks.on_level(k, raw[-1][0])
             if k == last:
                 break
     return raw
 
 
-def _provenance(
-    model: DRDM, uec: UEC, seed: int, steps: str | int | Plan, preset: str, plan: Plan, gap: list[float]
-) -> dict:
+def _provenance(model: DRDM, uec: UEC, seed: int, sampling: Sampling, plan: Plan, gap: list[float]) -> dict:
+    steps = sampling.steps
     return {
         "zoomdiff": zoomdiff.__version__,
         "weights_sha256": model.sha256,
         "seed": seed,
         "steps": asdict(steps) if isinstance(steps, Plan) else steps,
-        "preset": preset,
+        "preset": sampling.preset,
         "guidance": plan.guidance,
         "gap_before_conservation": [round(g, 4) for g in gap],
         "sources": list(uec.sources),
@@ -227,11 +285,12 @@ def _provenance(
     }
 
 
-def _plan(steps: str | int | Plan, model: DRDM, guidance: float, tile: int | None, samples: int) -> Plan:
-    """How to walk for what the user asked."""
+def _plan(sampling: Sampling, model: DRDM, samples: int) -> Plan:
+    """How to walk the stages of the model for what the user asked."""
+    steps, guidance = sampling.steps, sampling.guidance
     if isinstance(steps, Plan):
         return steps
-    tile = tile or tile_of(model, samples, free_memory(model.device))
+    tile = sampling.tile or tile_of(model, samples, free_memory(model.device))
     stages = range(len(model.hierarchy))
     most = min(model.design.stage_steps(k) for k in stages)
     if steps == "fast":

@@ -3,11 +3,15 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zoomdiff.levels import HOURS_PER_WEEK, Level, aggregate
 from zoomdiff.region import Region
+
+if TYPE_CHECKING:
+    from zoomdiff.context.uec import UEC
 
 WEEK_START = datetime(2025, 3, 3)  # a Monday of an ordinary week; the model knows weekdays, not dates
 UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
@@ -21,6 +25,7 @@ class TrafficWeek:
     region      the frame; cells outside its mask hold 0
     volumes     one array (T_k, H_k, W_k) per level of the region's hierarchy, coarse to fine, whole bytes (float64)
     provenance  how it was made: seed, steps, weights' hash, map sources; goes into every export
+    uec         the urban context that it was made for; None for a week from elsewhere
 
     Raises ValueError if a shape does not fit the frame, a value is negative or not finite, or a coarser level is not
     the sum of the next finer one.
@@ -29,6 +34,7 @@ class TrafficWeek:
     region: Region
     volumes: tuple[np.ndarray, ...]
     provenance: dict = field(default_factory=dict)
+    uec: "UEC | None" = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         hierarchy = self.region.hierarchy

@@ -18,9 +18,10 @@ from zoomdiff.context.uec import STRUCTURE
 from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import OptionError
-from zoomdiff.generate import generate, refine
+from zoomdiff.generate import generate, refine_level
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
+from zoomdiff.sampling import Sampling
 from zoomdiff.week import TrafficWeek
 
 HOURS = np.arange(168)
@@ -213,7 +214,7 @@ def test_weeks_that_cannot_be_kept(rows, weeks, sentence):
 
 
 def test_another_week_is_made_as_the_first_was(model, uec):
-    week = generate(model, uec, seed=3, steps=2, preset="china")
+    week = generate(model, uec, seed=3, sampling=Sampling(steps=2, preset="china"))
     same, other = (ensemble.again(model, week, uec, seed) for seed in (3, 4))
     np.testing.assert_array_equal(same.volumes[-1], week.volumes[-1])
     assert other.provenance["seed"] == 4 and other.provenance["preset"] == "china" and other.provenance["steps"] == 2
@@ -221,11 +222,11 @@ def test_another_week_is_made_as_the_first_was(model, uec):
 
 
 def test_another_week_of_a_plan_and_of_measurements(model, uec):
-    planned = generate(model, uec, seed=1, steps=Plan((2, 2, 2, 2), "dpm"))
+    planned = generate(model, uec, seed=1, sampling=Sampling(steps=Plan((2, 2, 2, 2), "dpm")))
     np.testing.assert_array_equal(ensemble.again(model, planned, uec, 1).volumes[-1], planned.volumes[-1])
 
     measured = np.random.default_rng(0).gamma(2, 1e8, (7, 1, 2)).round()
-    refined = refine(model, uec, measured, "bs", seed=1, steps=2)
+    refined = refine_level(model, uec, measured, "bs", seed=1, sampling=Sampling(steps=2))
     other = ensemble.again(model, refined, uec, 2)
     np.testing.assert_array_equal(other.volumes[0], measured)  # what was measured is sure
     assert (other.volumes[-1] != refined.volumes[-1]).any()

@@ -1,6 +1,5 @@
 """A made-up place, a week and a small model for the tests of the app."""
 
-
 import geopandas as gpd
 import numpy as np
 import pytest

@@ -15,6 +15,7 @@ from zoomdiff.context.edits import Event, Park
 from zoomdiff.context.scenario import Scenario, apply, to_geojson
 from zoomdiff.errors import CheckpointError
 from zoomdiff.generate import generate
+from zoomdiff.sampling import Sampling
 from zoomdiff.week import human_bytes
 
 
@@ -27,7 +28,7 @@ def page_of(week, place, drawn):
 @pytest.fixture(scope="module")
 def before(model, place):
     """The week without changes."""
-    return generate(model, place.uec, seed=5, steps=2)
+    return generate(model, place.uec, seed=5, sampling=Sampling(steps=2))
 
 
 @pytest.fixture
@@ -198,7 +199,7 @@ def test_the_changed_week_has_the_same_seed_and_its_totals_are_told(open_page, m
     assert not page.exception
     finish(page, "whatif")
     event = Event(ground(region), 30_000, "Saturday", 18, 22)
-    expected = generate(model, apply(place.uec, Scenario((event,))), seed=5, steps=2)
+    expected = generate(model, apply(place.uec, Scenario((event,))), seed=5, sampling=Sampling(steps=2))
     assert f"**{human_bytes(before.total())}** in the week before" in words(page)
     assert f"**{human_bytes(expected.total())}** with the changes" in words(page)
     (table,) = page.table
@@ -229,10 +230,10 @@ def test_cancel_ends_the_run_and_the_panel_goes_on(open_page, monkeypatch):
 
     began = threading.Event()
 
-    def endless(*arguments, on_step, **options):
+    def endless(*arguments, callbacks, **options):
         while True:
             began.set()
-            on_step(0, 1, 10)
+            callbacks.on_step(0, 1, 10)
             time.sleep(0.01)
 
     monkeypatch.setattr(whatif, "generate", endless)

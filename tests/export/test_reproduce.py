@@ -20,6 +20,7 @@ from zoomdiff.export.formats import FORMATS, Job, to_bytes
 from zoomdiff.export.reproduce import Inputs, read_reproduce, to_reproduce
 from zoomdiff.generate import generate
 from zoomdiff.levels import S4T4
+from zoomdiff.sampling import Sampling
 
 ROOT = Path(__file__).parents[2]
 BOX = ["--bbox", "24.9390,60.1660,24.9440,60.1680"]
@@ -88,18 +89,18 @@ def test_what_is_in_it(job, file):
 def test_reading_it_undoes_writing_it(steps, weights, job, tmp_path):
     model, scenario = load_model(weights, "cpu"), json.loads((ROOT / "docs/scenario_example.geojson").read_text())
     guidance = 2.0 if isinstance(steps, Plan) else 1.5
-    week = generate(model, job.uec, seed=2**63 - 1, steps=steps, preset="china", guidance=guidance)
+    week = generate(model, job.uec, seed=2**63 - 1, sampling=Sampling(steps=steps, preset="china", guidance=guidance))
     inputs = Inputs("osm", False, "people.tif", 5000.0, scenario)
     path = tmp_path / "reproduce.json"
     path.write_bytes(to_bytes(Job(week, job.uec, inputs=inputs), "reproduce"))
     recipe = read_reproduce(path)
     assert recipe.inputs == inputs
-    assert recipe.settings == {"seed": 2**63 - 1, "steps": steps, "preset": "china", "guidance": guidance}
+    assert recipe.seed == 2**63 - 1 and recipe.sampling == Sampling(steps, "china", guidance)
     assert recipe.weights_sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
     for name in ("epsg", "row", "col", "hierarchy", "polygon"):
         assert getattr(recipe.region, name) == getattr(week.region, name)
     np.testing.assert_array_equal(recipe.region.blocks, week.region.blocks)
-    again = generate(model, replace(job.uec, region=recipe.region), **recipe.settings)
+    again = generate(model, replace(job.uec, region=recipe.region), seed=recipe.seed, sampling=recipe.sampling)
     assert recipe.compare(again, job.uec) == SAME
 
 

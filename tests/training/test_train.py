@@ -17,6 +17,7 @@ from zoomdiff.export import write_geojson
 from zoomdiff.generate import generate
 from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.region import Region
+from zoomdiff.sampling import Sampling
 from zoomdiff.simulator.city import EUROPE, simulate
 from zoomdiff.training.config import TrainConfig, read_config
 from zoomdiff.training.patches import TrainingCity, fit_prior, random_patches
@@ -151,7 +152,9 @@ def test_other_settings_and_designs_train_save_load_and_sample(config, tmp_path)
     assert model.hierarchy == config.hierarchy and model.design.scheme == config.design.scheme
     assert all((stats.rhythm is not None) == (model.design.state_filter == "wiener") for stats in model.prior.stats)
     layers = procedural_map(1, kilometres=1.6)
-    week = generate(model, build_uec(layers, Region.from_bbox(layers.extent, hierarchy=model.hierarchy)), steps=2)
+    week = generate(
+        model, build_uec(layers, Region.from_bbox(layers.extent, hierarchy=model.hierarchy)), sampling=Sampling(steps=2)
+    )
     assert len(week.volumes) == len(config.hierarchy)
     assert week.total(0) == pytest.approx(week.total(-1))
 

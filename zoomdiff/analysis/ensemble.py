@@ -8,10 +8,11 @@ import numpy as np
 from zoomdiff.context.uec import UEC
 from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.errors import OptionError
-from zoomdiff.generate import generate, refine
+from zoomdiff.generate import generate, refine_level
 from zoomdiff.levels import HOURS_PER_WEEK
 from zoomdiff.metrics import BAND
 from zoomdiff.region import Region
+from zoomdiff.sampling import Callbacks, Sampling
 from zoomdiff.week import TrafficWeek
 
 MOST_KEPT = 512 * 2**20  # bytes of all weeks of an ensemble at the one level that is kept
@@ -73,8 +74,11 @@ def again(
     """Another week of the same place, made as `week` was (steps, habits, measurements) from another seed."""
     about = week.provenance
     steps = about.get("steps", "fast")
-    how = {"steps": Plan(**steps) if isinstance(steps, dict) else steps, "preset": about.get("preset", "europe")}
+    sampling = Sampling(
+        Plan(**steps) if isinstance(steps, dict) else steps, about.get("preset", "europe"), about.get("guidance", 1.0)
+    )
+    callbacks = Callbacks(on_step)
     if level := about.get("refined_from"):
         known = week.volumes[week.region.hierarchy.index(level)]
-        return refine(model, uec, known, level, seed=seed, on_step=on_step, **how)
-    return generate(model, uec, seed=seed, on_step=on_step, **how)
+        return refine_level(model, uec, known, level, seed=seed, sampling=sampling, callbacks=callbacks)
+    return generate(model, uec, seed=seed, sampling=sampling, callbacks=callbacks)

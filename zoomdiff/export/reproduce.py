@@ -14,6 +14,7 @@ from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.errors import CheckpointError, OptionError
 from zoomdiff.levels import Hierarchy, Level
 from zoomdiff.region import Region
+from zoomdiff.sampling import Sampling
 from zoomdiff.week import TrafficWeek
 
 INSIDE, OUTSIDE = "#", "."
@@ -40,11 +41,12 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What `read_reproduce` finds. `settings` are the arguments of `generate`, the others as in the file."""
+    """What `read_reproduce` finds; `seed` and `sampling` are arguments of `generate`."""
 
     region: Region
     inputs: Inputs
-    settings: dict
+    seed: int
+    sampling: Sampling
     version: str
     weights_sha256: str | None
     context_sha256: str
@@ -114,7 +116,8 @@ def read_reproduce(path: Path) -> Recipe:
         recipe = Recipe(
             region=_region(file["region"]),
             inputs=Inputs(**{name: file[name] for name in Inputs.__dataclass_fields__}),
-            settings={name: file[name] for name in ("seed", "preset", "guidance")} | {"steps": _steps(file["steps"])},
+            seed=file["seed"],
+            sampling=Sampling(_steps(file["steps"]), file["preset"], file["guidance"]),
             version=str(file["zoomdiff"]),
             weights_sha256=file["weights_sha256"],
             context_sha256=file["context_sha256"],
@@ -171,17 +174,17 @@ def _steps(given: dict | str | int) -> Plan | str | int:
 
 def _check(recipe: Recipe) -> None:
     """Raise TypeError where something has another type than it must."""
-    inputs, settings = recipe.inputs, recipe.settings
+    inputs, sampling = recipe.inputs, recipe.sampling
     expected = [
         (inputs.map, str | None),
         (inputs.whole_map, bool),
         (inputs.population, str | None),
         (inputs.residents, float | int | None),
         (inputs.scenario, dict | None),
-        (settings["seed"], int),
-        (settings["steps"], Plan | str | int),
-        (settings["preset"], str),
-        (settings["guidance"], float | int),
+        (recipe.seed, int),
+        (sampling.steps, Plan | str | int),
+        (sampling.preset, str),
+        (sampling.guidance, float | int),
     ]
     for value, kind in expected:
         if not isinstance(value, kind):

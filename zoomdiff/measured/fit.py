@@ -6,7 +6,7 @@ the model refines (`zoomdiff.generate.refine`); at last every measured step of e
 (`hold`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -122,8 +122,11 @@ def hold(week: TrafficWeek, known: KnownTraffic) -> TrafficWeek:
     for t in range(len(ratio)):
         steps = slice(t * known.hours, (t + 1) * known.hours)
         held[steps, served] = finest[steps, served] * ratio[t, of_square] + even[t, of_square]
-    about = week.provenance | {"held_to": f"{len(known.ids)} measured cells, steps of {known.hours} h"}
-    return TrafficWeek(week.region, tuple(week.region.hierarchy.pyramid(held)), about)
+    about = week.provenance | {
+        "held_to": f"{len(known.ids)} measured cells, steps of {known.hours} h",
+        "notes": [*week.provenance.get("notes", ()), *known.notes],
+    }
+    return replace(week, volumes=tuple(week.region.hierarchy.pyramid(held)), provenance=about)
 
 
 def cells_of(week: TrafficWeek, known: KnownTraffic, hours: int | None = None) -> np.ndarray:
