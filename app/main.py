@@ -342,4 +342,5 @@ def footer(place: Place) -> None:
     st.caption(f"{NOTE} {sources} Computed on: {work.device()}.")
 
 
-page()
+if __name__ == "__main__":  # so Streamlit runs this file
+    page()

@@ -1,6 +1,8 @@
 """The page, driven without a browser: what the widgets do and what the page says."""
 
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,12 @@ def generate_small(page: AppTest, seed: int = 0) -> AppTest:
 
 def words(page: AppTest) -> str:
     return " ".join(element.value for element in (*page.markdown, *page.caption, *page.info))
+
+
+def test_importing_the_page_draws_nothing(monkeypatch):
+    monkeypatch.delitem(sys.modules, "zoomdiff.app.main", raising=False)
+    monkeypatch.setattr(st, "set_page_config", lambda **_: pytest.fail("the page was drawn"))
+    assert callable(importlib.import_module("zoomdiff.app.main").page)
 
 
 def test_starts_with_the_embedded_map_and_says_what_it_is(page):
