@@ -19,7 +19,7 @@ from zoomdiff.errors import ZoomDiffError
 from zoomdiff.export import to_geojson
 from zoomdiff.generate import refine_level
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4
-from zoomdiff.measured.fit import NONE, KnownTraffic, cells_of, fit, hold
+from zoomdiff.measured.fit import NONE, FittedTraffic, fit, hold, served_bytes
 from zoomdiff.measured.read import BYTES_PER, read_measurements
 from zoomdiff.region import Region
 from zoomdiff.sampling import Callbacks, Sampling
@@ -54,7 +54,7 @@ class Refined:
     """What a run has made: the week as the model alone has it, and held to what was given."""
 
     key: str
-    known: KnownTraffic
+    known: FittedTraffic
     own: TrafficWeek
     week: TrafficWeek
 
@@ -83,7 +83,7 @@ def panel(place: Place, below: list[pdk.Layer], *, seed: int, steps: str | int, 
         return done.week
 
 
-def _given(place: Place) -> tuple[KnownTraffic | None, str]:
+def _given(place: Place) -> tuple[FittedTraffic | None, str]:
     """The form of the upload; what was read, fitted to the region, and what tells it from other uploads."""
     traffic = st.file_uploader(
         f"Measured traffic of base stations or cells, up to {UPLOAD_MB} MB",
@@ -137,7 +137,7 @@ def _given(place: Place) -> tuple[KnownTraffic | None, str]:
 
 def _read(
     files: list[tuple[str, bytes]], uec: UEC, unit: str, fill: float | str | None, zone: str | None
-) -> tuple[KnownTraffic | None, str | None]:
+) -> tuple[FittedTraffic | None, str | None]:
     """The traffic of uploaded (name, content), or the one sentence that says why it cannot be used."""
     with tempfile.TemporaryDirectory() as folder:
         paths = []
@@ -154,13 +154,13 @@ def _read(
             return None, str(error)
 
 
-def _what(known: KnownTraffic) -> str:
+def _what(known: FittedTraffic) -> str:
     step = "1 day" if known.hours == 24 else f"{known.hours} h"
     total = human_bytes(known.traffic.sum())
     return f"**{len(known.ids):,} base stations or cells**, steps of {step}, **{total}** in the week."
 
 
-def _run_button(uec: UEC, known: KnownTraffic | None, key: str, options: dict) -> None:
+def _run_button(uec: UEC, known: FittedTraffic | None, key: str, options: dict) -> None:
     def start() -> None:
         try:
             model = work.model()
@@ -185,7 +185,7 @@ def _run_button(uec: UEC, known: KnownTraffic | None, key: str, options: dict) -
     )
 
 
-def _before(region: Region, known: KnownTraffic | None, below: list[pdk.Layer]) -> None:
+def _before(region: Region, known: FittedTraffic | None, below: list[pdk.Layer]) -> None:
     """What was given, while there is no result."""
     if known is None:
         st.info(
@@ -226,8 +226,8 @@ def _result(done: Refined, below: list[pdk.Layer]) -> None:
     number = min(number, len(known.ids) - 1)
     weeks = {
         "given": known.traffic[:, number],
-        "sum of the refined squares": cells_of(week, known, 1)[:, number],
-        "the model's own hours": cells_of(done.own, known, 1)[:, number],
+        "sum of the refined squares": served_bytes(week, known, 1)[:, number],
+        "the model's own hours": served_bytes(done.own, known, 1)[:, number],
     }
     st.plotly_chart(compare.curves(weeks), key="refine_curve", config={"displayModeBar": False})
     st.caption(
@@ -245,10 +245,10 @@ def _result(done: Refined, below: list[pdk.Layer]) -> None:
     )
 
 
-def _sums(known: KnownTraffic, week: TrafficWeek) -> None:
+def _sums(known: FittedTraffic, week: TrafficWeek) -> None:
     """That nothing was lost: in all, and in the step and base station where it differs most."""
     given, refined = known.traffic.sum(), week.total()
-    apart = np.abs(cells_of(week, known) - known.traffic).max()
+    apart = np.abs(served_bytes(week, known) - known.traffic).max()
     kept = apart <= 1e-6 * known.traffic.max()
     words = "every step of every base station is kept" if kept else f"steps differ by up to {human_bytes(apart)}"
     st.markdown(
@@ -258,7 +258,7 @@ def _sums(known: KnownTraffic, week: TrafficWeek) -> None:
     )
 
 
-def _traffic(values: np.ndarray, region: Region, scale: Scale, known: KnownTraffic) -> list[pdk.Layer]:
+def _traffic(values: np.ndarray, region: Region, scale: Scale, known: FittedTraffic) -> list[pdk.Layer]:
     """A week's volumes (H, W), and where they were measured."""
     places = maps.point_layer("stations", known.lonlat, [[20, 18, 26]] * len(known.lonlat))
     return [maps.raster_layer("traffic", scale.entries(values), traffic(), region, OPACITY), places]
@@ -268,7 +268,7 @@ def _legend(scale: Scale) -> str:
     return scale_legend("Traffic of the week per 50 m square; dots: base stations", scale, traffic(), opacity=OPACITY)
 
 
-def spread_evenly(known: KnownTraffic) -> np.ndarray:
+def spread_evenly(known: FittedTraffic) -> np.ndarray:
     """(H, W) bytes of the week per finest grid, each cell's spread evenly over what it serves."""
     served = known.zones != NONE
     area = np.bincount(known.zones[served], minlength=len(known.ids))

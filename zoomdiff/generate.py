@@ -14,7 +14,7 @@ from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.errors import OptionError
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, aggregate, conserve
-from zoomdiff.measured.fit import KnownTraffic, fit, hold
+from zoomdiff.measured.fit import FittedTraffic, fit, hold
 from zoomdiff.measured.traffic import MeasuredTraffic
 from zoomdiff.sampling import Callbacks, OnStep, Sampling
 from zoomdiff.week import TrafficWeek
@@ -95,7 +95,7 @@ def _week(model: DRDM, uec: UEC, levels: list[np.ndarray], seed: int, sampling: 
 def refine(
     model: DRDM,
     uec: UEC,
-    measured: MeasuredTraffic | KnownTraffic,
+    measured: MeasuredTraffic | FittedTraffic,
     *,
     seed: int = 0,
     sampling: Sampling = Sampling(),
@@ -118,7 +118,7 @@ def refine(
     OptionError
         As `generate`.
     """
-    known = measured if isinstance(measured, KnownTraffic) else fit(measured, uec)
+    known = measured if isinstance(measured, FittedTraffic) else fit(measured, uec)
     week = refine_level(model, uec, known.volumes, known.level, seed=seed, sampling=sampling, callbacks=callbacks)
     return hold(week, known)
 

@@ -13,7 +13,7 @@ from zoomdiff.context.classes import POI_CATEGORIES
 from zoomdiff.context.uec import STRUCTURE, UEC
 from zoomdiff.errors import DataError
 from zoomdiff.levels import HOURS_PER_WEEK
-from zoomdiff.measured.fit import NONE, KnownTraffic, cells_of, fit, hold
+from zoomdiff.measured.fit import NONE, FittedTraffic, fit, hold, served_bytes
 from zoomdiff.measured.traffic import MeasuredTraffic
 from zoomdiff.region import Region, to_lonlat
 from zoomdiff.week import TrafficWeek
@@ -69,7 +69,7 @@ def any_week(seed: int = 2) -> TrafficWeek:
     return TrafficWeek(REGION, tuple(REGION.hierarchy.pyramid(finest)))
 
 
-def level_sum(known: KnownTraffic) -> float:
+def level_sum(known: FittedTraffic) -> float:
     return float(known.volumes.sum())
 
 
@@ -87,11 +87,11 @@ def test_every_step_of_every_base_station_is_kept(places, minutes, first_day, se
     assert set(np.unique(known.zones[REGION.mask()])) == set(range(len(known.ids)))
     assert (known.zones[~REGION.mask()] == NONE).all() and not known.volumes[:, ~mask_of(known)].any()
     week = hold(any_week(seed), known)
-    np.testing.assert_allclose(cells_of(week, known), known.traffic, rtol=1e-9, atol=1e-3)
+    np.testing.assert_allclose(served_bytes(week, known), known.traffic, rtol=1e-9, atol=1e-3)
     assert week.total() == pytest.approx(total) and not week.volumes[-1][:, ~REGION.mask()].any()
 
 
-def mask_of(known: KnownTraffic) -> np.ndarray:
+def mask_of(known: FittedTraffic) -> np.ndarray:
     return REGION.mask(REGION.hierarchy.index(known.level))
 
 

@@ -29,8 +29,8 @@ WHOLE = 0.999  # share of a polygon in the region from which it is wholly there:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class KnownTraffic:
-    """A measured week on a region's frame.
+class FittedTraffic:
+    """A week of measured traffic fitted to a region: `fit` makes it of `MeasuredTraffic`, `hold` keeps to it.
 
     region   the frame
     ids      (n,) str; base stations within one 50 m square are one, named after all of them
@@ -54,10 +54,10 @@ class KnownTraffic:
     notes: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return f"KnownTraffic({len(self.ids)} cells, steps of {self.hours} h, refined from {self.level})"
+        return f"FittedTraffic({len(self.ids)} cells, steps of {self.hours} h, refined from {self.level})"
 
 
-def fit(measured: MeasuredTraffic, uec: UEC) -> KnownTraffic:
+def fit(measured: MeasuredTraffic, uec: UEC) -> FittedTraffic:
     """Bring measurements onto the region of a UEC.
 
     The week is the first from a Monday without a gap, else the first seven whole days with the fewest. Points serve the
@@ -102,17 +102,17 @@ def fit(measured: MeasuredTraffic, uec: UEC) -> KnownTraffic:
             f"{bare.sum() / region.mask().sum():.0%} of the region lie in no polygon and stay without traffic."
         )
     volumes = _spread(sums, zones, hours, uec, level)
-    return KnownTraffic(region, ids, lonlat, zones, sums, hours, level, volumes, tuple(notes))
+    return FittedTraffic(region, ids, lonlat, zones, sums, hours, level, volumes, tuple(notes))
 
 
-def hold(week: TrafficWeek, known: KnownTraffic) -> TrafficWeek:
+def hold(week: TrafficWeek, known: FittedTraffic) -> TrafficWeek:
     """The refined week with exactly the known bytes of every cell in every step: its hours are scaled alike.
 
     Where the model has nothing and something is known, it is spread evenly. Squares that nobody serves carry nothing.
     """
     finest = week.volumes[-1]
     served = known.zones != NONE
-    have = cells_of(week, known)
+    have = served_bytes(week, known)
     area = np.bincount(known.zones[served], minlength=len(known.ids))
     lost = (have <= 0) & (known.traffic > 0)
     ratio = np.divide(known.traffic, have, out=np.zeros_like(have), where=have > 0)
@@ -129,7 +129,7 @@ def hold(week: TrafficWeek, known: KnownTraffic) -> TrafficWeek:
     return replace(week, volumes=tuple(week.region.hierarchy.pyramid(held)), provenance=about)
 
 
-def cells_of(week: TrafficWeek, known: KnownTraffic, hours: int | None = None) -> np.ndarray:
+def served_bytes(week: TrafficWeek, known: FittedTraffic, hours: int | None = None) -> np.ndarray:
     """(T, n) bytes that a week has in the squares of each known cell, in steps of `hours`; default: the known steps."""
     n = len(known.ids)
     hourly = to_sites(week.volumes[-1], np.where(known.zones == NONE, n, known.zones), n + 1)[:, :n]

@@ -23,7 +23,7 @@ class Excluded(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MeasuredTraffic:
-    """Traffic of n cells over T steps of equal length, and what is known of the cells and the calendar.
+    """Traffic as it was measured, of any place and time: n cells over T equal steps (on a region: `FittedTraffic`).
 
     traffic     (T, n) float volumes per step; NaN where nothing was measured
     minutes     length of a step
