@@ -10,9 +10,9 @@ from types import ModuleType
 
 import torch
 
-from benchmarks import ablation, correlations, efficiency, harness, refinement, report, states, tables
-from benchmarks.training import Budget
-from benchmarks.works import WORKS
+from benchmarks.paper import ablation, correlations, efficiency, harness, refinement, report, states, tables
+from benchmarks.paper.training import Budget
+from benchmarks.paper.works import WORKS
 from zoomdiff.errors import ZoomDiffError
 
 SMOKE = Budget(60, steps=1)  # enough to go through every line, too little to learn
@@ -69,7 +69,7 @@ def ablated(group: str) -> Callable[[argparse.Namespace], None]:
         results = json.loads((options.results / "ablation.json").read_text())
         print(ablation.tables([row for row in results if row["name"].partition("/")[0] == group]))
 
-    command.__doc__ = f"The ablation's table {group}; `python -m benchmarks.ablation` runs it."
+    command.__doc__ = f"The ablation's table {group}; `python -m benchmarks.paper.ablation` runs it."
     return command
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.baselines import BASELINES, baseline
-from benchmarks.baselines.adversarial import Turns, alone
-from benchmarks.baselines.diffusion import (
+from benchmarks.paper.baselines import BASELINES, baseline
+from benchmarks.paper.baselines.adversarial import Turns, alone
+from benchmarks.paper.baselines.diffusion import (
     STRIDES,
     Diffusion,
     cosine_abar,
@@ -16,10 +16,10 @@ from benchmarks.baselines.diffusion import (
     quadratic_abar,
     walk,
 )
-from benchmarks.baselines.kegan import gradient_penalty
-from benchmarks.baselines.parts import seeded
-from benchmarks.blocks import Blocks, Places
-from benchmarks.training import Budget, descend, rate
+from benchmarks.paper.baselines.kegan import gradient_penalty
+from benchmarks.paper.baselines.parts import seeded
+from benchmarks.paper.blocks import Blocks, Places
+from benchmarks.paper.training import Budget, descend, rate
 
 FEATURES = 5
 BLOCKS = 40

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks import ablation, held_out, sampling
-from benchmarks.speed import city, frame_of, paved
+from benchmarks.paper import ablation, held_out, sampling
+from benchmarks.perf.speed import city, frame_of, paved
 from zoomdiff.checkpoint import load_model
 from zoomdiff.context import build_uec
 from zoomdiff.context.procedural import procedural_map

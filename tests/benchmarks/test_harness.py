@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from benchmarks import __main__ as commands
-from benchmarks import harness, report, tables
-from benchmarks.blocks import cut, truth_of
-from benchmarks.ours import Profile, Regression, ZoomDiff
-from benchmarks.training import Budget
-from benchmarks.works import WORKS, Case
+from benchmarks.paper import harness, report, tables
+from benchmarks.paper.blocks import cut, truth_of
+from benchmarks.paper.ours import Profile, Regression, ZoomDiff
+from benchmarks.paper.training import Budget
+from benchmarks.paper.works import WORKS, Case
 from zoomdiff.levels import aggregate
 
 

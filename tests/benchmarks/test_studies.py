@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import efficiency, refinement, report, states
-from benchmarks.blocks import truth_of, view
-from benchmarks.training import Budget
-from benchmarks.works import WORKS, simulated, window
+from benchmarks.paper import efficiency, refinement, report, states
+from benchmarks.paper.blocks import truth_of, view
+from benchmarks.paper.training import Budget
+from benchmarks.paper.works import WORKS, simulated, window
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.design import setting
 from zoomdiff.levels import aggregate

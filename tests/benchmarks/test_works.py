@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import works
-from benchmarks.blocks import Blocks, Places, blocks_of_cells, cells_of, cut, truth_of, view, volumes_of
-from benchmarks.works import SPLITS, WORKS, busiest, nanchang_hierarchy, nodes_of, window
+from benchmarks.paper import works
+from benchmarks.paper.blocks import Blocks, Places, blocks_of_cells, cells_of, cut, truth_of, view, volumes_of
+from benchmarks.paper.works import SPLITS, WORKS, busiest, nanchang_hierarchy, nodes_of, window
 from zoomdiff.errors import DataError
 from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.training import patches
