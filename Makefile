@@ -11,7 +11,7 @@ app: .venv/ready try-map
 	$(BIN)/streamlit run app/main.py
 
 test: .venv/ready try-map
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 lint: .venv/ready
 	$(BIN)/ruff check .

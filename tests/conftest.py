@@ -1,4 +1,4 @@
-"""Shared by all tests."""
+"""Shared by all tests. `make test` runs them in several processes (`pytest -n auto`), plain `pytest` in one."""
 
 import os
 from pathlib import Path
@@ -6,13 +6,52 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# One thread per test process, and per process that a test starts: the processes share the cores. It is read when
+# torch and the other libraries are loaded, which nothing above does.
+ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS")
+os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+
 # Machines are shared: a slow moment is not a failure. And a commit passes or fails alike everywhere: new examples are
 # looked for with `pytest --hypothesis-profile=explore`, not by chance in somebody's first `make test`.
 settings.register_profile("zoomdiff", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("zoomdiff")
 
-SHARED_DATA = Path(os.environ.get("ZOOMDIFF_DATA", Path(__file__).parents[2] / "shared" / "data"))
+TESTS = Path(__file__).parent
+SHARED_DATA = Path(os.environ.get("ZOOMDIFF_DATA", TESTS.parents[1] / "shared" / "data"))
+LONG = (  # files that take longest: they start first, so that no process is left alone with one of them at the end
+    "e2e/test_exploring.py",
+    "e2e/test_panels.py",
+    "e2e/test_sessions.py",
+    "e2e/test_drawing.py",
+    "app/test_page.py",
+    "app/test_whatif.py",
+    "analysis/test_analysis.py",
+    "test_cli.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the long files."""
+    rank = {TESTS / name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """At least two processes: browser tests wait more than they compute. At most eight: each needs about 1 GB."""
+    return min(max(os.cpu_count() or 2, 2), 8)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """A file stays in one process, as its tests share what is slow to make; files start in the order given above."""
+    from xdist.scheduler import LoadFileScheduling
+
+    if config.option.dist != "load":  # another one is asked for
+        return None
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")
