@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zoomdiff.export.formats import Job
     from zoomdiff.region import Region
 
-app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, no_args_is_help=True, help=zoomdiff.__doc__)
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None, no_args_is_help=True, help=zoomdiff.__doc__)
 
 BAD_INPUT = 2  # exit code
 OF_THE_FILE = ("bbox", "region", "residents", "scenario", "steps", "seed", "preset")  # what --reproduce decides

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
-from plotly.colors import sequential
 
 from zoomdiff.context.plot import INK, SMALL, base_map, draw_cells, place_words, save_png
 from zoomdiff.context.uec import UEC
@@ -18,8 +17,11 @@ LONGER, NARROWEST = 7.5, 5.2  # inches: the longer side of the map, and what the
 EDGE, HEAD, BAR = 0.3, 0.85, 0.95  # inches: the margin, and what stands above and below the map
 TOP_QUANTILE = 0.995  # the scale's top: one very busy cell must not make all others look empty
 LOG_DECADES = 3
+# cmocean's "matter" (Thyng et al. 2016): perceptually uniform, pale yellow to dark purple.
 MATTER = LinearSegmentedColormap.from_list(
-    "matter", [np.array(stop.strip("rgb()").split(","), float) / 255 for stop in sequential.matter]
+    "matter",
+    ["#fdedb0", "#facd91", "#f6ad77", "#f08e62", "#e76d54", "#d85053"]
+    + ["#c3385a", "#a82860", "#8a1d63", "#6b185d", "#4c1550", "#2f0f3d"],
 )
 
 
