@@ -1,118 +1,104 @@
-"""python -m benchmarks <command>: runs and tables of the benchmark; results are JSON files, tables are made of them."""
+"""python -m benchmarks [<command> [options]]: measures ZoomDiff; without a command it lists them all.
+
+Each command is a module of `paper` or `perf` with `add_arguments(parser)` and `main(options)`; it is imported when the
+command runs.
+"""
 
 import argparse
-import json
 import os
-import tempfile
-from collections.abc import Callable
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-
-import torch
-
-from benchmarks.paper import ablation, correlations, efficiency, harness, refinement, report, states, tables
-from benchmarks.paper.training import Budget
-from benchmarks.paper.works import WORKS
-from zoomdiff.errors import ZoomDiffError
-
-SMOKE = Budget(60, steps=1)  # enough to go through every line, too little to learn
-ABLATIONS = {"schedules": "scheme", "rgp": "rgp", "prior": "prior", "stpe": "stpe"}  # command -> group of its rows
 
 
-def run(options: argparse.Namespace) -> None:
-    """Train, tune, generate and score; one JSON file per method and seed."""
-    names = options.methods.split(",") if options.methods else harness.METHODS
-    budget = Budget(options.budget or harness.BUDGETS[options.work])
-    harness.run_all(options.work, names, options.seeds, budget, options.results / options.work)
+@dataclass(frozen=True)
+class Command:
+    """The module that does it, one line for the list, and options that differ from the module's defaults."""
+
+    module: str
+    line: str
+    options: Mapping[str, object] = field(default_factory=dict)
 
 
-def smoke(options: argparse.Namespace) -> None:
-    """Every method end to end on two small towns: shows that all run, tells nothing of how good they are."""
-    with tempfile.TemporaryDirectory() as folder:
-        harness.run_all("smoke", harness.METHODS, 1, SMOKE, Path(folder), samples=2, tuned=False)
+def _ablated(group: str, line: str) -> Command:
+    return Command("paper.ablation", line, {"only": group, "table": True})
 
 
-def overall(options: argparse.Namespace) -> None:
-    """Tables I and II: all methods on both works."""
-    for work in report.WORKS:
-        print(tables.overall(options.results / work))
-
-
-def transfer(options: argparse.Namespace) -> None:
-    """Table VII: learnt in one city, tested in another."""
-    for work in report.TRANSFERS:
-        print(tables.overall(options.results / work, tables.TRANSFERRED))
-
-
-def write_report(options: argparse.Namespace) -> None:
-    """docs/benchmarks.md, from the results that are there."""
-    print(report.write(options.results))
-
-
-def study(module: ModuleType, made: Callable[[argparse.Namespace], dict]) -> Callable[[argparse.Namespace], None]:
-    """Run a study with --run, else print the table of the result that is there."""
-
-    def command(options: argparse.Namespace) -> None:
-        file = options.results / module.FILE
-        if not options.run and not file.exists():
-            raise SystemExit(f"There is no {file}: add --run to make it.")
-        print(module.table(made(options) if options.run else json.loads(file.read_text())))
-
-    command.__doc__ = module.__doc__
-    return command
-
-
-def ablated(group: str) -> Callable[[argparse.Namespace], None]:
-    """The rows of a group of the ablation."""
-
-    def command(options: argparse.Namespace) -> None:
-        results = json.loads((options.results / "ablation.json").read_text())
-        print(ablation.tables([row for row in results if row["name"].partition("/")[0] == group]))
-
-    command.__doc__ = f"The ablation's table {group}; `python -m benchmarks.paper.ablation` runs it."
-    return command
-
-
-COMMANDS = {
-    "run": run,
-    "smoke": smoke,
-    "overall": overall,
-    "transfer": transfer,
-    "states": study(states, lambda options: states.run(Budget(options.budget or 180.0), options.results)),
-    **{name: ablated(group) for name, group in ABLATIONS.items()},
-    "efficiency": study(efficiency, lambda options: efficiency.run(options.results)),
-    "refine": study(
-        refinement, lambda options: refinement.run(Budget(options.budget or 180.0), options.seeds, options.results)
-    ),
-    "correlations": study(correlations, lambda options: correlations.run(options.results)),
-    "report": write_report,
+HALVES: dict[str, dict[str, Command]] = {
+    "The paper's tables, and how good the model is": {
+        "run": Command("paper.harness", "train, tune, generate and score: one JSON file per method and seed"),
+        "smoke": Command("paper.smoke", "every method end to end on two small towns, in minutes"),
+        "overall": Command("paper.tables", "Tables I and II: all methods on both works"),
+        "transfer": Command("paper.tables", "Table VII: trained on one city, tested on another", {"transfer": True}),
+        "efficiency": Command("paper.efficiency", "Table V: size, training and generating time of all methods"),
+        "refine": Command("paper.refinement", "Table VI: from base stations to 50 m"),
+        "states": Command("paper.states", "Fig. 10: intermediate states of three methods"),
+        "correlations": Command("paper.correlations", "Fig. 3 and 4: correlations between levels, parts of variance"),
+        "ablation": Command("paper.ablation", "every variant of the model, trained and tested alike"),
+        "prior": _ablated("prior", "the ablation's table of priors"),
+        "stpe": _ablated("stpe", "the ablation's table of position codes (Fig. 13)"),
+        "schedules": _ablated("scheme", "the ablation's table of schedules (Table III)"),
+        "rgp": _ablated("rgp", "the ablation's table of granularity preferences (Table IV)"),
+        "report": Command("paper.report", "the tables and plots of docs/benchmarks.md, from the result files"),
+        "held-out": Command("paper.held_out", "an unseen city: against a regression, and refined in one stage"),
+        "sampling": Command("paper.sampling", "samplers and numbers of steps against a simulated week"),
+        "follows-map": Command("paper.follows_map", "whether generated traffic follows an unseen map"),
+        "scenarios": Command("paper.scenarios", "whether the model answers to changes of the map where it should"),
+        "week-panel": Command("paper.week_panel", "a simulated week as one picture"),
+    },
+    "Time and memory": {
+        "speed": Command("perf.speed", "seconds and memory of sampling, and the share of what the processor can do"),
+        "context": Command("perf.context", "seconds and memory of reading a map and building a context"),
+        "app": Command("perf.app", "the app in a browser: clicks, sliders, what-if, refine, memory of the server"),
+        "player": Command("perf.player", "frames per second of the map component"),
+        "imports": Command("perf.imports", "seconds of `import zoomdiff` and of `zoomdiff --help`"),
+    },
 }
-STUDIES = ("states", "efficiency", "refine", "correlations")
+COMMANDS = {name: command for half in HALVES.values() for name, command in half.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, command in COMMANDS.items():
-        each = commands.add_parser(name, help=command.__doc__.split("\n")[0])
-        each.add_argument("--data", type=Path, help="folder with maps/ and traffic/ (else $ZOOMDIFF_DATA)")
-        each.add_argument("--results", type=Path, default=harness.RESULTS)
-        each.add_argument("--budget", type=float, help="CPU seconds of training per method, seed and fold")
-        each.add_argument("--seeds", type=int, default=3)
-        if name in STUDIES:
-            each.add_argument("--run", action="store_true", help="make the result anew; else only its table")
-        if name == "run":
-            each.add_argument("work", choices=[work for work in WORKS if work != "smoke"])
-            each.add_argument("--methods", help=f"names with commas between, of {', '.join(harness.METHODS)}")
-    options = parser.parse_args()
+def listing() -> str:
+    """All commands with a line each."""
+    width = max(map(len, COMMANDS)) + 2
+    halves = (
+        "\n".join([f"{title}:", *(f"  {name:{width}}{command.line}" for name, command in half.items())])
+        for title, half in HALVES.items()
+    )
+    return "\n\n".join(
+        ["usage: python -m benchmarks <command> [options]   (<command> --help shows its options)", *halves]
+    )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command that the arguments name."""
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help"):
+        print(listing())
+        return
+    if name not in COMMANDS:
+        raise SystemExit(f"There is no command {name}: `python -m benchmarks` lists all.")
+    command = COMMANDS[name]
+    module = import_module(f"benchmarks.{command.module}")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benchmarks {name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, help="folder with maps/ and traffic/ (else $ZOOMDIFF_DATA)")
+    module.add_arguments(parser)
+    parser.set_defaults(**command.options)
+    options = parser.parse_args(arguments[1:])
     if options.data:
         os.environ["ZOOMDIFF_DATA"] = str(options.data)
-    torch.set_num_threads(1)  # a budget is CPU time, and two processes use two cores better than two threads
+    from zoomdiff.errors import ZoomDiffError  # not before it is needed: the list comes at once
+
     try:
-        COMMANDS[options.command](options)
+        module.main(options)
     except ZoomDiffError as error:
         raise SystemExit(f"{error}") from error
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

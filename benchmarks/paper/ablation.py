@@ -13,11 +13,14 @@ Rows in MAIN are run with every seed, the others with the first alone.
 import argparse
 import json
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.paper.places import simulated_week
+from benchmarks.paper.results import RESULTS, save
 from zoomdiff import metrics
 from zoomdiff.checkpoint import load_model
 from zoomdiff.context import UEC, build_uec
@@ -28,12 +31,11 @@ from zoomdiff.generate import TILE, generate
 from zoomdiff.levels import conserve
 from zoomdiff.region import Region
 from zoomdiff.sampling import Callbacks, Sampling
-from zoomdiff.simulator.city import config_of, simulate
 from zoomdiff.training.config import TrainConfig
 from zoomdiff.training.train import train
 
+FILE = "ablation.json"
 TEST_TOWNS = (990_001, 990_002)  # seeds of no training town
-TRUTH_SEED = 900_000
 SAMPLES = 4
 STRIDES = 20  # per stage, ancestral: the sampler that every design can use
 MAIN = (
@@ -98,7 +100,7 @@ def score(model: DRDM, variant: Variant) -> dict[str, float | dict[str, dict[str
     gaps: list[float] = []
     rows: dict[str, list[dict[str, float]]] = {level.name: [] for level in model.hierarchy}
     for uec in test_towns(variant.config):
-        week = simulate(uec, TRUTH_SEED, config_of("europe")).traffic.astype(float) * uec.region.mask() / 1e6
+        week = simulated_week(uec, "europe") / 1e6
         samples = [raw_levels(model, uec, seed) for seed in range(SAMPLES)]
         if variant.conservation:
             samples = [conserve(levels, model.hierarchy, variant.conservation) for levels in samples]
@@ -166,36 +168,36 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", help="groups, with commas between")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to run, and where results go."""
+    parser.add_argument("--only", help="groups separated by commas, of prior, stpe, scheme, rgp, conservation")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--runs", type=Path, default=Path("runs/ablation"))
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/ablation.json"))
-    parser.add_argument("--table", action="store_true", help="only print the tables of what has been run")
+    parser.add_argument("--out", type=Path, default=RESULTS / FILE, help="the result file")
+    parser.add_argument("--table", action="store_true", help="only print the tables of the saved results")
     parser.add_argument("--weights", type=Path, help="compare modes of conservation on these weights")
-    options = parser.parse_args()
+
+
+def main(options: argparse.Namespace) -> None:
+    """Run what the result file does not hold yet, then print the tables."""
     if options.weights:
         rows = {name: row for name, row in variants().items() if name.startswith("conservation/")}
         model = load_model(options.weights)
         print(tables([{"name": name, "seed": 0} | score(model, row) for name, row in rows.items()]))
         return
     results = json.loads(options.out.read_text()) if options.out.exists() else []
-    done = {(r["name"], r["seed"], r["steps"]) for r in results}
     groups = options.only.split(",") if options.only else None
-    for seed in range(options.seeds if not options.table else 0):
-        for name, variant in variants().items():
-            if (name, seed, options.steps) in done or (groups and name.split("/")[0] not in groups):
-                continue
-            if seed and name not in MAIN:
+
+    def wanted(name: str) -> bool:
+        return groups is None or name.partition("/")[0] in groups
+
+    if not options.table:
+        done = {(r["name"], r["seed"], r["steps"]) for r in results}
+        for seed, (name, variant) in product(range(options.seeds), variants().items()):
+            if not wanted(name) or (name, seed, options.steps) in done or (seed and name not in MAIN):
                 continue
             results.append(run(name, variant, seed, options.steps, options.runs))
-            options.out.parent.mkdir(parents=True, exist_ok=True)
-            options.out.write_text(json.dumps(results, indent=1))
+            save(options.out, results)
             print(name, seed, {k: round(v["CRPS"], 2) for k, v in results[-1]["levels"].items()}, flush=True)
-    print(tables(results))
-
-
-if __name__ == "__main__":
-    main()
+    print(tables([row for row in results if wanted(row["name"])]))

@@ -5,14 +5,16 @@ traffic at levels that follow each other, by the use of the ground, and what sha
 lie in trend, daily pattern and rest.
 """
 
+import argparse
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.paper.harness import RESULTS, commit, save
-from benchmarks.paper.works import TRUTH_SEED
+from benchmarks.paper import studies
+from benchmarks.paper.places import simulated_week
+from benchmarks.paper.results import RESULTS, commit, save
 from zoomdiff.analysis import correlation, decomposition
 from zoomdiff.checkpoint import load_model
 from zoomdiff.context import UEC, build_uec, read_map
@@ -20,7 +22,6 @@ from zoomdiff.generate import generate
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 from zoomdiff.sampling import Sampling
-from zoomdiff.simulator.city import config_of, simulate
 from zoomdiff.week import TrafficWeek
 
 FILE = "correlations.json"
@@ -51,7 +52,7 @@ def run(results: Path = RESULTS) -> dict:
     """Compare and keep the figures."""
     name, bbox = PLACE
     uec = build_uec(read_map(name), Region.from_bbox(bbox))
-    truth = simulate(uec, TRUTH_SEED, config_of(PRESET)).traffic.astype(float) * uec.region.mask()
+    truth = simulated_week(uec, PRESET)
     weeks = {
         "simulated": TrafficWeek(uec.region, tuple(S4T4.pyramid(np.round(truth)))),
         "generated": generate(load_model(device="cpu"), uec, seed=0, sampling=Sampling(preset=PRESET)),
@@ -77,3 +78,13 @@ def table(result: dict) -> str:
     return (
         f"RV-coefficient, simulated / generated\n\n{both('rv')}\n\nShare of variance, busiest cell\n\n{both('parts')}\n"
     )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of a study."""
+    studies.add_arguments(parser)
+
+
+def main(options: argparse.Namespace) -> None:
+    """Run the study or print its table."""
+    studies.show(options, FILE, lambda: run(options.results), table)

@@ -6,6 +6,7 @@ blocks, in CPU seconds of one thread. Diffusion models are timed with as many st
 by the cost of a stride, with all steps that their authors take; ours as `fast` and as the full chain of 600 steps.
 """
 
+import argparse
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,12 +18,13 @@ import pandas as pd
 import torch
 
 from benchmarks.machine import cpu_name
+from benchmarks.paper import studies
 from benchmarks.paper.baselines import BASELINES, baseline
 from benchmarks.paper.baselines.diffusion import STRIDES
 from benchmarks.paper.baselines.parts import count
 from benchmarks.paper.blocks import Blocks, view
-from benchmarks.paper.harness import RESULTS, commit, save
 from benchmarks.paper.ours import CELLS, CPU, GRID, PLAN, ZoomDiff, longest
+from benchmarks.paper.results import RESULTS, commit, save
 from benchmarks.paper.tables import short
 from benchmarks.paper.training import Budget
 from benchmarks.paper.works import Case, Work, simulated, window
@@ -143,3 +145,13 @@ def table(result: dict) -> str:
     columns["all steps / our fast"] = [f"{short(row['generate, all steps'] / ours['generate'])} x" for row in rows]
     about = {"method": [row["title"] for row in rows], "parameters": [f"{row['parameters']:,}" for row in rows]}
     return pd.DataFrame(about | columns).to_markdown(index=False)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of a study."""
+    studies.add_arguments(parser)
+
+
+def main(options: argparse.Namespace) -> None:
+    """Run the study or print its table."""
+    studies.show(options, FILE, lambda: run(options.results), table)

@@ -15,20 +15,19 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
+from benchmarks.paper import places
+from benchmarks.paper.places import simulated_week
 from zoomdiff.checkpoint import SHIPPED, load_model
 from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.context.classes import AOI_INDEX
 from zoomdiff.generate import generate
-from zoomdiff.presets import PRESETS
 from zoomdiff.realism import statistics
-from zoomdiff.region import Region, parse_bbox
+from zoomdiff.region import Region
 from zoomdiff.sampling import Sampling
-from zoomdiff.simulator.city import config_of, simulate
 from zoomdiff.training.splits import TEST, read_splits
 from zoomdiff.week import TrafficWeek
 
 SOMETHING = 1e4  # bytes; a fraction of one session
-TRUTH_SEED = 900_000  # of no training city
 
 
 def spearman_of_weekly_mean(generated: np.ndarray, truth: np.ndarray) -> float:
@@ -56,7 +55,7 @@ def workday_profile(finest: np.ndarray, uec: UEC, use: str) -> np.ndarray:
 def report(uec: UEC, weeks: list[TrafficWeek], truth: np.ndarray) -> None:
     """Print the comparison of several generated weeks with one simulated week (168, H, W)."""
     hierarchy = uec.region.hierarchy
-    true_levels = hierarchy.pyramid(truth.astype(float) * uec.region.mask())
+    true_levels = hierarchy.pyramid(truth)
     print(f"{uec.region!r}, {len(weeks)} seeds, mean over them\n")
     print(f"{'level':10} {'Spearman':>9} {'empty gen/true':>16} {'log sd gen/true':>17} {'volume gen/true':>17}")
     for k, level in enumerate(hierarchy):
@@ -82,16 +81,17 @@ def report(uec: UEC, weeks: list[TrafficWeek], truth: np.ndarray) -> None:
             print("  simulated", " ".join(f"{v:.2f}" for v in sim[::3]))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--map", required=True)
-    parser.add_argument("--bbox", type=parse_bbox)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The place, and how to generate."""
+    places.add_arguments(parser)
     parser.add_argument("--splits", type=Path)
-    parser.add_argument("--preset", choices=PRESETS, default="europe")
     parser.add_argument("--steps", default="fast")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--weights", type=Path, default=SHIPPED)
-    options = parser.parse_args()
+
+
+def main(options: argparse.Namespace) -> None:
+    """Generate, simulate and print the comparison."""
     layers = read_map(options.map)
     region = Region.from_bbox(options.bbox or layers.extent)
     if options.splits:
@@ -105,8 +105,4 @@ def main() -> None:
         generate(model, uec, seed=seed, sampling=Sampling(steps=options.steps, preset=options.preset))
         for seed in range(options.seeds)
     ]
-    report(uec, weeks, simulate(uec, TRUTH_SEED, config_of(options.preset)).traffic)
-
-
-if __name__ == "__main__":
-    main()
+    report(uec, weeks, simulated_week(uec, options.preset))

@@ -5,13 +5,13 @@ are shown, ours spends it on its one model. Before, each setting of its grid (th
 budget, and the best on the cases for tuning is taken, once for all seeds and folds.
 """
 
+import argparse
 import json
 import platform
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -23,13 +23,12 @@ from benchmarks.machine import cpu_name
 from benchmarks.paper.baselines import BASELINES, Baseline, baseline
 from benchmarks.paper.blocks import truth_of, view, volumes_of
 from benchmarks.paper.ours import Profile, Regression, ZoomDiff
+from benchmarks.paper.results import add_results_option, commit, save
 from benchmarks.paper.training import Budget
 from benchmarks.paper.works import WORKS, Case, Work
 from zoomdiff import metrics
 from zoomdiff.diffusion.prior import ResidualPrior
-from zoomdiff.files import whole_file
 
-RESULTS = Path(__file__).parents[1] / "results"
 # CPU seconds per method, seed and fold
 BUDGETS = {"city50": 100.0, "nanchang": 20.0, "firenze-monaco": 100.0, "monaco-firenze": 100.0}
 SAMPLES = 20
@@ -223,16 +222,23 @@ def run_all(work: str, names: Iterable[str], seeds: int, budget: Budget, folder:
             print(f"{work} {name} seed {seed}: {time.monotonic() - started:.0f} s, {told}", flush=True)
 
 
-def save(path: Path, result: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path, "The result") as part:
-        part.write_text(json.dumps(result, indent=1) + "\n")
+def one_thread() -> None:
+    """A budget is CPU time, and two processes use two cores better than two threads."""
+    torch.set_num_threads(1)
 
 
-@cache
-def commit() -> str:
-    """The commit that the code was at when first asked; "unknown" outside a git checkout."""
-    asked = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False
-    )
-    return asked.stdout.strip() or "unknown"
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The work, and what of it to run."""
+    parser.add_argument("work", choices=[work for work in WORKS if work != "smoke"])
+    parser.add_argument("--methods", help=f"names separated by commas, of {', '.join(METHODS)}")
+    parser.add_argument("--budget", type=float, help="CPU seconds of training per method, seed and fold")
+    parser.add_argument("--seeds", type=int, default=3)
+    add_results_option(parser)
+
+
+def main(options: argparse.Namespace) -> None:
+    """Run what has no result file yet."""
+    one_thread()
+    names = options.methods.split(",") if options.methods else METHODS
+    budget = Budget(options.budget or BUDGETS[options.work])
+    run_all(options.work, names, options.seeds, budget, options.results / options.work)

@@ -13,7 +13,6 @@ model must lose to the median in MAE by theory, so the median of the ensemble is
 """
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +23,12 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 from tqdm import trange
 
+from benchmarks.paper import places
+from benchmarks.paper.places import context_of, simulated_week
+from benchmarks.paper.results import save
 from zoomdiff import metrics
 from zoomdiff.checkpoint import SHIPPED, load_model, new_network, save_model
-from zoomdiff.context import UEC, build_uec, read_map
+from zoomdiff.context import UEC
 from zoomdiff.device import autocast
 from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.diffusion.network import DayTokenNetwork
@@ -34,15 +36,11 @@ from zoomdiff.diffusion.prior import ResidualPrior
 from zoomdiff.generate import POWER, SPREAD, TILE, generate, refine_level
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import S4T4, Hierarchy, aggregate
-from zoomdiff.presets import PRESETS
-from zoomdiff.region import Region, parse_bbox
 from zoomdiff.sampling import Sampling
-from zoomdiff.simulator.city import config_of, simulate
 from zoomdiff.training.config import TrainConfig, read_config
 from zoomdiff.training.patches import TrainingCity, random_patches
 from zoomdiff.training.train import LONGEST_SIDE, batch_loss, gather_cities, moving_average
 
-TRUTH_SEED = 900_000  # of no training city
 CPU = torch.device("cpu")
 ENDS = (0, len(S4T4) - 1)  # base stations per day, 50 m per hour
 TWO = Hierarchy(tuple(S4T4[k] for k in ENDS))
@@ -182,10 +180,8 @@ def _autocorrelation(truth: np.ndarray, made: np.ndarray) -> float:
 
 
 def compare(options: argparse.Namespace) -> dict:
-    layers = read_map(options.map)
-    uec = build_uec(layers, Region.from_bbox(options.bbox or layers.extent))
-    week = simulate(uec, TRUTH_SEED, config_of(options.preset)).traffic.astype(float) * uec.region.mask()
-    truth = [x / 1e6 for x in S4T4.pyramid(week)]
+    uec = context_of(options)
+    truth = [x / 1e6 for x in S4T4.pyramid(simulated_week(uec, options.preset))]
     model = load_model(SHIPPED, "cpu")
     weeks = [
         generate(model, uec, seed=seed, sampling=Sampling(preset=options.preset)) for seed in range(options.samples)
@@ -234,17 +230,18 @@ def show(result: dict) -> None:
     print(f"totals of blocks differ from the given ones by {gap:.1e} of all")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Train the models to compare with, or compare in a place."""
     parser.add_argument("--train", choices=("both", *TRAINED), help="train the models to compare with, or one of them")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--runs", type=Path, default=Path("runs/held_out"))
-    parser.add_argument("--map", default="monaco")
-    parser.add_argument("--bbox", type=parse_bbox)
-    parser.add_argument("--preset", choices=PRESETS, default="europe")
+    places.add_arguments(parser, map_="monaco")
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
-    options = parser.parse_args()
+
+
+def main(options: argparse.Namespace) -> None:
+    """Train, or compare and print."""
     if options.train:
         config = replace(read_config("shipped"), held_out=None)
         cities, _ = gather_cities(config, print)
@@ -255,9 +252,4 @@ def main() -> None:
     result = compare(options)
     show(result)
     if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(result, indent=1))
-
-
-if __name__ == "__main__":
-    main()
+        save(options.out, result)

@@ -8,6 +8,7 @@ All are trained from nothing with the budget of the work. What refinement gives 
 too, so that all are compared on the same footing.
 """
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from benchmarks.paper import studies
 from benchmarks.paper.baselines import baseline
 from benchmarks.paper.blocks import Blocks, Places, cut, truth_of, view, volumes_of
-from benchmarks.paper.harness import RESULTS, SAMPLES, commit, figures, flat, method, save, tuned_setting
+from benchmarks.paper.harness import SAMPLES, figures, flat, method, tuned_setting
+from benchmarks.paper.results import RESULTS, commit, save
 from benchmarks.paper.tables import mean_and_variance
 from benchmarks.paper.training import Budget
 from benchmarks.paper.works import WORKS, Case, Work
@@ -118,3 +121,13 @@ def table(result: dict) -> str:
     rows = {name: pd.DataFrame(seeds) for name, seeds in result["rows"].items()}
     shown = {name: {key: mean_and_variance(seeds[key]) for key in SHOWN} for name, seeds in rows.items()}
     return pd.DataFrame(shown).T.to_markdown()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of a study."""
+    studies.add_arguments(parser, budget=True, seeds=True)
+
+
+def main(options: argparse.Namespace) -> None:
+    """Run the study or print its table."""
+    studies.show(options, FILE, lambda: run(Budget(options.budget), options.seeds, options.results), table)

@@ -16,7 +16,6 @@ starts from the simulated traffic of base stations, so that the finer levels are
 
 import argparse
 import itertools
-import json
 import time
 from collections.abc import Callable
 from functools import partial
@@ -25,18 +24,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.paper import places
+from benchmarks.paper.places import context_of, simulated_week
+from benchmarks.paper.results import save
 from zoomdiff import metrics
 from zoomdiff.checkpoint import SHIPPED, load_model
-from zoomdiff.context import UEC, build_uec, read_map
+from zoomdiff.context import UEC
 from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.generate import FAST, POWER, SPREAD, TILE, generate, refine_level
-from zoomdiff.presets import PRESETS
 from zoomdiff.realism import statistics
-from zoomdiff.region import Region, parse_bbox
 from zoomdiff.sampling import Callbacks, Sampling
-from zoomdiff.simulator.city import config_of, simulate
 
-TRUTH_SEED = 900_000  # of no training city
 STRIDES = (4, 8, 16, 32, 64, 150)  # per level
 LEVELS = ("bs", "grid50")
 
@@ -110,11 +108,9 @@ def measure(make: Callable[[int], dict[str, np.ndarray]], truth: dict[str, np.nd
     return row
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--map", required=True)
-    parser.add_argument("--bbox", type=parse_bbox)
-    parser.add_argument("--preset", choices=PRESETS, default="europe")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The place, the plans and the number of samples."""
+    places.add_arguments(parser)
     parser.add_argument("--samples", type=int, default=4)
     parser.add_argument("--only", help="names of plans to compare with full, with commas between, such as fast")
     parser.add_argument("--weights", type=Path, default=SHIPPED)
@@ -123,12 +119,12 @@ def main() -> None:
     part.add_argument("--first", dest="make", action="store_const", const=first, help="only the first level")
     part.add_argument("--refine", dest="make", action="store_const", const=refined, help="from true base stations")
     parser.set_defaults(make=whole)
-    options = parser.parse_args()
-    layers = read_map(options.map)
-    uec = build_uec(layers, Region.from_bbox(options.bbox or layers.extent))
-    model = load_model(options.weights)
-    week = simulate(uec, TRUTH_SEED, config_of(options.preset)).traffic.astype(float) * uec.region.mask() / 1e6
-    truth = model.hierarchy.pyramid(week)
+
+
+def main(options: argparse.Namespace) -> None:
+    """Compare the plans and print the table."""
+    uec, model = context_of(options), load_model(options.weights)
+    truth = model.hierarchy.pyramid(simulated_week(uec, options.preset) / 1e6)
     ends = {level: truth[model.hierarchy.index(level)] for level in LEVELS}
     print(f"{uec.region!r}, {options.preset}, {options.samples} samples each", flush=True)
     rows = {}
@@ -146,11 +142,4 @@ def main() -> None:
     print("\nMAE and CRPS relative to the full chain; spread, volume and noise relative to the simulated week")
     print(table.to_markdown(floatfmt=".3f"))
     if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(
-            json.dumps({"region": repr(uec.region), "preset": options.preset, "rows": rows}, indent=1)
-        )
-
-
-if __name__ == "__main__":
-    main()
+        save(options.out, {"region": repr(uec.region), "preset": options.preset, "rows": rows})

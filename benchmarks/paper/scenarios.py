@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from benchmarks.paper import places
 from zoomdiff.analysis.effect import ZONES, curve, effect, zones_of
 from zoomdiff.checkpoint import load_model
 from zoomdiff.context import UEC, build_uec, read_map
@@ -21,7 +22,7 @@ from zoomdiff.context.edits import Build, CloseRoad, Demolish, Edit, Event, Park
 from zoomdiff.context.scenario import Scenario, apply
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.generate import ensemble
-from zoomdiff.region import Region, parse_bbox, to_lonlat, to_utm
+from zoomdiff.region import Region, to_lonlat, to_utm
 from zoomdiff.sampling import Sampling
 from zoomdiff.week import WEEKDAYS
 
@@ -81,17 +82,17 @@ def _hour(t: int) -> str:
     return f"{WEEKDAYS[t // 24]} {t % 24}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--map", default="helsinki")
-    parser.add_argument("--bbox")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The place of the changes."""
+    places.add_arguments(parser, map_="helsinki")
     parser.add_argument("--at", required=True, help="lon,lat")
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--preset", default="europe")
-    options = parser.parse_args()
-    box = parse_bbox(options.bbox) if options.bbox else None
-    layers = read_map(options.map, bbox=box)
-    region = Region.from_bbox(box or layers.extent)
+
+
+def main(options: argparse.Namespace) -> None:
+    """Apply each change and print what it does."""
+    layers = read_map(options.map, bbox=options.bbox)
+    region = Region.from_bbox(options.bbox or layers.extent)
     uec, model = build_uec(layers, region), load_model()
     lon, lat = map(float, options.at.split(","))
     before = list(ensemble(model, uec, range(options.seeds), sampling=Sampling(preset=options.preset)))
@@ -102,7 +103,3 @@ def main() -> None:
         rows[name] = measure(model, uec, edit, before, options.preset)
     pd.set_option("display.width", 250, "display.max_columns", None)
     print(pd.DataFrame.from_dict(rows, orient="index").to_string(float_format="{:.2f}".format))
-
-
-if __name__ == "__main__":
-    main()

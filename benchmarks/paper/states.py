@@ -4,6 +4,7 @@ CSDI and DiT are trained for the finest level alone. Where a quarter, a half, th
 done, their state is summed to the level that ZoomDiff has ready there and compared with the true traffic of that level.
 """
 
+import argparse
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from benchmarks.paper import studies
 from benchmarks.paper.baselines import baseline
 from benchmarks.paper.baselines.diffusion import STRIDES, levels_of
 from benchmarks.paper.baselines.parts import seeded
 from benchmarks.paper.blocks import Places, truth_of, view, volumes_of
-from benchmarks.paper.harness import RESULTS, commit, method, save, tuned_setting
+from benchmarks.paper.harness import method, tuned_setting
+from benchmarks.paper.results import RESULTS, commit, save
 from benchmarks.paper.training import Budget
 from benchmarks.paper.works import WORKS, Case, Work
 from zoomdiff import metrics
@@ -119,3 +122,13 @@ def table(result: dict) -> str:
         .reset_index()
         .to_markdown(index=False, floatfmt=".3g")
     )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of a study."""
+    studies.add_arguments(parser, budget=True)
+
+
+def main(options: argparse.Namespace) -> None:
+    """Run the study or print its table."""
+    studies.show(options, FILE, lambda: run(Budget(options.budget), options.results), table)

@@ -3,6 +3,7 @@
 The tables are made of the JSON files alone, so they come out the same, byte for byte, wherever they are made.
 """
 
+import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +12,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.paper.harness import METHODS
+from benchmarks.paper.results import add_results_option
 
 OURS = "zoomdiff"
+COMPARED = ("city50", "nanchang")  # the works of Tables I and II
+TRANSFERS = ("firenze-monaco", "monaco-firenze")
 TRANSFERRED = ("csdi", OURS)  # the paper's Table VII
 ERRORS = ("MAE", "RMSE", "spRMSE", "PSNR")
 # Of the whole distribution; smaller is better.
@@ -162,3 +166,15 @@ def about(results: list[dict]) -> str:
 
 def _told(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:g}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which of the tables."""
+    parser.add_argument("--transfer", action="store_true", help="the transfer between cities, not the two works")
+    add_results_option(parser)
+
+
+def main(options: argparse.Namespace) -> None:
+    """Print the tables of the saved results."""
+    for work in TRANSFERS if options.transfer else COMPARED:
+        print(overall(options.results / work, TRANSFERRED if options.transfer else METHODS))

@@ -14,10 +14,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from plotly.colors import sample_colorscale, unlabel_rgb
 
-from zoomdiff.context import build_uec, read_map
+from benchmarks.paper import places
+from benchmarks.paper.places import context_of
 from zoomdiff.levels import HOURS_PER_DAY, aggregate, repeat
-from zoomdiff.presets import PRESETS
-from zoomdiff.region import Region, parse_bbox
 from zoomdiff.simulator.city import config_of, simulate
 
 HOURS = (4, 8, 12, 15, 18, 21)
@@ -69,22 +68,18 @@ def panel(traffic: np.ndarray, coarse: np.ndarray) -> Image.Image:
     return image
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--map", required=True)
-    parser.add_argument("--bbox", type=parse_bbox)
-    parser.add_argument("--preset", choices=PRESETS, default="china")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The place, and the picture's file."""
+    places.add_arguments(parser, preset="china")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("docs/week.png"))
-    options = parser.parse_args()
-    layers = read_map(options.map)
-    uec = build_uec(layers, Region.from_bbox(options.bbox or layers.extent))
+
+
+def main(options: argparse.Namespace) -> None:
+    """Simulate and draw."""
+    uec = context_of(options)
     weeks = (simulate(uec, options.seed + i, config_of(options.preset)).traffic for i in range(WEEKS))
     first = next(weeks).astype(float)
     coarse = sum((aggregate(week.astype(float), COARSE, 1) for week in weeks), aggregate(first, COARSE, 1)) / WEEKS
     panel(first, coarse).convert("P", palette=Image.Palette.ADAPTIVE).save(options.out, optimize=True)
     print(options.out)
-
-
-if __name__ == "__main__":
-    main()

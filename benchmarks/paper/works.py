@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.paper.places import TRUTH_SEED
 from zoomdiff.context import MapLayers, build_uec, read_map
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.conditions import Conditions
@@ -36,7 +37,6 @@ from zoomdiff.training.patches import TrainingCity, fit_prior
 from zoomdiff.training.splits import TEST, TRAIN, read_splits
 
 SPLITS = ASSETS / "splits.json"
-TRUTH_SEED = 900_000  # of no training city
 TRAIN_TOWNS, TUNE_TOWN, TEST_TOWN = (0, 1, 2, 3), 700, 800  # numbers of procedural towns
 TOWN_KM = 4.0
 WEEKS = 2  # simulated weeks per city and preset to learn from

@@ -82,14 +82,17 @@ def time_geojson(megabytes: float, runs: int) -> None:
             print(error)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The map, or a GeoJSON file to make."""
     parser.add_argument("--map", default="firenze")
     parser.add_argument("--bbox", type=parse_bbox)
     parser.add_argument("--population", type=Path)
     parser.add_argument("--geojson", type=float, metavar="MB")
     parser.add_argument("--runs", type=int, default=3)
-    options = parser.parse_args()
+
+
+def main(options: argparse.Namespace) -> None:
+    """Time each phase and print it."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load, version = os.getloadavg()[0], platform.python_version()
     print(f"{cpu_name()}, {cores} of {os.cpu_count()} cores allowed, load {load:.1f}, Python {version}")
@@ -107,7 +110,3 @@ def main() -> None:
         print(f"{'':24} {path.stat().st_size / 1e6:.1f} MB")
         phase("read_netcdf", lambda: read_netcdf(path), 1)
         phase("write_plot", lambda: write_plot(uec, Path(folder) / "uec.png", layers.name), 1)
-
-
-if __name__ == "__main__":
-    main()

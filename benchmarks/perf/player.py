@@ -96,23 +96,26 @@ def open_page(page: Page, region: Region, sheets: list[zoommap.Sheet]) -> None:
     page.wait_for_selector(".zd-legend:not([hidden])")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The region's size, and how the week is played."""
     parser.add_argument("--squares", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--speed", choices=["1", "2", "4", "8", "16"], default="16")
-    arguments = parser.parse_args()
+
+
+def main(options: argparse.Namespace) -> None:
+    """Play, move the sliders and print the figures."""
     if not zoommap.available():
         raise SystemExit("The map component is not built: run 'make map'.")
-    region = region_of(arguments.squares)
+    region = region_of(options.squares)
     sheets = week_of(region)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=SOFTWARE)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         open_page(page, region, sheets)
-        page.get_by_label("Speed").select_option(arguments.speed)
+        page.get_by_label("Speed").select_option(options.speed)
         page.get_by_role("button", name="Play").click()
-        rate, steps = page.evaluate(PLAY, arguments.seconds)
+        rate, steps = page.evaluate(PLAY, options.seconds)
         page.get_by_role("button", name="Pause").click()
         hours = page.get_by_label("Time", exact=True).evaluate(MOVE, list(range(40)))
         levels = page.get_by_label("Zoom level").evaluate(MOVE, [0, 3, 1, 3, 2, 3])
@@ -127,7 +130,3 @@ def main() -> None:
         "level_ms": round(max(painted for _, painted in levels), 1),
     }
     print(json.dumps(result, indent=2))
-
-
-if __name__ == "__main__":
-    main()

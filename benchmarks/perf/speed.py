@@ -32,7 +32,6 @@ from zoomdiff.context.procedural import procedural_map
 from zoomdiff.device import autocast, compile_network
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
-from zoomdiff.errors import ZoomDiffError
 from zoomdiff.generate import TILE, generate
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4, Hierarchy
@@ -201,8 +200,8 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The region's size, the sampler and what to print."""
     parser.add_argument("--bs", type=positive, default=500, help="base-station blocks of 400 m")
     parser.add_argument("--steps", default="fast", help="fast, full, or a number of steps per level")
     parser.add_argument("--compile", action="store_true", help="let torch.compile fuse the network first")
@@ -212,18 +211,14 @@ def main() -> None:
     weights.add_argument("--weights", type=Path, help="default: the shipped ones")
     weights.add_argument("--untrained", action="store_true", help="a network with the default size: as fast as trained")
     parser.add_argument("--threads", type=positive, help="default: what torch takes")
-    options = parser.parse_args()
+
+
+def main(options: argparse.Namespace) -> None:
+    """Time one run, a sweep or a profile, and print it."""
     torch.set_num_threads(options.threads or torch.get_num_threads())
     threads = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
     print(f"{cpu_name()}, {threads}, torch {torch.__version__}, {str(model_dtype()).removeprefix('torch.')}")
     size = "" if options.sweep else ", {} x {} blocks".format(*frame_of(options.bs))
     print(f"steps {options.steps}{size}\n", flush=True)
-    try:
-        total = (profile if options.profile else sweep if options.sweep else single)(options)
-    except ZoomDiffError as error:
-        parser.error(str(error))
+    total = (profile if options.profile else sweep if options.sweep else single)(options)
     print(f"total seconds: {total:.2f}")
-
-
-if __name__ == "__main__":
-    main()
