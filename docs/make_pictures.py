@@ -4,35 +4,19 @@ Writes week.webp, whatif.webp, city.webp and player.webp (24 hours of one day, a
 """
 
 import io
-import shutil
-import socket
-import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 DOCS = Path(__file__).parent
-sys.path.insert(0, str(DOCS.parent / "tests" / "e2e"))
-from actions import (  # noqa: E402
-    DESK,
-    at_rest,
-    colours_of,
-    draw_polygon,
-    open_panel,
-    settled,
-    slider,
-    the_map,
-    until,
-    week_is_there,
-)
-from conftest import QUIET  # noqa: E402
+sys.path.insert(0, str(DOCS.parent))
+from benchmarks.perf.browser import app, chromium, opened  # noqa: E402
+
+sys.path.append(str(DOCS.parent / "tests" / "e2e"))
+from actions import DESK, at_rest, colours_of, draw_polygon, open_panel, slider, until  # noqa: E402
 
 HELSINKI = "?map=helsinki&bbox=24.9386,60.1656,24.9518,60.1755&seed=0&level=3&t=66"  # Wednesday, 18 h
 CITY = "?map=town7&bbox=8.9812,45.1402,9.0188,45.1668&seed=0&level=3&t=66"  # 3 x 3 km of the fictional city
@@ -42,52 +26,18 @@ QUALITY = 82
 
 
 def main() -> None:
-    expect.set_options(timeout=180_000)
-    with app() as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=QUIET)
+    with app() as server, sync_playwright() as playwright:
+        browser = chromium(playwright)
         with (
             browser.new_context(viewport=DESK) as light,
             browser.new_context(viewport=DESK, color_scheme="dark") as dark,
         ):
-            helsinki = opened(light.new_page(), address + HELSINKI)
+            helsinki = opened(light.new_page(), server.address + HELSINKI)
             save(helsinki, "week")
             player(helsinki)
             what_if(helsinki)
-            save(opened(dark.new_page(), address + CITY), "city")
+            save(opened(dark.new_page(), server.address + CITY), "city")
         browser.close()
-
-
-@contextmanager
-def app() -> Iterator[str]:
-    """The address of the app, as long as it runs."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
-    process = subprocess.Popen([*command, "--server.headless", "true"], cwd=DOCS.parent)
-    try:
-        until(lambda: answers(f"http://localhost:{port}/_stcore/health"), bool)
-        yield f"http://localhost:{port}/"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def answers(address: str) -> bool:
-    try:
-        urllib.request.urlopen(address, timeout=2).close()
-    except (urllib.error.URLError, OSError):
-        return False
-    return True
-
-
-def opened(page: Page, address: str) -> Page:
-    """The app with the week of a link."""
-    page.set_default_timeout(180_000)
-    page.goto(address)
-    week_is_there(page)
-    settled(the_map(page))
-    return page
 
 
 def save(page: Page, name: str) -> None:

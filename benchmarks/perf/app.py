@@ -1,31 +1,34 @@
-"""How long from the click on Generate to each level on the screen, and from a slider to the repainted map?
+"""How long does the app take in a browser, and how much memory does its server use?
 
-    python -m benchmarks app [--repeat 5]
+--what clicks: from the click on Generate to each level on the screen, 2 x 2 km of the fictional demo city, a new seed
+each time (the first one is not counted); then the whole city of 64 km2, and from a slider's move to the frame after the
+repaint, and from its release to the totals beside the map, which Python computes.
+--what runs: what-if and refine on the whole city, from the click to the result on the page, with Streamlit's full
+garbage collection after every rerun (`runner.postScriptGC`) and without, and the ratio; each server is started anew.
+--what memory: resident memory of the server before and after each of `--repeat` weeks of the whole city, with and
+without that collection.
 
-Needs the built component (`make map`) and chromium, which paints in software. Starts the app, opens it at 1440 x 900
-in a browser on the same machine and generates weeks of 2 x 2 km of the fictional demo city, each of a seed of its own;
-the first warms up and is not counted. Then it generates the whole city, 25,600 squares of 50 m, and moves the sliders.
-
-Prints seconds, median and longest: from the click to each level, its legend there and the frame after it painted; from
-a slider's move to the frame after the repaint; from its release to the totals beside the map, which Python computes.
+Needs the built component (`make map`) and chromium, which paints in software. The browser is 1440 x 900.
 """
 
 import argparse
 import json
-import shutil
+import os
 import statistics
 import sys
+import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "tests" / "e2e")]
-from actions import DESK, LEGENDS, at_rest, choose, slider, week_is_there  # noqa: E402
-from conftest import QUIET  # noqa: E402
-from make_pictures import app, opened  # noqa: E402
+from benchmarks.machine import cpu_name
+from benchmarks.perf.browser import app, chromium, opened
+from benchmarks.perf.player import MOVE
 
-from benchmarks.perf.player import MOVE  # noqa: E402
+sys.path.append(str(Path(__file__).parents[2] / "tests" / "e2e"))
+from actions import DESK, LEGENDS, at_rest, choose, open_panel, slider, upload, week_is_there
 
 BOX = "8.98727,45.14440,9.01273,45.16239"  # 2 x 2 km in the middle of the demo city
 LINK = f"?map=town7&bbox={BOX}&seed=0&level=3&t=66"
@@ -53,14 +56,19 @@ FOLLOW = """(slider, [value, words]) => new Promise((done) => {
 })"""
 
 
+def new_seed(page: Page, seed: int) -> None:
+    """Type a seed, so that the next week is another one."""
+    field = page.get_by_role("spinbutton", name="Seed")
+    field.fill(str(seed))
+    field.press("Enter")
+    expect(page.get_by_text("for a week of traffic")).to_be_visible()
+
+
 def clicks(page: Page, repeat: int) -> list[list[float]]:
     """(repeat, 4) seconds from the click to the levels."""
     times = []
     for seed in range(1, repeat + 2):
-        field = page.get_by_role("spinbutton", name="Seed")
-        field.fill(str(seed))
-        field.press("Enter")
-        expect(page.get_by_text("for a week of traffic")).to_be_visible()
+        new_seed(page, seed)
         at_rest(page).locator(".zd-legend").evaluate(RECORD)
         page.get_by_role("button", name="Generate", exact=True).click()
         week_is_there(page)
@@ -70,44 +78,143 @@ def clicks(page: Page, repeat: int) -> list[list[float]]:
     return times[1:]
 
 
-def whole_city(page: Page) -> None:
+def choose_city(page: Page) -> None:
+    """Take the whole city as the region."""
     page.locator(".st-key-kind").get_by_text("Preset", exact=True).click()
     choose(page, "preset", "Whole map")
     expect(page.get_by_text("for a week of traffic")).to_be_visible()
+
+
+def generate_city(page: Page) -> None:
+    """Generate its week."""
     at_rest(page).get_by_role("button", name="Generate", exact=True).click()
     expect(page.get_by_text(f"{MOST} cells of 50 m")).to_be_visible()
     week_is_there(page)
 
 
-def told(seconds: list[float]) -> dict[str, float]:
+def collecting(after_reruns: bool) -> str:
+    """Streamlit's option."""
+    return f"--runner.postScriptGC={str(after_reruns).lower()}"
+
+
+def summary(seconds: list[float]) -> dict[str, float]:
+    """Median and longest."""
     return {"median": round(statistics.median(seconds), 2), "longest": round(max(seconds), 2)}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--repeat", type=int, default=5)
-    repeat = parser.parse_args().repeat
-    expect.set_options(timeout=180_000)
-    with app() as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=QUIET)
-        page = opened(browser.new_page(viewport=DESK), address + LINK)
+def clicks_and_sliders(browser: Browser, repeat: int) -> dict:
+    """Seconds of each, median and longest."""
+    with app() as server:
+        page = opened(browser.new_page(viewport=DESK), server.address + LINK)
         cells = page.get_by_text("cells of 50 m").first.inner_text().rpartition(" cells")[0].rpartition(" ")[2]
         levels = zip(*clicks(page, repeat), strict=True)
-        whole_city(page)
+        choose_city(page)
+        generate_city(page)
         hours = slider(page, "Time").evaluate(MOVE, list(range(40)))
         zooms = slider(page, "Zoom level").evaluate(MOVE, [0, 3, 1, 3, 2, 3])
         at_rest(page)
         moves = [[24 + hour, f"Tue {hour:02}:00-{hour + 1:02}:00"] for hour in range(10)]
         follow = [slider(page, "Time").evaluate(FOLLOW, move) for move in moves]
-        browser.close()
-    result = {f"click to level {k} on the screen, {cells} squares": told(times) for k, times in enumerate(levels, 1)}
-    result |= {
-        f"time slider to repaint, {MOST} squares": told([painted / 1000 for _, painted in hours]),
-        f"zoom slider to repaint, {MOST} squares": told([painted / 1000 for _, painted in zooms]),
-        f"time slider to totals and curve, {MOST} squares": told(follow),
+    result = {f"click to level {k} on the screen, {cells} squares": summary(t) for k, t in enumerate(levels, 1)}
+    return result | {
+        f"time slider to repaint, {MOST} squares": summary([painted / 1000 for _, painted in hours]),
+        f"zoom slider to repaint, {MOST} squares": summary([painted / 1000 for _, painted in zooms]),
+        f"time slider to totals and curve, {MOST} squares": summary(follow),
     }
-    print(json.dumps(result, indent=2))
 
 
-if __name__ == "__main__":
-    main()
+def what_if(page: Page) -> float:
+    """Seconds from the click to the difference that a mall makes in the busiest cell."""
+    open_panel(page, "What if")
+    page.get_by_role("button", name="Add the change").click()
+    expect(page.get_by_text("Changes: 1")).to_be_visible()
+    return seconds_to(page, "Generate the changed week", "with the changes:")
+
+
+def refine(page: Page) -> float:
+    """Seconds from the click to the refined week of the template, a file with all base stations of the region."""
+    open_panel(page, "Your own traffic")
+    page.get_by_text("What the file holds, and a template").click()
+    with page.expect_download() as waiting, tempfile.TemporaryDirectory() as folder:
+        page.locator(".st-key-refine_template").get_by_role("button").click()
+        path = Path(folder) / "template.csv"
+        waiting.value.save_as(path)
+        upload(page, "refine_traffic", path.name, path.read_bytes())
+    expect(page.get_by_text("base stations or cells, steps of", exact=False)).to_be_visible()
+    return seconds_to(page, "Refine to 50 m", "in the week: every step")
+
+
+def seconds_to(page: Page, button: str, words: str) -> float:
+    """From a click to words on the page."""
+    run = at_rest(page).get_by_role("button", name=button)
+    expect(run).to_be_enabled()
+    started = time.monotonic()
+    run.click()
+    expect(page.get_by_text(words, exact=False).first).to_be_visible()
+    return time.monotonic() - started
+
+
+RUNS: dict[str, Callable[[Page], float]] = {"what-if": what_if, "refine": refine}
+
+
+def runs(browser: Browser, repeat: int) -> dict:
+    """Seconds of the background runs, with the collection after reruns and without, in turns."""
+    seconds: dict[str, dict[bool, list[float]]] = {name: {True: [], False: []} for name in RUNS}
+    for _ in range(repeat):
+        for after_reruns in (True, False):
+            with app(collecting(after_reruns)) as server, browser.new_context(viewport=DESK) as context:
+                page = opened(context.new_page(), server.address + LINK)
+                choose_city(page)
+                generate_city(page)
+                for name, run in RUNS.items():
+                    seconds[name][after_reruns].append(run(page))
+                    print(f"{collecting(after_reruns)} {name}: {seconds[name][after_reruns][-1]:.1f} s", flush=True)
+    return {
+        f"{name}, {MOST} squares": {
+            "with collection": summary(each[True]),
+            "without": summary(each[False]),
+            "ratio of medians": round(statistics.median(each[True]) / statistics.median(each[False]), 2),
+        }
+        for name, each in seconds.items()
+    }
+
+
+def memory(browser: Browser, repeat: int) -> dict:
+    """Megabytes of the server before the first and after each of the city's weeks."""
+    result = {}
+    for after_reruns in (True, False):
+        with app(collecting(after_reruns)) as server, browser.new_context(viewport=DESK) as context:
+            page = opened(context.new_page(), server.address + LINK)
+            choose_city(page)
+            megabytes = [round(server.megabytes())]
+            for seed in range(1, repeat + 1):
+                new_seed(page, seed)
+                generate_city(page)
+                megabytes.append(round(server.megabytes()))
+                print(f"{collecting(after_reruns)} week {seed}: {megabytes[-1]} MB", flush=True)
+        result[collecting(after_reruns).removeprefix("--")] = megabytes
+    return result
+
+
+MEASURED: dict[str, tuple[Callable[[Browser, int], dict], int]] = {
+    "clicks": (clicks_and_sliders, 5),
+    "runs": (runs, 3),
+    "memory": (memory, 10),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to measure, and how often."""
+    parser.add_argument("--what", choices=MEASURED, default="clicks")
+    usual = ", ".join(f"{repeat} {name}" for name, (_, repeat) in MEASURED.items())
+    parser.add_argument("--repeat", type=int, help=f"default: {usual}")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure and print as JSON."""
+    measure, repeat = MEASURED[options.what]
+    with sync_playwright() as playwright:
+        browser = chromium(playwright)
+        result = measure(browser, options.repeat or repeat)
+        browser.close()
+    print(json.dumps({"machine": f"{cpu_name()}, {os.cpu_count()} cores", **result}, indent=2))
