@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import __main__ as commands
-from benchmarks.paper import harness, report, tables
+from benchmarks.paper import harness, report, smoke, tables
 from benchmarks.paper.blocks import cut, truth_of
 from benchmarks.paper.ours import Profile, Regression, ZoomDiff
 from benchmarks.paper.training import Budget
@@ -31,7 +30,7 @@ def ours(work):
 def test_every_method_runs_end_to_end(tmp_path, capsys):
     """`python -m benchmarks smoke`."""
     folder = tmp_path / "smoke"
-    harness.run_all("smoke", harness.METHODS, 1, commands.SMOKE, folder, samples=2, tuned=False)
+    smoke.run(folder)
     results = tables.read(folder)
     assert [result["method"] for result in results] == list(harness.METHODS)
     for result in results:
@@ -40,7 +39,7 @@ def test_every_method_runs_end_to_end(tmp_path, capsys):
         for figures in result["scores"]["all"].values():
             assert np.isfinite([figures["CRPS"], figures["MAE of one"], figures["W1"], figures["volume"]]).all()
     kept = {file.name: file.read_bytes() for file in folder.iterdir()}
-    harness.run_all("smoke", harness.METHODS, 1, commands.SMOKE, folder, samples=2, tuned=False)  # all is there
+    smoke.run(folder)  # all is there
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == kept
     text = tables.overall(folder)
     assert text == tables.overall(folder) and all(result["title"] in text for result in results)
