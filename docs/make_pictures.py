@@ -1,6 +1,6 @@
 """The pictures of the README, made by the app itself: `python docs/make_pictures.py` (needs chromium, takes minutes).
 
-Writes week.webp, whatif.webp, city.webp and player.webp (24 hours of one day, animated) beside this file.
+Writes week.webp, whatif.webp, city.webp and player.webp (24 hours of one day, animated) into this folder.
 """
 
 import io

@@ -20,7 +20,7 @@ from zoomdiff.sampling import Callbacks, OnStep, Sampling
 from zoomdiff.week import TrafficWeek
 
 FAST = (30, 20, 10, 8)  # strides per level: a stride of a coarse level costs next to nothing
-# See `Plan`; `python -m benchmarks.sampling` compares. With even strides the last one of the first level would start
+# See `Plan`; `python -m benchmarks sampling` compares. With even strides the last one of the first level would start
 # from more noise than the days of a base station differ by, and they come out too alike. Without SPREAD hours come out
 # too smooth at 400 m, and volumes too low, as the mean of an exponential falls with the spread.
 POWER = (1.5, 1.0, 1.0, 1.0)

@@ -6,7 +6,7 @@
 
 Groups: prior (none, the paper's noise fusion for D = 4..64 with and without H_k as an input, blend, residual), stpe
 (position codes on and off, Fig. 13), scheme (Table III), rgp (Table IV, S3T2), conservation. Needs no data: towns are
-procedural. Each run's figures are added to the results as soon as they exist; a run that is there is not run again.
+procedural. Each run's figures are added to the results as soon as they exist; existing runs are not run again.
 Rows in MAIN are run with every seed, the others with the first alone.
 """
 
@@ -57,7 +57,7 @@ class Variant:
 
 
 def variants() -> dict[str, Variant]:
-    """ "group/name" -> variant. The default design stands in the groups prior, stpe and scheme under its own name."""
+    """By "group/name"; the default design is in the groups prior, stpe and scheme, with a name of each group."""
     noise = Design(prior="noise", prediction="eps")
     designs = {
         "prior/residual, v": Design(),

@@ -19,7 +19,7 @@ from zoomdiff.training.patches import TrainingCity
 
 @dataclass(frozen=True)
 class Places:
-    """Where traffic is to be generated: N blocks, all that a method is told.
+    """Where traffic is to be generated: N blocks, with everything that a method may know.
 
     people  (N, T, h, w)   people of each step, as log1p, scaled
     static  (N, F, h, w)   the UEC of the cell, of its block, and of the blocks around, and the preset, scaled
@@ -35,8 +35,8 @@ class Places:
         return Places(self.people[index], self.static[index])
 
     def cells(self) -> "Places":
-        """Every cell as a block of its own: N h w places of (T, 1, 1) and (F, 1, 1)."""
-        return Places(cells_of(self.people), cells_of(self.static))
+        """Every cell as its own block: N h w places of (T, 1, 1) and (F, 1, 1)."""
+        return Places(split_blocks(self.people), split_blocks(self.static))
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Blocks:
 
     @cached_property
     def cells(self) -> "Blocks":
-        """Every cell as a block of its own."""
+        """Every cell as its own block."""
         n, weeks, steps, h, w = self.y.shape
         y = self.y.permute(0, 3, 4, 1, 2).reshape(n * h * w, weeks, steps, 1, 1)
         return Blocks(self.places.cells(), y)
@@ -79,14 +79,14 @@ class Shape:
     features: int
 
 
-def cells_of(x: Tensor) -> Tensor:
+def split_blocks(x: Tensor) -> Tensor:
     """(N, C, h, w) -> (N h w, C, 1, 1)."""
     n, c, h, w = x.shape
     return x.permute(0, 2, 3, 1).reshape(n * h * w, c, 1, 1)
 
 
-def blocks_of_cells(x: Tensor, h: int, w: int) -> Tensor:
-    """(..., N h w, T, 1, 1) -> (..., N, T, h, w): the inverse of `cells_of`."""
+def join_cells(x: Tensor, h: int, w: int) -> Tensor:
+    """(..., N h w, T, 1, 1) -> (..., N, T, h, w): the inverse of `split_blocks`."""
     *rest, cells, steps, _, _ = x.shape
     return x.reshape(*rest, cells // (h * w), h, w, steps).movedim(-1, -3)
 
@@ -136,7 +136,7 @@ def _raw(city: TrainingCity, k: int, shown: np.ndarray) -> tuple[Tensor, Tensor]
     rows, cols = city.blocks
     h, w = own.shape[1] // rows, own.shape[2] // cols
     block = own.reshape(-1, rows, h, cols, w).mean((2, 4))
-    # Of blocks that are not allowed nothing is seen, not even from beside.
+    # Nothing of blocks that are not allowed is visible, not even from their neighbours.
     seen = torch.from_numpy(uniform_filter(city.allowed.astype(np.float32), 3, mode="constant"))
     around = (block * torch.from_numpy(city.allowed)).numpy()
     around = torch.from_numpy(uniform_filter(around, (0, 3, 3), mode="constant")) / seen.clamp(min=1e-6)

@@ -34,10 +34,6 @@ from zoomdiff.training.config import TrainConfig
 from zoomdiff.training.train import batch_loss
 
 FILE = "efficiency.json"
-NOTE = (
-    "In brackets relative to ZoomDiff; CSDI here with the 4 layers and 8 heads of its authors, the others as they are "
-    "in the benchmark."
-)
 STATIONS = 500
 TRAINED, GENERATED = 3, 4  # steps and blocks that are timed
 OUR_BLOCKS = 64  # of the region that ours is timed on: it makes a region at once
@@ -74,7 +70,7 @@ def timed_baseline(name: str, work: Work) -> dict[str, float]:
         level = view(work, k, prior)
         places, shape = level.cases["piece"], level.train.shape
         model = kind(shape, **AUTHORS_SIZE.get(name, {}))
-        if name == "xgboost":  # grown once, whatever an epoch is
+        if name == "xgboost":  # grown once: it has no epochs
             started = time.process_time()
             model.fit(level.train, Budget(1e9), 0)
             row["train"] += time.process_time() - started

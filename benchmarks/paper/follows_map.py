@@ -1,6 +1,6 @@
 """Does generated traffic follow the map? On ground that training never saw, against the simulator's truth.
 
-    python -m benchmarks follows_map --map ../shared/data/maps/monaco_2016_osrm.osm.pbf
+    python -m benchmarks follows-map --map ../shared/data/maps/monaco_2016_osrm.osm.pbf
         [--splits assets/splits.json] [--preset europe] [--steps fast] [--seeds 3]
 
 With --splits on the test blocks of the map only.

@@ -157,7 +157,7 @@ def tune(name: str, work: Work, budget: Budget, folder: Path) -> dict:
 
 
 def tuned_setting(name: str, folder: Path) -> dict:
-    """The setting that `tune` chose in a folder of results, for the studies; the grid's first if nothing is there."""
+    """The setting that `tune` chose in a folder of results, for the studies; the grid's first where it has not run."""
     file = folder / f"{name}-tuning.json"
     return json.loads(file.read_text())["setting"] if file.exists() else method(name)[0].grid[0]
 
@@ -208,7 +208,7 @@ def mean_of(folds: list[dict]) -> dict:
 
 
 def run_all(work: str, names: Iterable[str], seeds: int, budget: Budget, folder: Path, **options) -> None:
-    """Every method with every seed; what is there already is left as it is. Options as `run`."""
+    """Every method with every seed; existing results are kept. Options as `run`."""
     commit()
     works = WORKS[work]()
     for seed in range(seeds):
@@ -218,8 +218,8 @@ def run_all(work: str, names: Iterable[str], seeds: int, budget: Budget, folder:
             started = time.monotonic()
             result = run(name, works, budget, seed, folder, **options)
             finest = result["scores"]["all"][works[0].hierarchy.finest.name]
-            told = f"CRPS {finest['CRPS']:.4g}, MAE of one {finest['MAE of one']:.4g}"
-            print(f"{work} {name} seed {seed}: {time.monotonic() - started:.0f} s, {told}", flush=True)
+            scored = f"CRPS {finest['CRPS']:.4g}, MAE of one {finest['MAE of one']:.4g}"
+            print(f"{work} {name} seed {seed}: {time.monotonic() - started:.0f} s, {scored}", flush=True)
 
 
 def one_thread() -> None:

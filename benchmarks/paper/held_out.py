@@ -1,14 +1,14 @@
 """Is the chain worth its trouble? A city that training never saw, against simpler and against special models.
 
-    python -m benchmarks held_out --train both               (once, half an hour: the models to compare with)
-    python -m benchmarks held_out [--map monaco] [--bbox W,S,E,N] [--samples 20] [--out FILE.json]
+    python -m benchmarks held-out --train both               (once, half an hour: the models to compare with)
+    python -m benchmarks held-out [--map monaco] [--bbox W,S,E,N] [--samples 20] [--out FILE.json]
 
-* regression: the same network told nothing but the map predicts each level's traffic at once (mean absolute error of
+* regression: the same network, given only the map, predicts each level's traffic at once (mean absolute error of
   y, so its best guess is the median). Like `retrained` it starts from the shipped weights and goes on with that task.
 * retrained: the same network refines known traffic of base stations to 50 m in one stage instead of three (to be
   compared with the shipped model, which refines without having been trained for it).
 
-All are trained on the same cities and compared with a simulated week of a seed of its own. A single sample of a perfect
+All are trained on the same cities and compared with a simulated week of another seed. A single sample of a perfect
 model must lose to the median in MAE by theory, so the median of the ensemble is what is compared with a regression.
 """
 
@@ -76,7 +76,7 @@ def patches_of(cities: list[TrainingCity], k: int, rng: np.random.Generator, cel
 
 
 def regressed(model: DRDM, conditions, k: int, shape: torch.Size) -> torch.Tensor:
-    """y of level k, told nothing but the map: the network at the strongest noise, with a state that is all zero."""
+    """y of level k from the map alone: the network at the strongest noise, with a state of zeros."""
     nothing = torch.zeros(shape)
     one, zero = torch.ones(shape[0]), torch.zeros(shape[0])
     return model.network(nothing, one, model.network.context(nothing, conditions, k), k, zero).float()

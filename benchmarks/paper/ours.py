@@ -31,7 +31,7 @@ CELLS, FEW_CELLS = 512, 128  # of a batch in place of 2048: more steps in the sa
 # Weak noise takes longest to learn, but with the filter `wiener` strong noise, where the map decides what a week is
 # like: (at the first level, at the others).
 NOISE_POWER = {"fade": (0.7, 0.7), "wiener": (1.0, 2.0)}
-# Steps per level: the first is soon known by heart, and the one before tells most of the last.
+# Steps per level: the first is soon learnt by heart, and most of the last follows from the one before.
 FIRST, BETWEEN, LAST = 1, 3, 2
 GRID = (
     {"learning_rate": 2e-3, "state_filter": "wiener"},
@@ -141,7 +141,7 @@ class ZoomDiff:
 
 
 class Regression(ZoomDiff):
-    """The same network told nothing but the map predicts every level at once, by the mean absolute error of y."""
+    """The same network predicts every level at once from the map alone, by the mean absolute error of y."""
 
     title, draws, grid = "Regression (our network)", False, REGRESSION_GRID
     shrunk = "nothing; one model for all levels"

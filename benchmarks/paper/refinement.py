@@ -61,8 +61,8 @@ def ours(work: Work, budget: Budget, seed: int, setting: dict, plan: Plan | None
     return made
 
 
-def told(places: Places, days: Tensor) -> Places:
-    """Places that are also told the code (N, 7, 1, 1) of their block's days."""
+def with_days(places: Places, days: Tensor) -> Places:
+    """Places with the code (N, 7, 1, 1) of their block's days as further features."""
     known = days.expand(-1, -1, *places.static.shape[-2:])
     return Places(places.people, torch.cat([places.static, known], 1))
 
@@ -71,9 +71,9 @@ def csdi(work: Work, budget: Budget, seed: int, setting: dict) -> dict[str, Tens
     """The same of CSDI; its weeks are scaled to the known totals."""
     prior, finest = work.prior(), len(work.hierarchy) - 1
     first, last = view(work, 0, prior), view(work, finest, prior)
-    n, weeks, *rest = last.train.y.shape  # every week of a block becomes a place of its own, as its days differ
+    n, weeks, *rest = last.train.y.shape  # every week of a block becomes its own place, as its days differ
     places = [x.repeat_interleave(weeks, 0) for x in (last.train.places.people, last.train.places.static)]
-    train = Blocks(told(Places(*places), first.train.y.flatten(0, 1)), last.train.y.reshape(n * weeks, 1, *rest))
+    train = Blocks(with_days(Places(*places), first.train.y.flatten(0, 1)), last.train.y.reshape(n * weeks, 1, *rest))
     model = baseline("csdi")(train.shape, **setting)
     model.fit(train, budget, seed)
     return {
@@ -83,7 +83,7 @@ def csdi(work: Work, budget: Budget, seed: int, setting: dict) -> dict[str, Tens
 
 
 def _known(cases: dict[str, Places], case: Case, prior: ResidualPrior) -> Places:
-    return told(cases[case.name], prior.encode(truth_of(case, 0), 0))
+    return with_days(cases[case.name], prior.encode(truth_of(case, 0), 0))
 
 
 def scaled(work: Work, case: Case, y: Tensor) -> Tensor:

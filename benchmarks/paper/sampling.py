@@ -9,7 +9,7 @@ CRPS of the ensemble, relative to the full chain; what the samples carry in all,
 traffic) and how noisy their hours are, each relative to the simulated week; seconds per sample. "fast" and "full" are
 what `generate` does by these names.
 
-A week is good or bad as a whole, by what its base stations carry, so a few weeks tell little of small differences.
+A week is good or bad as a whole, by what its base stations carry, so a few weeks show little of small differences.
 `--first` stops after the first level, which costs next to nothing, so that hundreds of weeks can be had; `--refine`
 starts from the simulated traffic of base stations, so that the finer levels are compared without that chance.
 """
@@ -74,7 +74,7 @@ def refined(model: DRDM, uec: UEC, seed: int, truth: list[np.ndarray], **options
 
 
 class Enough(Exception):
-    """The first level is there."""
+    """The first level is made: the rest is not needed."""
 
 
 def first(model: DRDM, uec: UEC, seed: int, truth: list[np.ndarray], **options) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
-"""From the result files to tables: the paper's Tables I and II, and what generative work needs besides.
+"""From the result files to tables: the paper's Tables I and II, and what generative models need in addition.
 
-The tables are made of the JSON files alone, so they come out the same, byte for byte, wherever they are made.
+The tables are made from the JSON files alone, so they are the same, byte for byte, on every machine.
 """
 
 import argparse
@@ -94,7 +94,8 @@ def ranking(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean rank over all levels and metrics (1 is best), in how many a method is first, and what ours gains over it.
 
     Gain is by how much our figures are smaller, the mean over levels and metrics; in errors alone, as the paper counts,
-    in distances alone, and in all. What cannot be told, as of a method that collapsed, ranks last and is left out.
+    in distances alone, and in all. An undefined figure, as of a method that collapsed, ranks last and is left out of
+    the gain.
     """
     figures = judged(rows)
     ranks = figures.rank(na_option="bottom")
@@ -124,7 +125,7 @@ def overall(folder: Path, wanted: Sequence[str] = METHODS) -> str:
         f"{results[0]['unit']} per cell and step; **best**.\n"
     )
     if missing := [name for name in wanted if name not in set(rows.method)]:
-        text.append(f"Not run yet, so the ranking is not the last word: {', '.join(missing)}.\n")
+        text.append(f"Not run yet, so the ranking is incomplete: {', '.join(missing)}.\n")
     one, mean = [f"{name} of one" for name in ERRORS], [f"{name} of mean" for name in ERRORS]
     for level, part in rows.groupby("level", sort=False):
         text.append(f"**{level}: errors of the mean of 20 samples** (of a regression: its own)\n")
@@ -154,7 +155,7 @@ def about(results: list[dict]) -> str:
                 "parameters": f"{result['parameters']:,}",
                 "training, CPU s": short(np.mean([r["train_seconds"] for r in results if r["method"] == name])),
                 "a week, CPU s": short(np.mean([r["seconds_per_week"] for r in results if r["method"] == name])),
-                "setting": ", ".join(f"{key} {_told(value)}" for key, value in result["setting"].items()) or "–",
+                "setting": ", ".join(f"{key} {_value(value)}" for key, value in result["setting"].items()) or "–",
                 "source": result["source"],
                 "smaller than theirs": result["shrunk"],
             }
@@ -164,7 +165,7 @@ def about(results: list[dict]) -> str:
     return table.to_markdown(index=False)
 
 
-def _told(value: float | str) -> str:
+def _value(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 

@@ -1,6 +1,6 @@
 """A simulated week as one picture: when and where a city is busy. Made for looking at it.
 
-    python -m benchmarks week_panel --map ../shared/data/maps/firenze --bbox 11.21,43.745,11.29,43.80 --preset china
+    python -m benchmarks week-panel --map ../shared/data/maps/firenze --bbox 11.21,43.745,11.29,43.80 --preset china
 
 The upper rows show the traffic of a 50 m grid and hour (logarithm). The lower ones show where the city is at that hour:
 how much a 200 m cell carries relative to its usual share of the city's traffic, over the workdays and the weekends of

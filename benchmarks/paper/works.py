@@ -5,7 +5,7 @@ city50    The reference city (simulated) at S4T4 on real and procedural maps, bo
           Monaco, a city that no method ever saw.
 nanchang  Measured traffic of Nanchang (UoMo), 37 patches of 4 x 4 cells with measured users and points of interest, at
           S3T4, split by patch into five folds.
-smoke     Two small procedural towns: needs no data, tells nothing; every method must run through it.
+smoke     Two small procedural towns: needs no data and measures nothing; every method must run through it.
 
 Maps and measurements are not part of ZoomDiff: `--data` or $ZOOMDIFF_DATA names the folder that holds maps/ and
 traffic/.
@@ -62,7 +62,7 @@ class Work:
     """What a method learns from, what it may be tuned on, and what it is tested on; no block is in two of them.
 
     shown  levels that the tables show, indices into the hierarchy
-    unit   what errors are told in: its size and its name
+    unit   of errors: its size and its name
     """
 
     name: str
@@ -120,7 +120,7 @@ def simulated(
 
 
 def simulated_case(layers: MapLayers, preset: str, part: str | None = None, side: int = WINDOW) -> Case:
-    """The busiest window of a map (in its test band, if it is in the splits) with one week of a seed of its own."""
+    """The busiest window of a map (in its test band, if it is in the splits) with one week of another seed."""
     city, region = simulated(layers, preset, range(TRUTH_SEED, TRUTH_SEED + 1), part)
     row, col = busiest(city, side)
     name = f"{layers.name}, {preset}"
@@ -168,12 +168,15 @@ def smoke() -> list[Work]:
 def nanchang() -> list[Work]:
     """One work per fold: a fifth of the patches tests, one more eighth of the rest is for tuning.
 
-    Sides are in cells, as the publisher does not tell metres. A patch is one block: nothing is known of its neighbours.
+    Sides are in cells, as the publisher does not give metres. A patch is one block: nothing is known of its neighbours.
     Raises DataError where the file is absent.
     """
     path = _data() / "traffic" / "nanchang_patches" / "uomo_NC.npz"
     if not path.exists():
-        raise DataError(f"{path} is not there: get uomo_NC.npz of github.com/tsinghua-fib-lab/UoMo, or name --data.")
+        raise DataError(
+            f"There is no file {path}: get uomo_NC.npz of github.com/tsinghua-fib-lab/UoMo, or name another folder "
+            "with --data."
+        )
     measured = read_nanchang(path)
     patches, rows, cols = measured.grid_shape
     half_hours = 2 * HOURS_PER_WEEK
@@ -238,11 +241,17 @@ WORKS: dict[str, Callable[[], list[Work]]] = {
 
 
 def _data() -> Path:
-    return Path(os.environ.get("ZOOMDIFF_DATA", "../shared/data"))
+    folder = os.environ.get("ZOOMDIFF_DATA")
+    if not folder:
+        raise DataError(
+            "This needs maps and measurements: name the folder that holds maps/ and traffic/ with --data or "
+            "$ZOOMDIFF_DATA."
+        )
+    return Path(folder)
 
 
 def _need(name: str) -> MapLayers:
-    """The map of a name, or the one sentence that says where it is to be put."""
+    """The map of a name; DataError says where it must be where it is missing."""
     if not list((_data() / "maps").glob(f"{name}*")):
         raise DataError(
             f"There is no map {name} in {_data() / 'maps'}: name the folder with --data. A map of the place from "

@@ -51,7 +51,7 @@ def app(*options: str) -> Iterator[Server]:
 
 
 def chromium(playwright: Playwright) -> Browser:
-    """Debian's chromium, without requests of its own."""
+    """Debian's chromium, without requests by the browser itself."""
     expect.set_options(timeout=PATIENCE)
     return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=QUIET)
 

@@ -3,7 +3,7 @@
     python -m benchmarks context --map firenze [--bbox W,S,E,N] [--population raster.tif] [--runs 3]
     python -m benchmarks context --geojson 200 [--runs 1]
 
-Seconds are the fastest run's, as other work on the machine only adds to them; beside them every run's, and the least
+Seconds are the fastest run's, as other work on the machine only adds to them; in brackets every run's, and the least
 processor time, which other work changes little. Memory is the process' peak so far, libraries included. --geojson times
 reading a GeoJSON file of that many megabytes, made of small houses.
 """

@@ -3,8 +3,8 @@
     python -m benchmarks player [--squares 100000] [--seconds 6] [--speed 16]
 
 Needs the built component (`make map`) and chromium, which paints in software, as on a machine without a graphics card.
-A page of 1440 x 900 holds the component and random traffic of a square region, nothing else; it is told what
-app/zoommap.py tells it. Prints the painted frames per second (the browser's own, 60 at most; speed 16 shows 32 steps a
+A page of 1440 x 900 holds the component and random traffic of a square region, nothing else; it gets what
+app/zoommap.py sends. Prints the painted frames per second (the browser's own, 60 at most; speed 16 shows 32 steps a
 second), the milliseconds to paint one hour, and the longest from the zoom slider to the painted map.
 """
 

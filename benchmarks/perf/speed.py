@@ -3,9 +3,9 @@
     python -m benchmarks speed --bs 500 --steps fast [--weights PATH | --untrained] [--threads N] [--compile]
         [--sweep | --profile]
 
-Needs no data: the region is paved with a small fictional town, as what stands there does not change the time. Prints
-per level the seconds and the GFLOP/s beside those of large square matrix products with the same dtype and threads, then
-the peak memory of the process and the seconds of `generate`: making the context and writing files are not in them.
+Needs no data: the region is paved with a small fictional town, as its contents do not change the time. Prints
+per level the seconds and the GFLOP/s, next to those of large square matrix products with the same dtype and threads,
+then the peak memory of the process and the seconds of `generate`: making the context and writing files are not in them.
 GFLOP count the network's products and convolutions once per cell and step: neither the halo of tiles is in them, which
 is computed twice, nor a level's context, which is computed once and 3% of one evaluation.
 """
@@ -206,7 +206,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", default="fast", help="fast, full, or a number of steps per level")
     parser.add_argument("--compile", action="store_true", help="let torch.compile fuse the network first")
     parser.add_argument("--profile", action="store_true", help="where the time of the finest level goes")
-    parser.add_argument("--sweep", action="store_true", help=f"one row each for {SWEEP} blocks, whatever --bs is")
+    parser.add_argument("--sweep", action="store_true", help=f"one row each for {SWEEP} blocks; --bs does not count")
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument("--weights", type=Path, help="default: the shipped ones")
     weights.add_argument("--untrained", action="store_true", help="a network with the default size: as fast as trained")

@@ -27,7 +27,7 @@ SMALL = {"tokens": 512}  # of a batch: enough for so small a work
 
 
 def blocks(per_day: int, side: int, seed: int = 0) -> Blocks:
-    """A week that the first feature tells: high where it is high."""
+    """A week that follows the first feature: high where it is high."""
     generator = seeded(seed)
     static = torch.randn(BLOCKS, FEATURES, side, side, generator=generator)
     people = torch.randn(BLOCKS, 7 * per_day, side, side, generator=generator)
@@ -52,8 +52,8 @@ def test_a_baseline_generates_weeks_of_the_right_shape_alike_for_a_seed(name, pe
 
 
 @pytest.mark.parametrize("name", [name for name in BASELINES if name != "timegan"])  # takes longer
-def test_a_baseline_learns_what_a_feature_tells(name):
-    """Places are told apart: where y is high, what is generated is higher, far beyond chance."""
+def test_a_baseline_learns_to_follow_a_feature(name):
+    """Places are distinguished: where y is high, what is generated is higher, far beyond chance."""
     data = blocks(6, 1)
     torch.manual_seed(0)
     model = baseline(name)(data.shape, **({} if name == "xgboost" else SMALL | {"learning_rate": 3e-3}))
@@ -74,7 +74,7 @@ def test_timegan_learns_to_embed_and_recover_and_tells_places_apart():
     states = model.networks.embedded(places, y)
     known = model.networks.condition(places)
     assert not torch.allclose(
-        model.networks.told(states, known, True), model.networks.told(states, known.flip(0), True)
+        model.networks.judged(states, known, True), model.networks.judged(states, known.flip(0), True)
     ), "the discriminator sees the place"
 
 

@@ -130,7 +130,7 @@ def made_up(folder, crps):
     harness.save(folder / "csdi-tuning.json", {"setting": {}})
 
 
-def test_tables_rank_by_means_over_seeds_and_tell_the_gain(tmp_path):
+def test_tables_rank_by_means_over_seeds_and_show_the_gain(tmp_path):
     made_up(tmp_path, {"zoomdiff": (7.0, 9.0), "csdi": (10.0, 10.0), "dit": (20.0, 21.0)})
     rows = tables.frame(tables.read(tmp_path))
     ranking = tables.ranking(rows)

@@ -47,11 +47,11 @@ def test_refined_weeks_keep_the_known_totals_and_the_table_has_three_rows(small,
         assert row["volume"] == pytest.approx(1, rel=1e-4) and np.isfinite(row["CRPS"])
 
 
-def test_what_csdi_is_told_is_its_own_blocks_week():
+def test_csdi_gets_its_own_blocks_week():
     work = WORKS["smoke"]()[0]
     prior, case = work.prior(), work.test[0]
     places = view(work, 3, prior).cases[case.name]
-    known = refinement.told(places, prior.encode(truth_of(case, 0), 0))
+    known = refinement.with_days(places, prior.encode(truth_of(case, 0), 0))
     assert known.static.shape[1] == places.static.shape[1] + 7
     torch.testing.assert_close(known.static[:, -7:, 3, 5], prior.encode(truth_of(case, 0), 0)[..., 0, 0])
 

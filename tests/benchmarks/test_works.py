@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.paper import works
-from benchmarks.paper.blocks import Blocks, Places, blocks_of_cells, cells_of, cut, truth_of, view, volumes_of
+from benchmarks.paper.blocks import Blocks, Places, cut, join_cells, split_blocks, truth_of, view, volumes_of
 from benchmarks.paper.works import SPLITS, WORKS, busiest, nanchang_hierarchy, nodes_of, window
 from zoomdiff.errors import DataError
 from zoomdiff.levels import S4T4, aggregate
@@ -58,7 +58,7 @@ def noise(uec, seed: int, preset):
 def test_no_ground_of_city50_is_in_two_parts(shared_data, monkeypatch):
     """By the place itself: a training block's row and column in the world is no test block's, not even as neighbour."""
     monkeypatch.setenv("ZOOMDIFF_DATA", str(shared_data))
-    monkeypatch.setattr(patches, "simulate", noise)  # the places are the same, whatever is simulated on them
+    monkeypatch.setattr(patches, "simulate", noise)  # the places are the same, for any simulated traffic
     monkeypatch.setattr(works, "WEEKS", 1)
     monkeypatch.setattr(works, "TRAIN_TOWNS", works.TRAIN_TOWNS[:1])
     work = WORKS["city50"]()[0]
@@ -111,7 +111,7 @@ def test_blocks_of_a_level_add_up_to_the_level_above(smoke):
     np.testing.assert_allclose(aggregate(volumes[0], 8, 24), volumes[1], rtol=2e-3, atol=1e4)
 
 
-def test_what_a_method_is_told_is_scaled_by_the_training_blocks(smoke):
+def test_what_a_method_knows_is_scaled_by_the_training_blocks(smoke):
     blocks = view(smoke, 2, smoke.prior()).train
     for x in (blocks.places.people, blocks.places.static.movedim(1, -1).flatten(0, -2)):
         assert x.mean().abs() < 1e-3 and x.std() < 1.01
@@ -127,7 +127,7 @@ def test_places_hold_no_traffic(smoke):
 
 def test_cells_and_blocks_are_each_others_inverse():
     x = torch.randn(3, 5, 2, 4)
-    torch.testing.assert_close(blocks_of_cells(cells_of(x), 2, 4), x)
+    torch.testing.assert_close(join_cells(split_blocks(x), 2, 4), x)
     blocks = Blocks(Places(x, torch.randn(3, 6, 2, 4)), torch.randn(3, 2, 5, 2, 4))
     cells = blocks.cells
     assert len(cells) == 24 and cells.shape.h == cells.shape.w == 1

@@ -32,7 +32,7 @@ LAYER_NAMES = {
     "pois": ("pois",),
     "coastlines": ("coastlines",),
 }
-GEOJSON_LIMIT = 300  # MB; `python -m benchmarks.context --geojson 200` tells how long such a file takes
+GEOJSON_LIMIT = 300  # MB; `python -m benchmarks context --geojson 200` shows how long such a file takes
 ALIASES = {"building_levels": "building:levels"}  # of writers that allow no colon
 
 

@@ -1,7 +1,7 @@
 """The paper's ten baselines (Sec. V-A3), one file each, and what they have in common.
 
 Each learns one level at a time, as in the paper, from `Blocks`, and generates the code y for `Places`. What was made
-smaller to fit two cores stands in the class's docstring and beside its row (`shrunk`).
+smaller to fit two cores is in the class's docstring and in its row of the tables (`shrunk`).
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class Baseline(Protocol):
         ...
 
     def sample(self, places: Places, samples: int, seed: int) -> Tensor:
-        """(S, N, T, h, w) code y of S generated weeks for N blocks; a regression returns S = 1 whatever is asked."""
+        """(S, N, T, h, w) code y of S generated weeks for N blocks; a regression always returns S = 1."""
         ...
 
     @property

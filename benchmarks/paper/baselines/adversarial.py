@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.paper.baselines.parts import in_parts, seeded
-from benchmarks.paper.blocks import Places, Shape, blocks_of_cells
+from benchmarks.paper.blocks import Places, Shape, join_cells
 from benchmarks.paper.training import Budget, rate
 
 TOKENS = 21_504  # of a batch: cells x steps
@@ -61,4 +61,4 @@ def generate(
         return torch.stack([make(part, draw(len(part), shape.steps, generator)) for _ in range(samples)])
 
     y = in_parts(places.cells(), size, some)  # (S, cells, T)
-    return blocks_of_cells(y[..., None, None], shape.h, shape.w)
+    return join_cells(y[..., None, None], shape.h, shape.w)

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from benchmarks.paper.baselines import SETTINGS
 from benchmarks.paper.baselines.diffusion import STRIDES, Diffusion, quadratic_abar
 from benchmarks.paper.baselines.parts import NoiseLevel, StepCondition
-from benchmarks.paper.blocks import Places, Shape, blocks_of_cells, cells_of
+from benchmarks.paper.blocks import Places, Shape, join_cells, split_blocks
 
 TOKENS = 16_384  # of a batch: cells x steps
 
@@ -51,13 +51,13 @@ class Network(nn.Module):
     def forward(self, state: Tensor, strength: Tensor, side: Tensor) -> Tensor:
         """eps (N, T, h, w) for a state like it."""
         n, _, h, w = state.shape
-        x = self.inputs(cells_of(state)[..., 0]).relu().unflatten(0, (n, h * w))  # (N, K, T, C)
+        x = self.inputs(split_blocks(state)[..., 0]).relu().unflatten(0, (n, h * w))  # (N, K, T, C)
         level, skips = self.level(strength), 0.0
         for block in self.blocks:
             x, skip = block(x, side, level)
             skips = skips + skip
         y = self.outputs(skips / len(self.blocks) ** 0.5)  # (N, K, T, 1)
-        return blocks_of_cells(y.flatten(0, 1)[..., None], h, w)
+        return join_cells(y.flatten(0, 1)[..., None], h, w)
 
 
 class CSDI(Diffusion):

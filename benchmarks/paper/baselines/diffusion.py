@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.paper.baselines.parts import CPU, count, in_parts, seeded
-from benchmarks.paper.blocks import Blocks, Places, Shape, blocks_of_cells
+from benchmarks.paper.blocks import Blocks, Places, Shape, join_cells
 from benchmarks.paper.training import Budget, descend
 from zoomdiff.device import autocast
 from zoomdiff.diffusion.samplers import ancestral
@@ -92,8 +92,8 @@ def from_eps(state: Tensor, eps: Tensor, abar: Tensor) -> Tensor:
 class Diffusion:
     """A baseline whose network predicts eps, learns by the squared error, and is walked back with `walk`.
 
-    size   blocks of a batch (cells, if each is a place of its own)
-    cells  whether every cell is a place of its own, or a block is made at once
+    size   blocks of a batch (cells, if each is its own place)
+    cells  whether every cell is its own place, or a block is made at once
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Diffusion:
         descend(self.network, lambda: self.loss(*data.batch(self.size, rng), generator), budget, self.learning_rate)
 
     def centre(self, side: Tensor) -> Tensor | float:
-        """What y is told from, by what is known of the places: the state is y - centre, noised."""
+        """The expected y, by what is known of the places: the state is y - centre, noised."""
         return 0.0
 
     def loss(self, places: Places, y: Tensor, generator: torch.Generator) -> Tensor:
@@ -135,7 +135,7 @@ class Diffusion:
         """(S, N, T, h, w): a walk for each sample of each place, a few places at a time."""
         walked = partial(self._walked, samples=samples, strides=strides, generator=seeded(seed))
         y = in_parts(places.cells() if self.cells else places, 2 * self.size, walked)
-        return blocks_of_cells(y, self.shape.h, self.shape.w) if self.cells else y
+        return join_cells(y, self.shape.h, self.shape.w) if self.cells else y
 
     def _walked(self, places: Places, *, samples: int, strides: int, generator: torch.Generator) -> Tensor:
         with autocast(CPU):

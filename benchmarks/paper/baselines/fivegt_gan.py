@@ -39,7 +39,7 @@ class Discriminator(nn.Module):
 
 
 class FiveGTGAN:
-    """A GRU turns conditions and noise of every step into traffic, another tells it from the true one.
+    """A GRU turns conditions and noise of every step into traffic, another distinguishes it from the true one.
 
     To the adversarial loss comes the distance to the true series, so that the generator follows its place.
     """
@@ -56,13 +56,13 @@ class FiveGTGAN:
     def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
         rng, noise, cells = np.random.default_rng(seed), seeded(seed), train.cells
         making = Turns(self.generator.parameters(), self.learning_rate)
-        telling = Turns(self.discriminator.parameters(), self.learning_rate)
+        judging = Turns(self.discriminator.parameters(), self.learning_rate)
         for share in budget:
             places, y = cells.batch(self.size, rng)
             y = y[..., 0, 0]
             made = self.generator(places, draw(len(y), self.shape.steps, noise))
             true, false = self.discriminator(places, y), self.discriminator(places, made.detach())
-            telling.take(real_or_not(true, True) + real_or_not(false, False), share)
+            judging.take(real_or_not(true, True) + real_or_not(false, False), share)
             fooled = real_or_not(self.discriminator(places, made), True)
             making.take(fooled + SUPERVISED * functional.l1_loss(made, y), share)
 

@@ -1,4 +1,4 @@
-"""keGAN (Hui et al., KDD 2023): traffic from banks of daily and weekly patterns, told apart by a Wasserstein critic."""
+"""keGAN (Hui et al., KDD 2023): traffic from banks of daily and weekly patterns, against a Wasserstein critic."""
 
 import numpy as np
 import torch
@@ -81,7 +81,7 @@ class KeGAN:
     def fit(self, train: Blocks, budget: Budget, seed: int) -> None:
         rng, noise, cells = np.random.default_rng(seed), seeded(seed), train.cells
         making = Turns(self.generator.parameters(), self.learning_rate)
-        telling = Turns(self.critic.parameters(), self.learning_rate)
+        judging = Turns(self.critic.parameters(), self.learning_rate)
         for number, share in enumerate(budget):
             places, y = cells.batch(self.size, rng)
             y = y[..., 0, 0]
@@ -91,7 +91,7 @@ class KeGAN:
                 continue
             made = made.detach()
             distance = self.critic(places, y).mean() - self.critic(places, made).mean()
-            telling.take(PENALTY * gradient_penalty(self.critic, places, y, made, noise) - distance, share)
+            judging.take(PENALTY * gradient_penalty(self.critic, places, y, made, noise) - distance, share)
 
     def sample(self, places: Places, samples: int, seed: int) -> Tensor:
         return generate(self.generator, places, self.shape, samples, 4 * self.size, seed)

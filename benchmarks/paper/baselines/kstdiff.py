@@ -7,7 +7,7 @@ from torch.nn import functional
 from benchmarks.paper.baselines import SETTINGS
 from benchmarks.paper.baselines.diffusion import SHORTER, Diffusion, cosine_abar, eps_of, noised
 from benchmarks.paper.baselines.parts import CPU, NoiseLevel, StepCondition, TemporalBlock
-from benchmarks.paper.blocks import Places, Shape, blocks_of_cells, cells_of
+from benchmarks.paper.blocks import Places, Shape, join_cells, split_blocks
 from zoomdiff.device import autocast
 
 TOKENS = 21_504  # of a batch: cells x steps
@@ -32,24 +32,24 @@ class Network(nn.Module):
 
     def expected(self, side: Tensor, h: int, w: int) -> Tensor:
         """f(c) (N, T, h, w): the week that the volume estimator expects."""
-        return blocks_of_cells(self.volume(side).flatten(0, 1)[..., None], h, w)
+        return join_cells(self.volume(side).flatten(0, 1)[..., None], h, w)
 
     def forward(self, state: Tensor, strength: Tensor, side: Tensor) -> Tensor:
         """eps (N, T, h, w) for a state like it."""
         n, steps, h, w = state.shape
-        x = self.inputs(cells_of(state)[..., 0]).unflatten(0, (n, h * w)) + side  # (N, K, T, C)
+        x = self.inputs(split_blocks(state)[..., 0]).unflatten(0, (n, h * w)) + side  # (N, K, T, C)
         x = x + self.level(strength)[:, None, None]
         for block, neighbours in zip(self.blocks, self.neighbours, strict=True):
             x = x + neighbours(x.mean(1, keepdim=True))
             x = block(x.flatten(0, 1)).reshape(x.shape)
-        return blocks_of_cells(self.outputs(x.relu()).reshape(n * h * w, steps, 1, 1), h, w)
+        return join_cells(self.outputs(x.relu()).reshape(n * h * w, steps, 1, 1), h, w)
 
 
 class KSTDiff(Diffusion):
     """x_t = sqrt(abar) x_0 + (1 - sqrt(abar)) f(c) + sqrt(1 - abar) eps: the plain diffusion of x_0 - f(c).
 
-    T = 1000, cosine, L1 loss of eps; f learns beside it by the absolute error. Cells of a block exchange messages in
-    place of the knowledge graph's regions ("no KG"): the UEC tells what the graph would.
+    T = 1000, cosine, L1 loss of eps; f learns at the same time by the absolute error. Cells of a block exchange
+    messages in place of the knowledge graph's regions ("no KG"): the UEC holds what the graph would.
     """
 
     title, draws, grid = "KSTDiff", True, SETTINGS

@@ -48,7 +48,7 @@ class Networks(nn.Module):
         """Latent states of made series, before the supervisor."""
         return self.generator(noise, self.condition(places))
 
-    def told(self, states: Tensor, condition: Tensor, real: bool) -> Tensor:
+    def judged(self, states: Tensor, condition: Tensor, real: bool) -> Tensor:
         """How far the discriminator is from calling states real (or not), knowing the place."""
         return real_or_not(self.discriminator(states, condition), real)
 
@@ -101,7 +101,7 @@ class TimeGAN:
         net, rate = self.networks, self.learning_rate
         making = Turns([*net.generator.parameters(), *net.supervisor.parameters()], rate)
         embedding = Turns([*net.embedder.parameters(), *net.recovery.parameters(), *net.condition.parameters()], rate)
-        telling = Turns(net.discriminator.parameters(), rate)
+        judging = Turns(net.discriminator.parameters(), rate)
         for share in budget:
             places, y = batch()
             raw = net.imagined(places, draw(len(y), self.shape.steps, noise))
@@ -111,13 +111,13 @@ class TimeGAN:
                 (of(made, 0) - of(y, 0)).abs().mean() for of in (torch.mean, lambda x, dim: (x.var(dim) + 1e-6).sqrt())
             )
             known = net.condition(places).detach()
-            fooled = net.told(states, known, True) + net.told(raw, known, True)
+            fooled = net.judged(states, known, True) + net.judged(raw, known, True)
             making.take(fooled + 100 * net.step_ahead(true).sqrt() + 100 * moments, share)
             embedding.take(
                 10 * net.reconstruction(places, y).sqrt() + 0.1 * net.step_ahead(net.embedded(places, y)), share
             )
-            false = sum(net.told(x.detach(), known, False) for x in (states, raw))
-            telling.take(net.told(true, known, True) + false, share)
+            false = sum(net.judged(x.detach(), known, False) for x in (states, raw))
+            judging.take(net.judged(true, known, True) + false, share)
 
     def sample(self, places: Places, samples: int, seed: int) -> Tensor:
         return generate(self.networks, places, self.shape, samples, 4 * self.size, seed)

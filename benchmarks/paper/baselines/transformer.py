@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from benchmarks.paper.baselines import SETTINGS
 from benchmarks.paper.baselines.parts import CPU, StepCondition, count, in_parts
-from benchmarks.paper.blocks import Blocks, Places, Shape, blocks_of_cells
+from benchmarks.paper.blocks import Blocks, Places, Shape, join_cells
 from benchmarks.paper.training import Budget, descend
 from zoomdiff.device import autocast
 
@@ -64,7 +64,7 @@ class Transformer:
                 return self.network(part)[None].float()
 
         y = in_parts(places.cells(), 4 * self.size, some)
-        return blocks_of_cells(y, self.shape.h, self.shape.w)
+        return join_cells(y, self.shape.h, self.shape.w)
 
     @property
     def parameters(self) -> int:

@@ -5,7 +5,7 @@ import torch
 import xgboost
 from torch import Tensor
 
-from benchmarks.paper.blocks import Blocks, Places, Shape, blocks_of_cells
+from benchmarks.paper.blocks import Blocks, Places, Shape, join_cells
 from benchmarks.paper.training import Budget
 
 TREES = 200
@@ -55,7 +55,7 @@ class XGBoost:
         cells, steps = places.cells(), self.shape.steps
         rows = self.rows(cells, np.repeat(np.arange(len(cells)), steps), np.tile(np.arange(steps), len(cells)))
         y = torch.from_numpy(self.trees.predict(xgboost.DMatrix(rows, nthread=1)))
-        return blocks_of_cells(y.reshape(1, len(cells), steps, 1, 1), self.shape.h, self.shape.w)
+        return join_cells(y.reshape(1, len(cells), steps, 1, 1), self.shape.h, self.shape.w)
 
     @property
     def parameters(self) -> int:
