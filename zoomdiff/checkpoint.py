@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import safetensors
 from safetensors.torch import load_file, save_file
@@ -20,6 +21,7 @@ from zoomdiff.inputs import INPUTS
 from zoomdiff.levels import S4T4, Hierarchy, Level
 
 SHIPPED = ASSETS / "zoomdiff-s4t4.safetensors"
+SIMULATED = "simulated traffic calibrated to open measurements"
 
 
 def new_network(hierarchy: Hierarchy = S4T4, design: Design | None = None, **size: int) -> DayTokenNetwork:
@@ -37,6 +39,7 @@ def save_model(model: DRDM, path: Path, **notes) -> None:
         "design": asdict(model.design),
         "network": {"channels": model.network.channels, "blocks": len(model.network.trunk)},
         "inputs": INPUTS,
+        "trained_on": model.trained_on,
         **notes,
     }
     with whole_file(path, "The weights") as weights, whole_file(path.with_suffix(".json"), "The weights") as text:
@@ -59,11 +62,28 @@ def load_model(path: Path = SHIPPED, device: str = "auto") -> DRDM:
         prior = ResidualPrior(hierarchy, about["scale"], stats, design.diffused(hierarchy))
         network = new_network(hierarchy, design, **about["network"])
         network.load_state_dict(weights)
+        trained_on = about["trained_on"] if "trained_on" in about else described(about.get("train"))
     except OSError as error:
         raise CheckpointError(f"The weights {path} cannot be read: {error.strerror or 'no such file'}.") from error
     except (ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"The weights {path.name} or their JSON are damaged: restore both files.") from error
-    return DRDM(network.to(pick_device(device)).eval(), prior, sha256)
+    return DRDM(network.to(pick_device(device)).eval(), prior, sha256, trained_on)
+
+
+def described(train: dict[str, Any] | None, start: str | None = None) -> str | None:
+    """What a training run learned from, by its configuration (the fields of `TrainConfig`); None without one.
+
+    `start` is what the weights that it started from learned from.
+    """
+    if not train:
+        return None
+    weeks = [Path(Path(path).parent.name, Path(path).name).as_posix() for path in train.get("own_weeks", ())]
+    sources = [f"known traffic ({', '.join(weeks)})"] if weeks else []
+    if train.get("towns") or not weeks:
+        sources.append(SIMULATED)
+    if init := train.get("init"):
+        return f"{' and '.join(sources)}, starting from {Path(init).name}, trained on {start or 'unrecorded data'}"
+    return " and ".join(sources)
 
 
 def _stats(rhythm: dict | None = None, **numbers: float) -> LevelStats:

@@ -154,6 +154,14 @@ def conserve(levels: list, hierarchy: Hierarchy, mode: str = "bottom_up") -> lis
     return kept
 
 
+def gaps(volumes: list, hierarchy: Hierarchy) -> list[float]:
+    """Relative difference of each level from the sum of the next finer one: what conservation removes."""
+    return [
+        float(abs(aggregate(fine, *hierarchy.between(k, k + 1)) - coarse).sum() / max(1.0, float(coarse.sum())))
+        for k, (coarse, fine) in enumerate(pairwise(volumes))
+    ]
+
+
 def _library(x):
     """numpy or torch, whichever x is of. Torch is imported for tensors only: maps and contexts do without it."""
     if isinstance(x, np.ndarray):

@@ -12,8 +12,7 @@ import numpy as np
 from scipy.signal import periodogram
 from scipy.stats import wasserstein_distance
 
-from zoomdiff.diffusion.drdm import gaps
-from zoomdiff.levels import Hierarchy, aggregate
+from zoomdiff.levels import Hierarchy, aggregate, gaps
 
 BAND = (0.1, 0.9)  # P10-P90, as shares
 

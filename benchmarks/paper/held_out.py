@@ -203,7 +203,7 @@ def compare(options: argparse.Namespace) -> dict:
     ]
     special = load_model(options.runs / "retrained.safetensors", "cpu")
     there = replace(uec, region=replace(uec.region, hierarchy=TWO))
-    plan = Plan(STRIDES, "ancestral", POWER, SPREAD, tile=TILE)
+    plan = Plan(STRIDES, "ancestral", POWER[: len(STRIDES)], SPREAD, tile=TILE)
     retrained = [
         refine_level(
             special, there, known, "bs", seed=seed, sampling=Sampling(steps=plan, preset=options.preset)

@@ -105,7 +105,7 @@ def run(budget: Budget, seeds: int, results: Path = RESULTS) -> dict:
         torch.manual_seed(seed)
         refined = (
             ours(work, budget, seed, our_setting),
-            ours(pair, budget, seed, our_setting, Plan(STRIDES, "ancestral", POWER, SPREAD, tile=TILE)),
+            ours(pair, budget, seed, our_setting, Plan(STRIDES, "ancestral", POWER[: len(STRIDES)], SPREAD, tile=TILE)),
             csdi(work, budget, seed, their_setting),
         )
         for name, made in zip(rows, refined, strict=True):

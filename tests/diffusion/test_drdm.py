@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.design import PRIORS, SCHEMES, Design
-from zoomdiff.diffusion.drdm import DRDM, Plan, gaps, hnap_loss, rrdp
+from zoomdiff.diffusion.drdm import DRDM, Plan, hnap_loss, rrdp
 from zoomdiff.diffusion.network import DayTokenNetwork, sinusoid
 from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.diffusion.rhythm import Rhythm
 from zoomdiff.diffusion.target import Target
-from zoomdiff.levels import S4T4, repeat
+from zoomdiff.levels import S4T4, gaps, repeat
 
 STATS = tuple(LevelStats(mean=1.0, std=1.5, low=-1.0, high=4.0, residual_std=s) for s in (1.0, 0.5, 0.4, 0.6))
 PRIOR = ResidualPrior(S4T4, scale=1e6, stats=STATS)

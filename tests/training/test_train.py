@@ -1,13 +1,13 @@
 import csv
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from zoomdiff.checkpoint import SHIPPED, load_model
+from zoomdiff.checkpoint import SHIPPED, described, load_model
 from zoomdiff.context import build_uec
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.conditions import Conditions
@@ -188,6 +188,10 @@ def test_fine_tuning_on_known_traffic_starts_from_the_weights_given_and_fits_it_
     tuned = load_model(train(tmp_path / "run", config, device="cpu", say=lambda text: None), "cpu")
     shipped = load_model(SHIPPED, "cpu")
     assert tuned.prior == shipped.prior and tuned.design == shipped.design
+    assert shipped.trained_on == "simulated traffic calibrated to open measurements"
+    assert tuned.trained_on == f"known traffic (own/grid50.geojson), starting from {SHIPPED.name}, trained on " + (
+        shipped.trained_on
+    )
     totals = [generate(model, uec, seed=0).total() for model in (shipped, tuned)]
     errors = [abs(np.log(total / week.sum())) for total in totals]
     assert errors[1] < 0.8 * errors[0]
@@ -246,3 +250,29 @@ def test_a_bad_configuration_gets_one_sentence(tmp_path, text, words):
         file.write_text(text)
     with pytest.raises(OptionError, match=words):
         read_config(str(file))
+
+
+@pytest.mark.parametrize(
+    ("config", "start", "words"),
+    [
+        ({}, None, "simulated traffic calibrated to open measurements"),
+        ({"own_weeks": ("/data/milan/grid50.geojson",), "towns": 0}, None, "known traffic (milan/grid50.geojson)"),
+        (
+            {"own_weeks": ("a/grid50.geojson", "b/grid50.geojson")},
+            None,
+            "known traffic (a/grid50.geojson, b/grid50.geojson) and simulated traffic calibrated to open measurements",
+        ),
+        (
+            {"own_weeks": ("a/grid50.geojson",), "towns": 0, "init": "w/mine.safetensors"},
+            "rain",
+            "known traffic (a/grid50.geojson), starting from mine.safetensors, trained on rain",
+        ),
+    ],
+)
+def test_what_a_model_learned_from_is_known_by_its_configuration(config, start, words):
+    assert described(asdict(TrainConfig(**config)), start) == words
+
+
+def test_without_a_record_nothing_is_claimed():
+    assert described(None) is None
+    assert described({"init": "a.safetensors"}).endswith("starting from a.safetensors, trained on unrecorded data")

@@ -5,7 +5,8 @@ state that is diffused (by default the residual (y_k - H_k) / s_k), abar the cum
 of a stage, n that of the whole chain.
 """
 
-from collections.abc import Callable, Collection, Iterator
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,10 +18,11 @@ from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.diffusion.prior import ResidualPrior
-from zoomdiff.diffusion.samplers import DETERMINISTIC, ancestral, ddim, spread_kept
+from zoomdiff.diffusion.samplers import DETERMINISTIC, SAMPLERS, ancestral, ddim, spread_kept
 from zoomdiff.diffusion.schedule import few_steps
 from zoomdiff.diffusion.target import Target
 from zoomdiff.diffusion.tiles import Tile, tiles
+from zoomdiff.errors import OptionError
 from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, aggregate, repeat
 
 CONDITION_DROP = 0.1  # share of training samples without UEC, for classifier-free guidance
@@ -32,14 +34,28 @@ Noise = Callable[[int, int, tuple[int, int, int], int], Tensor]  # (stage, step,
 class Plan:
     """How to walk the stages.
 
-    budget    strides of each stage
-    sampler   one of SAMPLERS
-    power     of the strides of each stage, see `few_steps`; one number for all
-    spread    variance of a Gaussian whose spread the strides are to keep, though they are few: the ancestral sampler
-              adds the noise that they leave out, for the others the starting noise is scaled up by what they lose
-    guidance  w of classifier-free guidance: free + w (conditioned - free); 1 costs no second pass
-    prior_noise  how noisy the network is told that H_k is
-    tile      cells along the side of a tile, None for one piece; whole blocks
+    Parameters
+    ----------
+    budget
+        Strides of each stage, coarse to fine.
+    sampler
+        One of SAMPLERS: "ancestral", "ddim", "dpm".
+    power
+        Of the strides of each stage, see `few_steps`; one number for all.
+    spread
+        Variance of a Gaussian whose spread the strides are to keep, though they are few: the ancestral sampler adds the
+        noise that they leave out, for the others the starting noise is scaled up by what they lose.
+    guidance
+        w of classifier-free guidance: free + w (conditioned - free); 1 costs no second pass.
+    prior_noise
+        How noisy H_k is, for the network.
+    tile
+        Cells along the side of a tile, None for one piece; rounded down to whole blocks.
+
+    Raises
+    ------
+    OptionError
+        A value is unknown or out of its range, or `power` has another length than `budget`.
     """
 
     budget: tuple[int, ...]
@@ -50,6 +66,35 @@ class Plan:
     prior_noise: float = 0.0
     tile: int | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "budget", tuple(self.budget))
+        if isinstance(self.power, Iterable):  # a list, where it comes from a JSON file
+            object.__setattr__(self, "power", tuple(self.power))
+        if not all(isinstance(strides, int) and strides >= 1 for strides in self.budget):
+            raise OptionError(f"The strides of a stage are whole numbers from 1, not {self.budget}.")
+        if self.sampler not in SAMPLERS:
+            raise OptionError(f"The sampler {self.sampler!r} is unknown: use one of {', '.join(SAMPLERS)}.")
+        powers = self.power if isinstance(self.power, tuple) else (self.power,) * len(self.budget)
+        if len(powers) != len(self.budget):
+            raise OptionError(f"{len(powers)} powers do not fit {len(self.budget)} stages: give one number for each.")
+        if not all(math.isfinite(power) and power > 0 for power in powers):
+            raise OptionError(f"The powers of the strides must be above 0, not {self.power}.")
+        if not all(math.isfinite(value) and value >= 0 for value in (self.spread, self.prior_noise)):
+            raise OptionError(f"Spread and prior noise must be 0 or more, not {self.spread} and {self.prior_noise}.")
+        if not math.isfinite(self.guidance):
+            raise OptionError(f"The guidance must be a finite number, not {self.guidance}.")
+        if self.tile is not None and self.tile < 1:
+            raise OptionError(f"A tile has at least one cell along its side, not {self.tile}.")
+
+    def check(self, design: Design) -> None:
+        """Raise OptionError unless every stage of the design can be walked so."""
+        stages = len(design.nodes) - 1
+        if len(self.budget) != stages:
+            raise OptionError(f"The plan has strides for {len(self.budget)} stages, and the model has {stages}.")
+        for k, strides in enumerate(self.budget):
+            if strides > design.stage_steps(k):
+                raise OptionError(f"Stage {k + 1} has {design.stage_steps(k)} steps: it cannot take {strides} strides.")
+
     def walk(self, k: int, stage_steps: int) -> list[float]:
         """Local steps of stage k, from pure noise to the node."""
         return few_steps(stage_steps, self.budget[k], self.power[k] if isinstance(self.power, tuple) else self.power)
@@ -59,12 +104,20 @@ class Plan:
 class DRDM:
     """A trained model: the network and the prior it was trained with. Samplers only see `denoiser`.
 
-    sha256  of the file that the weights came from; None where they came from no file
+    Parameters
+    ----------
+    network, prior
+        Their levels and design are the same.
+    sha256
+        Of the file that the weights came from; None where they came from no file.
+    trained_on
+        What it learned from, to follow "a model trained on"; None where this is not recorded.
     """
 
     network: DayTokenNetwork
     prior: ResidualPrior
     sha256: str | None = None
+    trained_on: str | None = None
 
     @property
     def hierarchy(self) -> Hierarchy:
@@ -210,6 +263,7 @@ def rrdp(
     x_k is (S, T_k, H_k, W_k) in bytes.
     """
     hierarchy, design, prior, target = model.hierarchy, model.design, model.prior, model.target
+    plan.check(design)
     device = conditions.structure.device
     h, w = conditions.structure.shape[-2:]
     first, x_k = (0, None) if given is None else (given[0] + 1, given[1])
@@ -272,11 +326,3 @@ def _lively(conditions: Conditions, block: int) -> Tensor:
     """
     something = conditions.population.amax(1, keepdim=True) + conditions.structure.amax(1, keepdim=True)
     return max_pool2d(max_pool2d(something, block), 3, stride=1, padding=1) > 0
-
-
-def gaps(volumes: list, hierarchy: Hierarchy) -> list[float]:
-    """Relative difference of each level from the sum of the next finer one: what conservation removes."""
-    return [
-        float(abs(aggregate(fine, *hierarchy.between(k, k + 1)) - coarse).sum() / max(1.0, float(coarse.sum())))
-        for k, (coarse, fine) in enumerate(pairwise(volumes))
-    ]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from zoomdiff.checkpoint import SHIPPED, load_model, new_network, save_model
+from zoomdiff.checkpoint import SHIPPED, described, load_model, new_network, save_model
 from zoomdiff.context import MapLayers, build_uec, read_map
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.device import autocast, pick_device
@@ -166,7 +166,8 @@ def train(
         model = DRDM(network.to(place), fit_prior(cities, design))
     say(f"{sum(p.numel() for p in model.network.parameters()):,} parameters")
     ema = AveragedModel(model.network, multi_avg_fn=moving_average(config.ema))
-    averaged = DRDM(ema.module, model.prior)
+    trained_on = described(asdict(config), model.trained_on)
+    averaged = DRDM(ema.module, model.prior, trained_on=trained_on)
     optimiser = torch.optim.AdamW(model.network.parameters(), weight_decay=1e-3)
     first, seconds, log = 0, 0.0, []
     if resume:
