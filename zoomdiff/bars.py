@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 if TYPE_CHECKING:
     from zoomdiff.levels import Hierarchy
 
 
 def stage_bars(hierarchy: "Hierarchy") -> Callable[[int, int, int], None]:
     """An `on_step` for `generate` that shows a progress bar per stage."""
+    from tqdm import tqdm  # as late as all else: --help needs no bar
+
     bar = None
 
     def on_step(k: int, step: int, steps: int) -> None:
@@ -27,6 +27,8 @@ def stage_bars(hierarchy: "Hierarchy") -> Callable[[int, int, int], None]:
 
 def download_bar() -> Callable[[str, float | None], None]:
     """An `on_progress` for `read_map`: a bar for each thing that is done to get a map, where one is downloaded."""
+    from tqdm import tqdm
+
     bar, doing = None, None
 
     def on_progress(what: str, share: float | None) -> None:

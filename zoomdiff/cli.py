@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from tqdm import tqdm
 
 import zoomdiff
 from zoomdiff.bars import download_bar, stage_bars
@@ -18,7 +17,13 @@ if TYPE_CHECKING:
     from zoomdiff.export.formats import Job
     from zoomdiff.region import Region
 
-app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None, no_args_is_help=True, help=zoomdiff.__doc__)
+app = typer.Typer(
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,  # importing rich takes longer than all else that --help does
+    no_args_is_help=True,
+    help=zoomdiff.__doc__,
+)
 
 BAD_INPUT = 2  # exit code
 OF_THE_FILE = ("bbox", "region", "residents", "scenario", "steps", "seed", "preset")  # what --reproduce decides
@@ -284,6 +289,8 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out; same options.")] = False,
 ) -> None:
     """Train the model on the reference city, simulated on real and procedural maps."""
+    from tqdm import tqdm
+
     from zoomdiff.training.config import TrainConfig, read_config
     from zoomdiff.training.train import train as run
 
@@ -389,6 +396,25 @@ def realism(
     for name in samples:
         good, of, missed = rows_inside(table, name)
         typer.echo(f"{name}: {good} of {of} rows inside" + (f"; outside: {', '.join(missed)}" if missed else ""))
+
+
+@app.command("app")
+def open_app(
+    port: Annotated[
+        int | None, typer.Option(help="Port; default: 8501, or the next free one.", max=65_535, min=1)
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="Address to listen on; default: localhost. Whoever reaches the app can open maps of this computer."
+        ),
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")] = False,
+) -> None:
+    """Open the app in a browser; needs the extra: pip install 'zoomdiff[app]'."""
+    from zoomdiff.serve import serve
+
+    serve(host=host, port=port, browser=not no_browser)
 
 
 def main() -> None:

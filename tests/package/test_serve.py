@@ -1,0 +1,43 @@
+"""The command `zoomdiff app`."""
+
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from zoomdiff import cli, serve
+from zoomdiff.errors import OptionError
+
+
+@pytest.mark.parametrize("package", serve.APP_NEEDS)
+def test_without_the_extra_the_command_says_what_to_install(monkeypatch, capsys, package: str):
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(sys, "argv", ["zoomdiff", "app"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == cli.BAD_INPUT
+    assert capsys.readouterr().err == f"Error: The app needs {package}: pip install 'zoomdiff[app]'.\n"
+
+
+def test_the_options_reach_streamlit(monkeypatch):
+    given = []
+    monkeypatch.setattr("streamlit.web.cli.main", lambda arguments, prog_name: given.extend(arguments))
+    result = CliRunner().invoke(cli.app, ["app", "--port", "9000", "--host", "127.0.0.1", "--no-browser"])
+    assert result.exit_code == 0, result.output
+    assert given[0] == "run"
+    assert given[1].endswith("main.py")
+    assert given[2:] == ["--server.address=127.0.0.1", "--server.port=9000", "--server.headless=true"]
+
+
+def test_without_options_the_settings_of_the_app_hold(monkeypatch):
+    given = []
+    monkeypatch.setattr("streamlit.web.cli.main", lambda arguments, prog_name: given.extend(arguments))
+    serve.serve()
+    assert given[0] == "run"
+    assert len(given) == 2
+
+
+def test_a_package_without_the_app_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "zoomdiff.app", None)
+    with pytest.raises(OptionError, match="The app is not installed"):
+        serve.serve()

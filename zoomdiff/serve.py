@@ -1,0 +1,43 @@
+"""Start the app in Streamlit's server."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from zoomdiff.errors import OptionError
+
+APP_NEEDS = ("streamlit", "pydeck", "plotly")  # the extra [app]
+
+
+def serve(*, host: str | None = None, port: int | None = None, browser: bool = True) -> None:
+    """Serve the app until it is interrupted.
+
+    Parameters
+    ----------
+    host
+        Address to listen on; by default the one of the app's settings, localhost.
+    port
+        Port to listen on; by default 8501, or the next free one.
+    browser
+        Whether to open the page in a browser.
+
+    Raises
+    ------
+    OptionError
+        If a package that only the app needs is not installed.
+    """
+    for package in APP_NEEDS:
+        if find_spec(package) is None:
+            raise OptionError(f"The app needs {package}: pip install 'zoomdiff[app]'.")
+    from streamlit.web.cli import main as streamlit
+
+    options = {"address": host, "port": port, "headless": None if browser else "true"}
+    flags = [f"--server.{name}={value}" for name, value in options.items() if value is not None]
+    streamlit(["run", str(_script()), *flags], prog_name="zoomdiff app")
+
+
+def _script() -> Path:
+    """The page's main.py: in the installed package, or in the folder app/ of a checkout."""
+    spec = find_spec("zoomdiff.app")
+    if spec is None or spec.origin is None:
+        raise OptionError("The app is not installed: run 'pip install .' in the folder of ZoomDiff, or 'make app'.")
+    return Path(spec.origin).with_name("main.py")
