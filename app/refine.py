@@ -38,7 +38,7 @@ FILLS = {
 COLUMNS = """
 | column | what it holds |
 |---|---|
-| `time` | begin of the step, such as `2025-03-03 14:00`: one step of 5 minutes to 1 day, local time |
+| `time` | begin of the step, such as `2025-03-03 14:00`: one step of 5 minutes to 1 day, local time or with an offset |
 | `site` (or `cell`) | name of the base station or cell |
 | `lon`, `lat` | where it stands, degrees (WGS84); or leave them out and give a table of sites `site, lon, lat` |
 | `bytes` | what it carried in the step, not negative |
@@ -113,7 +113,7 @@ def _given(place: Place) -> tuple[FittedTraffic | None, str]:
         "Time zone of the place, if times are in UTC",
         key="refine_zone",
         placeholder="Europe/Helsinki",
-        help="Empty: the times are local already.",
+        help="Times without an offset are then UTC, and all are converted to local time. Empty: they are local already.",
     ).strip()
     if traffic is None:
         return None, ""

@@ -124,7 +124,7 @@ def changed(table: pd.DataFrame, column: str, value: object) -> pd.DataFrame:
         (lambda t: t.assign(lon=t.lon + 5), "has nothing in the region"),
         (lambda t: t.rename(columns={"lon": "lat", "lat": "lon"}), "longitude and latitude seem to be swapped"),
         (lambda t: t[t.time < "2025-03-09"], "covers 6 days: a whole week of 7 days is needed"),
-        (lambda t: pd.concat([t, t[:1]]), "stands already in line 2"),
+        (lambda t: pd.concat([t, t[:1]]), "is already in line 2"),
         (lambda t: t.drop(columns="bytes"), "has no column for the bytes"),
         (lambda t: t.drop(columns="time"), "has no column for the time"),
         (lambda t: "", "is damaged or not what its name says"),

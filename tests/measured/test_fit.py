@@ -4,6 +4,7 @@ import re
 from datetime import datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from zoomdiff.context.uec import STRUCTURE, UEC
 from zoomdiff.errors import DataError
 from zoomdiff.levels import HOURS_PER_WEEK
 from zoomdiff.measured.fit import NONE, FittedTraffic, fit, hold, served_bytes
+from zoomdiff.measured.read import read_measurements
 from zoomdiff.measured.traffic import MeasuredTraffic
 from zoomdiff.region import Region, to_lonlat
 from zoomdiff.week import TrafficWeek
@@ -168,6 +170,38 @@ def test_the_week_is_rolled_to_monday_and_whole_weeks_come_first():
     long[80] = np.nan
     known = fit(measured(lonlat, start=MONDAY - timedelta(days=3), traffic=long), UEC_)
     assert "Friday, 2025-03-07" not in known.notes[0] and not np.isnan(known.traffic).any()
+
+
+def test_notes_say_how_times_were_read_and_which_values_are_guesses():
+    filled = np.zeros((168, 1), bool)
+    filled[5:7] = True
+    some = measured(metres([600], [200]), notes=("Times are read as local time.",), filled=filled)
+    notes = fit(some, UEC_).notes
+    assert notes[1] == "Times are read as local time."
+    assert notes[2].startswith("2 of 168 values are missing, 2 of them filled in: 1 gaps in 1 of 1 cells, the longest")
+    assert hold(any_week(), fit(some, UEC_)).provenance["notes"] == list(notes)
+
+
+def test_utc_is_refined_by_the_local_week():
+    """A base station that is busy from 8 to 9 in Shanghai, measured in UTC, is so in the week that is refined."""
+    times = pd.date_range("2025-03-02", periods=9 * 24, freq="h")
+    ((lon, lat),) = metres([600], [200])
+    table = pd.DataFrame({"time": times, "lon": lon, "lat": lat, "bytes": np.where(times.hour == 0, 1e6, 1.0)})
+    fitted = fit(read_measurements(table, zone="Asia/Shanghai"), UEC_)
+    assert np.flatnonzero(fitted.traffic[:, 0] == 1e6).tolist() == [24 * day + 8 for day in range(7)]
+    assert fitted.notes[:2] == (
+        "The week is the one from Monday, 2025-03-03.",
+        "Times are read as UTC and converted to Asia/Shanghai.",
+    )
+
+
+def test_a_week_in_which_clocks_change_is_not_taken():
+    times = pd.date_range("2025-03-23 23:00", periods=15 * 24, freq="h")  # UTC: from a Monday 00:00 in Rome
+    ((lon, lat),) = metres([600], [200])
+    table = pd.DataFrame({"time": times, "lon": lon, "lat": lat, "bytes": 1.0})
+    assert "Monday, 2025-03-31" in fit(read_measurements(table, zone="Europe/Rome"), UEC_).notes[0]
+    with pytest.raises(DataError, match="without a change of clocks: give a longer time"):
+        fit(read_measurements(table[: 7 * 24], zone="Europe/Rome"), UEC_)
 
 
 def test_a_base_station_outside_is_left_out_with_a_note():

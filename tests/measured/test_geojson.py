@@ -77,8 +77,8 @@ METRES = [point(681_000, 4_849_000, time=hour, bytes=1) for hour in HOURS]
 @pytest.mark.parametrize(
     ("features", "members", "sentence"),
     [
-        ([], {}, "mine.geojson is no GeoJSON FeatureCollection with features in it: save it as one."),
-        ("abc", {}, "mine.geojson is no GeoJSON FeatureCollection with features in it: save it as one."),
+        ([], {}, "mine.geojson is not a GeoJSON FeatureCollection with features in it: save it as one."),
+        ("abc", {}, "mine.geojson is not a GeoJSON FeatureCollection with features in it: save it as one."),
         ([*GOOD, {"type": "Feature"}], {}, "mine.geojson, feature 4: it has no valid geometry or no properties."),
         ([*GOOD, 7], {}, "mine.geojson, feature 4: it has no valid geometry or no properties."),
         (

@@ -1,6 +1,6 @@
 """Users' own tables: the layouts, gaps, and one sentence for everything that can be wrong."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import geopandas as gpd
@@ -49,11 +49,11 @@ def raised(*arguments, **options) -> str:
 
 
 def test_cells_by_id(table):
-    some = read_measurements(table(CELLS), licence="mine")
+    some = read_measurements(table(CELLS))
     np.testing.assert_array_equal(some.traffic, WEEK)
     assert some.ids.tolist() == ["b", "a"] and some.lonlat is None
     assert some.minutes == 60 and some.start == datetime(2025, 3, 3) and some.weekday == 0
-    assert (some.unit, some.name, some.source, some.licence) == ("bytes", "traffic", "traffic.csv", "mine")
+    assert (some.unit, some.name, some.source, some.licence) == ("bytes", "traffic", "traffic.csv", "not stated")
     assert some.gap_report() == "No value is missing."
 
 
@@ -101,7 +101,7 @@ def test_parquet(tmp_path):
     frame = pd.read_csv(StringIO(CELLS), parse_dates=["time"])
     frame.to_parquet(tmp_path / "traffic.parquet")
     np.testing.assert_array_equal(read_measurements(tmp_path / "traffic.parquet").traffic, WEEK)
-    np.testing.assert_array_equal(read_measurements(frame, name="mine").traffic, WEEK)
+    np.testing.assert_array_equal(read_measurements(frame).traffic, WEEK)
     frame["time"] = frame.time.dt.tz_localize("Europe/Rome")
     frame.to_parquet(tmp_path / "traffic.parquet")
     assert str(read_measurements(tmp_path / "traffic.parquet").start) == "2025-03-03 00:00:00+01:00"
@@ -161,21 +161,74 @@ def test_other_steps_and_times(table):
     assert raised(table(single)) == "traffic.csv has no cell with two times, so its step is unknown: give minutes."
 
 
-def test_time_zones(table):
-    in_rome = read_measurements(table(CELLS), zone="Europe/Rome")
-    assert str(in_rome.start) == "2025-03-03 00:00:00+01:00"
+def test_times_without_an_offset_are_local_or_with_a_zone_utc(table):
+    local = read_measurements(table(CELLS))
+    assert local.start == datetime(2025, 3, 3) and local.start.tzinfo is None
+    assert local.notes == ("Times are read as local time.",)
+    for zone, start in (("Europe/Rome", "2025-03-03 01:00:00+01:00"), ("Asia/Shanghai", "2025-03-03 08:00:00+08:00")):
+        there = read_measurements(table(CELLS), zone=zone)
+        assert str(there.start) == start and there.start == datetime(2025, 3, 3, tzinfo=UTC)
+        assert there.notes == (f"Times are read as UTC and converted to {zone}.",)
+    frame = pd.read_csv(StringIO(CELLS), parse_dates=["time"])
+    assert str(read_measurements(frame, zone="Asia/Shanghai").start) == "2025-03-03 08:00:00+08:00"
+    assert raised(table(CELLS), zone="Europe/Roma") == (
+        "There is no time zone 'Europe/Roma': give one such as Europe/Rome or Asia/Shanghai."
+    )
+
+
+def test_times_with_an_offset_are_converted_to_the_zone_or_kept(table):
     for offset in ("+01:00", "+0100", "+01"):
-        assert read_measurements(table(CELLS.replace(":00,", f":00{offset},"))).start == in_rome.start
+        text = CELLS.replace(":00,", f":00{offset},")
+        kept = read_measurements(table(text))
+        assert str(kept.start) == "2025-03-03 00:00:00+01:00"
+        assert kept.notes == (
+            "Times are read as the local time of their offset, UTC+01:00; give a time zone if the place has another.",
+        )
+        there = read_measurements(table(text), zone="Asia/Shanghai")
+        assert str(there.start) == "2025-03-03 07:00:00+08:00"
+        assert there.notes == ("Times are converted from their offset to Asia/Shanghai.",)
     utc = read_measurements(table(CELLS.replace(":00,", ":00Z,")), zone="Asia/Shanghai")
     assert str(utc.start) == "2025-03-03 08:00:00+08:00"
+    other = CELLS.replace("2025-03-03", "03/03/25").replace(":00,", ":00+01:00,")
+    assert read_measurements(table(other), time_format="%d/%m/%y %H:%M%z").start == datetime(2025, 3, 2, 23, tzinfo=UTC)
+    assert read_measurements(table(other), time_format="%d/%m/%y %H:%M%z").start.hour == 0
     # Different offsets say which instant is meant; with a zone there is one local time, too.
     spring = ["2025-03-30 01:00+01:00", "2025-03-30 03:00+02:00", "2025-03-30 04:00+02:00"]
     text = "time,cell,bytes\n" + "".join(f"{time},a,1\n" for time in spring)
     some = read_measurements(table(text), zone="Europe/Rome")
     assert not some.missing.any() and some.times().hour.tolist() == [1, 3, 4]
-    assert raised(table(CELLS), zone="Europe/Roma") == (
-        "There is no time zone 'Europe/Roma': give one such as Europe/Rome or Asia/Shanghai."
+
+
+def test_a_table_with_a_named_zone(table):
+    frame = pd.read_csv(StringIO(CELLS), parse_dates=["time"])
+    frame["time"] = frame.time.dt.tz_localize("Europe/Rome")
+    some = read_measurements(frame)
+    assert str(some.start) == "2025-03-03 00:00:00+01:00" and some.notes == ("Times are local time in Europe/Rome.",)
+    assert str(read_measurements(frame, zone="Asia/Shanghai").start) == "2025-03-03 07:00:00+08:00"
+
+
+@pytest.mark.parametrize(
+    ("first", "hours"),
+    [("2025-10-25 22:00", [0, 1, 2, 2, 3, 4]), ("2025-03-29 23:00", [0, 1, 3, 4, 5, 6])],
+    ids=["back", "forward"],
+)
+def test_utc_has_no_gap_and_no_double_hour_where_clocks_change(table, first, hours):
+    times = pd.date_range(first, periods=6, freq="h").strftime("%Y-%m-%d %H:%M")
+    text = "time,cell,bytes\n" + "".join(f"{time},a,{n}\n" for n, time in enumerate(times))
+    some = read_measurements(table(text), zone="Europe/Rome")
+    assert some.traffic[:, 0].tolist() == [0, 1, 2, 3, 4, 5] and not some.missing.any()
+    assert some.times().hour.tolist() == hours
+
+
+def test_local_times_where_clocks_change(table):
+    """The hour that clocks repeat cannot be told apart, the one that they skip is not in any table: a gap."""
+    text = "time,cell,bytes\n" + "".join(f"2025-10-26 {hour:02d}:00,a,1\n" for hour in (0, 1, 2, 2, 3, 4))
+    assert raised(table(text)) == (
+        "traffic.csv, line 5: cell a at 2025-10-26 02:00 is already in line 4: keep one of the two, or give times in "
+        "UTC and a time zone if the clocks went back."
     )
+    text = "time,cell,bytes\n" + "".join(f"2025-03-30 {hour:02d}:00,a,1\n" for hour in (0, 1, 3, 4))
+    assert np.isnan(read_measurements(table(text)).traffic[:, 0]).tolist() == [False, False, True, False, False]
 
 
 # --- gaps -----------------------------------------------------------------------------------------------------------
@@ -239,12 +292,13 @@ def test_a_cell_without_any_value_cannot_be_interpolated(table):
         (
             "01:00,a",
             "01:00+01:00,a",
-            "traffic.csv, line 5: the time '2025-03-03 01:00+01:00' has an offset while the first time has none.",
+            "traffic.csv, line 5: the time '2025-03-03 01:00+01:00' has an offset while the first time has none: "
+            "give one in all rows or in none.",
         ),
         (
             "01:00,a,4",
             "01:00,b,4",
-            "traffic.csv, line 5: cell b at 2025-03-03 01:00 stands already in line 4.",
+            "traffic.csv, line 5: cell b at 2025-03-03 01:00 is already in line 4: keep one of the two",
         ),
         ("01:00,a", "01:20,a", "traffic.csv, line 5: the time 2025-03-03 01:20 does not fit the step of 60 minutes."),
         ("00:00,b", "00:07,b", "traffic.csv, line 2: the time 2025-03-03 00:07 does not fit the step of "),
@@ -269,26 +323,12 @@ def test_mixed_offsets(table):
     text = CELLS.replace(":00,", ":00+01:00,")
     assert raised(table(text.replace("01:00+01:00,a", "01:00+02:00,a"))) == (
         "traffic.csv, line 5: the time '2025-03-03 01:00+02:00' has the offset +0200 while the first time has +0100: "
-        "tell the time zone with zone=."
+        "give the time zone of the place."
     )
     assert raised(table(text.replace("01:00+01:00,a", "01:00,a")), zone="Europe/Rome") == (
-        "traffic.csv, line 5: the time '2025-03-03 01:00' has no offset while the first time has +0100."
+        "traffic.csv, line 5: the time '2025-03-03 01:00' has no offset while the first time has +0100: "
+        "give one in all rows or in none."
     )
-
-
-def test_changes_of_clocks(table):
-    def night(day: str) -> str:
-        return "time,cell,bytes\n" + "".join(f"{day} {hour:02d}:{m:02d},a,1\n" for hour in range(5) for m in (0, 30))
-
-    assert raised(table(night("2025-10-26")), zone="Europe/Rome") == (
-        "traffic.csv, line 6: 2025-10-26 02:00 occurs twice in Europe/Rome, when the clocks go back: "
-        "give times in UTC or with an offset."
-    )
-    assert raised(table(night("2025-03-30")), zone="Europe/Rome") == (
-        "traffic.csv, line 6: 2025-03-30 02:00 does not exist in Europe/Rome, when the clocks go forward: "
-        "give times in UTC or with an offset."
-    )
-    assert read_measurements(table(night("2025-10-26")), zone="Asia/Shanghai").traffic.shape == (10, 1)
 
 
 def test_places_out_of_range(table):

@@ -1,12 +1,14 @@
 """Measured traffic brought onto a region: a week of what each base station or cell carried, ready to be refined.
 
-Base stations are no squares of 400 m, so refinement takes three steps: every measured cell gets the 50 m squares that
+Base stations are not squares of 400 m, so refinement takes three steps: every measured cell gets the 50 m squares that
 it serves (`fit`), its traffic is spread over them by the people there and summed to the squares of a level, from which
 the model refines (`zoomdiff.generate.refine`); at last every measured step of every cell gets exactly its bytes
 (`hold`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,24 +25,44 @@ from zoomdiff.week import TrafficWeek
 
 MOST_BYTES = 1e18  # in one step of one cell: all of the world's mobile traffic of a day is less
 NONE = -1  # serves no cell
-NAMED = 3  # cells at one place whose names are told
+NAMED = 3  # cells at one place whose names are given
 FAR = 2000.0  # metres from the nearest base station at which a region is hardly theirs
-WHOLE = 0.999  # share of a polygon in the region from which it is wholly there: files round degrees
+WHOLE = 0.999  # share of a polygon in the region from which it counts as whole: files round degrees
+
+
+class _Places(NamedTuple):
+    """Which of the n measured cells are in a region, and which squares they serve. Several may share a place."""
+
+    here: np.ndarray  # (m,) numbers of the cells in the region
+    part: np.ndarray  # (m,) share of each that is in it
+    owner: np.ndarray  # (m,) number of the place of each
+    zones: np.ndarray  # (H, W) number of the place that serves each finest grid, or NONE
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FittedTraffic:
     """A week of measured traffic fitted to a region: `fit` makes it of `MeasuredTraffic`, `hold` keeps to it.
 
-    region   the frame
-    ids      (n,) str; base stations within one 50 m square are one, named after all of them
-    lonlat   (n, 2) degrees
-    zones    (H, W) number of the cell that serves each finest grid, NONE where there is none
-    traffic  (T, n) bytes per step from Monday 00:00 local time
-    hours    length of a step, a divisor of 24
-    level    name of the level to refine from
-    volumes  (T_k, H_k, W_k) bytes of that level
-    notes    sentences for the user: which week it is, and what was left out
+    Attributes
+    ----------
+    region
+        The frame.
+    ids
+        (n,) str; base stations within one 50 m square are one, named after all of them.
+    lonlat
+        (n, 2) degrees.
+    zones
+        (H, W) number of the cell that serves each finest grid, NONE where no cell does.
+    traffic
+        (T, n) bytes per step from Monday 00:00 local time.
+    hours
+        Length of a step, a divisor of 24.
+    level
+        Name of the level to refine from.
+    volumes
+        (T_k, H_k, W_k) bytes of that level.
+    notes
+        Sentences for the user: which week it is, how times were read, and what was left out.
     """
 
     region: Region
@@ -64,81 +86,85 @@ def fit(measured: MeasuredTraffic, uec: UEC) -> FittedTraffic:
     squares that are nearest to them; those outside the region are left out, whole. Polygons serve the squares whose
     centre they hold, and of one that the region cuts the share of its area in the region counts.
 
-    Raises DataError, one sentence: volumes that are no bytes or far too large, no places, none of them in the region,
-    steps that do not divide a day, less than a week, gaps in it.
+    Raises
+    ------
+    DataError
+        Volumes that are not bytes or far too large, no places, none of them in the region, steps that do not divide a
+        day, less than a week, gaps in it.
     """
     region = uec.region
     if measured.unit != "bytes":
         raise DataError(f"{measured.source} has traffic in {measured.unit}: bytes are needed to refine it.")
     if measured.lonlat is None:
         raise DataError(
-            f"{measured.source} does not tell where its cells are: add columns lon and lat, or a table of sites."
+            f"{measured.source} does not say where its cells are: add columns lon and lat, or a table of sites."
         )
-    here, part, owner, zones = (_polygons if measured.polygons is not None else _points)(measured, region)
-    traffic, hours, when = _week(measured, here)
-    traffic = traffic * part
+    if measured.polygons is None:
+        places = _points(measured.lonlat, region)
+    else:
+        places = _polygons(measured.polygons, region)
+    if places is None:
+        raise DataError(_nowhere(measured.source, measured.lonlat, region))
+    traffic, hours, when = _week(measured, places.here)
+    traffic = traffic * places.part
     if np.nanmax(traffic, initial=0) > MOST_BYTES:
         raise DataError(f"{measured.source} has more than {MOST_BYTES:g} bytes in a step: check the unit.")
     if not traffic.any():
         raise DataError(f"{measured.source} has no traffic in the region in {when}: there is nothing to refine.")
 
-    n = int(owner.max()) + 1
+    n = int(places.owner.max()) + 1
     sums = np.zeros((len(traffic), n))
-    np.add.at(sums.T, owner, traffic.T)
-    ids, lonlat = _of_owner(measured, here, owner, n)
-    level = _level(region, zones, hours)
-    notes = [f"The week is {when}."]
-    words = "polygons" if measured.polygons is not None else "base stations"
-    total = len(measured.lonlat)
-    if len(here) < total:
-        notes.append(f"{len(here):,} of {total:,} {words} are in the region; the others are left out.")
-    if n < len(here):
-        notes.append(f"{len(here):,} {words} share {n:,} places of 50 m and are summed there.")
-    if measured.polygons is None and (far := _far(region, lonlat)) >= 0.05:
-        notes.append(f"{far:.0%} of the region are more than {FAR / 1000:g} km from any of them: choose a smaller one.")
-    bare = region.mask() & (zones == NONE)
-    if bare.any():
-        notes.append(
-            f"{bare.sum() / region.mask().sum():.0%} of the region lie in no polygon and stay without traffic."
-        )
-    volumes = _spread(sums, zones, hours, uec, level)
-    return FittedTraffic(region, ids, lonlat, zones, sums, hours, level, volumes, tuple(notes))
+    np.add.at(sums.T, places.owner, traffic.T)
+    names = np.arange(len(measured.lonlat)).astype(str) if measured.ids is None else measured.ids
+    ids, lonlat = _summed_places(names[places.here], measured.lonlat[places.here], places.owner)
+    level = _level(region, places.zones, hours)
+    volumes = _spread(sums, places.zones, hours, uec, level)
+    notes = (f"The week is {when}.", *measured.notes, *_left_out(measured, places, region, lonlat))
+    return FittedTraffic(region, ids, lonlat, places.zones, sums, hours, level, volumes, notes)
 
 
-def hold(week: TrafficWeek, known: FittedTraffic) -> TrafficWeek:
-    """The refined week with exactly the known bytes of every cell in every step: its hours are scaled alike.
+def hold(week: TrafficWeek, fitted: FittedTraffic) -> TrafficWeek:
+    """The refined week with exactly the measured bytes of every cell in every step: its hours are scaled alike.
 
-    Where the model has nothing and something is known, it is spread evenly. Squares that nobody serves carry nothing.
+    Where the model has nothing and something was measured, it is spread evenly. Squares that no cell serves carry
+    nothing.
     """
     finest = week.volumes[-1]
-    served = known.zones != NONE
-    have = served_bytes(week, known)
-    area = np.bincount(known.zones[served], minlength=len(known.ids))
-    lost = (have <= 0) & (known.traffic > 0)
-    ratio = np.divide(known.traffic, have, out=np.zeros_like(have), where=have > 0)
-    even = np.where(lost, known.traffic / area / known.hours, 0)
-    of_square = known.zones[served]
+    served = fitted.zones != NONE
+    have = served_bytes(week, fitted)
+    area = np.bincount(fitted.zones[served], minlength=len(fitted.ids))
+    lost = (have <= 0) & (fitted.traffic > 0)
+    ratio = np.divide(fitted.traffic, have, out=np.zeros_like(have), where=have > 0)
+    even = np.where(lost, fitted.traffic / area / fitted.hours, 0)
+    of_square = fitted.zones[served]
     held = np.zeros(finest.shape)
     for t in range(len(ratio)):
-        steps = slice(t * known.hours, (t + 1) * known.hours)
+        steps = slice(t * fitted.hours, (t + 1) * fitted.hours)
         held[steps, served] = finest[steps, served] * ratio[t, of_square] + even[t, of_square]
     about = week.provenance | {
-        "held_to": f"{len(known.ids)} measured cells, steps of {known.hours} h",
-        "notes": [*week.provenance.get("notes", ()), *known.notes],
+        "held_to": f"{len(fitted.ids)} measured cells, steps of {fitted.hours} h",
+        "notes": [*week.provenance.get("notes", ()), *fitted.notes],
     }
     return replace(week, volumes=tuple(week.region.hierarchy.pyramid(held)), provenance=about)
 
 
-def served_bytes(week: TrafficWeek, known: FittedTraffic, hours: int | None = None) -> np.ndarray:
-    """(T, n) bytes that a week has in the squares of each known cell, in steps of `hours`; default: the known steps."""
-    n = len(known.ids)
-    hourly = to_sites(week.volumes[-1], np.where(known.zones == NONE, n, known.zones), n + 1)[:, :n]
-    return hourly.reshape(-1, hours or known.hours, n).sum(1)
+def served_bytes(week: TrafficWeek, fitted: FittedTraffic, hours: int | None = None) -> np.ndarray:
+    """(T, n) bytes that a week has in the squares each measured cell serves.
+
+    Parameters
+    ----------
+    hours
+        Length of a step; default: the measured one.
+    """
+    n = len(fitted.ids)
+    hourly = to_sites(week.volumes[-1], np.where(fitted.zones == NONE, n, fitted.zones), n + 1)[:, :n]
+    steps: np.ndarray = hourly.reshape(-1, hours or fitted.hours, n).sum(1)
+    return steps
 
 
-def _points(measured: MeasuredTraffic, region: Region) -> tuple[np.ndarray, float, np.ndarray, np.ndarray]:
-    """The cells (m,) in the region, the share of each that counts, which place (m,) each is of, and the zones."""
-    x, y = to_utm(region.epsg).transform(*measured.lonlat.T)
+def _points(lonlat: np.ndarray, region: Region) -> _Places | None:
+    """The points (n, 2) in the region, each serving what it is nearest to; None if none is in it."""
+    x, y = to_utm(region.epsg).transform(*lonlat.T)
     west, _, _, north = region.utm_bounds
     side, (height, width) = region.hierarchy.finest.side, region.shape
     with np.errstate(invalid="ignore"):  # infinite where the zone does not reach
@@ -147,65 +173,80 @@ def _points(measured: MeasuredTraffic, region: Region) -> tuple[np.ndarray, floa
     inside[inside] = region.mask()[row[inside].astype(int), col[inside].astype(int)]
     here = np.flatnonzero(inside)
     if not len(here):
-        raise DataError(_nowhere(measured, region))
+        return None
     squares = row[here].astype(int) * width + col[here].astype(int)
     owner, distinct = pd.factorize(squares)
-    first = pd.Series(here).groupby(owner).first().to_numpy()
-    zones = assign(region, measured.lonlat[first])
+    zones = assign(region, lonlat[here[np.unique(owner, return_index=True)[1]]])
     zones.ravel()[distinct] = np.arange(len(distinct))  # each serves its own square at least
-    return here, 1.0, owner, np.where(region.mask(), zones, NONE)
+    return _Places(here, np.ones(len(here)), owner, np.where(region.mask(), zones, NONE))
 
 
-def _polygons(measured: MeasuredTraffic, region: Region) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _polygons(polygons: np.ndarray, region: Region) -> _Places | None:
     """As `_points`. Where polygons overlap the smaller one serves; one too small for any square adds to its place."""
-    areas = shapely.transform(measured.polygons, to_utm(region.epsg).transform, interleaved=False)
-    known = np.isfinite(shapely.bounds(areas)).all(1)
-    areas = shapely.make_valid(np.where(known, areas, shapely.Polygon()))
+    areas = shapely.transform(polygons, to_utm(region.epsg).transform, interleaved=False)
+    areas[~np.isfinite(shapely.bounds(areas)).all(1)] = shapely.Polygon()
+    areas = np.asarray(shapely.make_valid(areas))
     side = region.hierarchy[0].side
     x, y = np.moveaxis(region.utm_centres(0)[region.blocks], -1, 0)
     ground = shapely.union_all(shapely.box(x - side / 2, y - side / 2, x + side / 2, y + side / 2))
-    common = shapely.intersection(areas, ground)
-    size = shapely.area(areas)
+    common = np.asarray(shapely.intersection(areas, ground))
+    size = np.asarray(shapely.area(areas))
     share = np.divide(shapely.area(common), size, out=np.zeros(len(size)), where=size > 0)
     here = np.flatnonzero(share > 1e-6)
     if not len(here):
-        raise DataError(_nowhere(measured, region))
-    at = region.utm_centres()
-    squares = shapely.points(at[..., 0].ravel(), at[..., 1].ravel())
+        return None
+    squares = np.asarray(shapely.points(region.utm_centres().reshape(-1, 2)))
     zones = np.full(len(squares), NONE)
-    tree, order = shapely.STRtree(squares), np.argsort(-size[here])
-    for number in order:
+    tree = shapely.STRtree(squares)
+    for number in np.argsort(-size[here]):
         zones[tree.query(areas[here[number]], predicate="intersects")] = number
     zones = np.where(region.mask().ravel(), zones, NONE)
     owner = np.arange(len(here))
     for number in np.setdiff1d(owner, zones):
-        middle = common[here[number]].representative_point()
-        nearest = tree.nearest(middle)
+        nearest = tree.nearest(common[here[number]].representative_point())
         if zones[nearest] == NONE:
             zones[nearest] = number
         else:
             owner[number] = zones[nearest]
     distinct, owner = np.unique(owner, return_inverse=True)
     renamed = np.where(zones == NONE, NONE, np.searchsorted(distinct, zones))
-    return here, np.where(share[here] > WHOLE, 1.0, share[here]), owner, renamed.reshape(region.shape)
+    part = np.where(share[here] > WHOLE, 1.0, share[here])
+    return _Places(here, part, owner, renamed.reshape(region.shape))
 
 
-def _of_owner(measured: MeasuredTraffic, here: np.ndarray, owner: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Names (n,) and places (n, 2) of cells that are summed where they share a place."""
-    names = np.arange(len(measured.lonlat)).astype(str) if measured.ids is None else measured.ids
-    table = pd.DataFrame(measured.lonlat[here], columns=["lon", "lat"]).assign(name=names[here], owner=owner)
-    groups = table.groupby("owner")
-    return groups.name.agg(_joined).reindex(range(n)).to_numpy(str), groups[["lon", "lat"]].mean().to_numpy()
+def _summed_places(names: np.ndarray, lonlat: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Names (n,) and mean degrees (n, 2) of places, from the names (m,) and degrees (m, 2) of the cells at each."""
+    table = pd.DataFrame(lonlat, columns=["lon", "lat"]).assign(name=names)
+    groups = table.groupby(owner)
+    return groups.name.agg(_joined).to_numpy(str), groups[["lon", "lat"]].mean().to_numpy()
+
+
+def _left_out(measured: MeasuredTraffic, places: _Places, region: Region, lonlat: np.ndarray) -> Iterator[str]:
+    """Sentences on gaps that were filled, cells that were left out or summed, and what of the region has no cell."""
+    words = "polygons" if measured.polygons is not None else "base stations"
+    total, here = measured.traffic.shape[1], len(places.here)
+    if measured.filled is not None and measured.filled.any():
+        yield measured.gap_report()
+    if here < total:
+        yield f"{here:,} of {total:,} {words} are in the region; the others are left out."
+    if len(lonlat) < here:
+        yield f"{here:,} {words} share {len(lonlat):,} places of 50 m and are summed there."
+    if measured.polygons is None and (far := _far(region, lonlat)) >= 0.05:
+        yield f"{far:.0%} of the region are more than {FAR / 1000:g} km from any of them: choose a smaller one."
+    bare = region.mask() & (places.zones == NONE)
+    if bare.any():
+        yield f"{bare.sum() / region.mask().sum():.0%} of the region lie in no polygon and stay without traffic."
 
 
 def _far(region: Region, lonlat: np.ndarray) -> float:
     """Share of the region that is FAR from all places (n, 2)."""
     at = np.stack(to_utm(region.epsg).transform(*lonlat.T), -1)
     metres, _ = cKDTree(at).query(region.utm_centres()[region.mask()])
-    return float((metres > FAR).mean())
+    return float(np.mean(metres > FAR))
 
 
 def _joined(names: pd.Series) -> str:
+    """The names with " + " between, the first few in full."""
     few = names.iloc[:NAMED]
     more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
     return " + ".join([*few, *more])
@@ -280,9 +321,9 @@ def _spread(traffic: np.ndarray, zones: np.ndarray, hours: int, uec: UEC, name: 
     return aggregate(finest, hierarchy.space_factor(k), 1)
 
 
-def _nowhere(measured: MeasuredTraffic, region: Region) -> str:
-    """Why nothing is in the region, as far as one can tell."""
-    lon, lat = np.median(measured.lonlat, axis=0)
+def _nowhere(source: str, lonlat: np.ndarray, region: Region) -> str:
+    """Why nothing is in the region, as far as the places (n, 2) show."""
+    lon, lat = np.median(lonlat, axis=0)
     west, south, east, north = region.bounds
     swapped = west <= lat <= east and south <= lon <= north
     what = (
@@ -290,6 +331,4 @@ def _nowhere(measured: MeasuredTraffic, region: Region) -> str:
         if swapped
         else "choose the region around them, or check the degrees"
     )
-    return (
-        f"{measured.source} has nothing in the region: its places are around {lat:.4f}, {lon:.4f} (lat, lon); {what}."
-    )
+    return f"{source} has nothing in the region: its places are around {lat:.4f}, {lon:.4f} (lat, lon); {what}."

@@ -1,4 +1,4 @@
-"""The user's own measurements: one row per time and cell, in a CSV, GeoJSON, Parquet or GeoParquet file.
+"""Reading measured traffic: one row per time and cell, in a CSV, GeoJSON, Parquet or GeoParquet file.
 
     time, lon, lat, bytes                   the place itself is the cell
     time, cell, bytes [, geometry]          cells by id, with or without position
@@ -6,7 +6,7 @@
     time, bytes, geometry                   the geometry itself is the cell
 
 Columns are found by the names in `measured.tables.SYNONYMS`, or named with `columns`. Rows may come in any order,
-and a row that is not there is a gap.
+and a missing row is a gap.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ import pandas as pd
 import shapely
 
 from zoomdiff.errors import DataError
-from zoomdiff.measured.tables import Table, read_table
+from zoomdiff.measured.tables import Table, first_row, read_table
 from zoomdiff.measured.times import read_times, regular_steps
 from zoomdiff.measured.traffic import MeasuredTraffic
 
@@ -45,31 +45,49 @@ def read_measurements(
     time_format: str | None = None,
     minutes: int | None = None,
     fill: str | float | None = None,
-    name: str | None = None,
-    licence: str = "not stated",
 ) -> MeasuredTraffic:
-    """Read a user's own table of traffic; cells come in the order in which they first appear.
+    """Read a table of measured traffic: a row per time and cell.
 
-    path         CSV, GeoJSON, Parquet or GeoParquet file, or a DataFrame
-    sites        table of sites (site, lon, lat, or GeoJSON points), where rows name a site
-    columns      names of columns by role: time, bytes, lon, lat, cell, site, geometry
-    unit         of the volumes: "bytes", "kB", "MB" or "GB" (decimal); the result is in bytes
-    zone         time zone of times without offset, such as "Europe/Rome"; local time without it
-    time_format  as for strptime; ISO 8601 without it
-    minutes      length of a step, where the times do not tell it
-    fill         None: gaps stay NaN; "interpolate" or a number: see `fill_gaps`. `MeasuredTraffic.gap_report` says how
-                 much is missing and where, filled or not
+    Cells come in the order in which they first appear. The result is in bytes, and its `notes` say how times were read.
 
-    Raises DataError, one sentence that names the row where one is at fault: a column missing or doubtful, a time that
-    cannot be read, has another offset, is off the step, far from all others or at a change of clocks, a volume that is
-    negative or no number, two rows for the same time and cell, an unknown site, a place out of range.
+    Parameters
+    ----------
+    path
+        CSV, GeoJSON, Parquet or GeoParquet file, or a DataFrame.
+    sites
+        Table of sites (site, lon, lat, or GeoJSON points), where rows name a site.
+    columns
+        Names of columns by role: time, bytes, lon, lat, cell, site, geometry.
+    unit
+        Of the volumes: "bytes", "kB", "MB" or "GB" (decimal).
+    zone
+        Time zone of the place, such as "Europe/Rome". Times without offset are then UTC, and all times are converted to
+        it. Without a zone, times without offset are local, and times with one are local time at that offset.
+    time_format
+        As for strptime; ISO 8601 without it.
+    minutes
+        Length of a step; default: the most frequent distance between a cell's times.
+    fill
+        None: gaps stay NaN; "interpolate" or a number: see `fill_gaps`.
+
+    Returns
+    -------
+    MeasuredTraffic
+        Its `gap_report` says how much is missing and where, filled or not.
+
+    Raises
+    ------
+    DataError
+        One sentence that names the row where one is at fault: a column missing or doubtful, a time that cannot be read,
+        has another offset, is off the step or far from all others, a volume that is negative or not a number, two rows
+        for the same time and cell, an unknown site, a place out of range.
     """
     if unit not in BYTES_PER:
         raise DataError(f"The unit {unit!r} is unknown: give one of {', '.join(BYTES_PER)}.")
     table = read_table(path)
     time_column, volume_column = table.need("time", columns), table.need("bytes", columns)
     cells = _cells(table, None if sites is None else read_table(sites, "The table of sites"), columns)
-    times = read_times(table, time_column, zone, time_format)
+    times, note = read_times(table, time_column, zone, time_format)
     volumes = _volumes(table, volume_column) * BYTES_PER[unit]
     _check_distinct(table, times, cells)
     minutes, step, start = regular_steps(table, times, cells.of_row, minutes)
@@ -79,23 +97,31 @@ def read_measurements(
         traffic=traffic,
         minutes=minutes,
         unit="bytes",
-        name=name or Path(table.name).stem,
+        name=Path(table.name).stem,
         source=table.name,
-        licence=licence,
+        licence="not stated",
         start=start,
         ids=cells.ids,
         lonlat=cells.lonlat,
         polygons=cells.polygons,
+        notes=(note,),
     )
     return measured if fill is None else fill_gaps(measured, fill)
 
 
 def fill_gaps(measured: MeasuredTraffic, how: str | float) -> MeasuredTraffic:
-    """The same without NaN: every gap gets the value `how`, or is interpolated in time within its cell.
+    """The same without NaN; `filled` marks the guesses.
 
-    "interpolate" draws a straight line over a gap and keeps the nearest value before the first and after the last.
-    `filled` then marks the guesses. Raises DataError for another word, a negative value, or a cell without any value
-    to interpolate.
+    Parameters
+    ----------
+    how
+        The value of every gap, or "interpolate": a straight line over a gap within its cell; before the first and after
+        the last value, the nearest one.
+
+    Raises
+    ------
+    DataError
+        Another word, a negative value, or a cell without any value to interpolate.
     """
     gaps = np.isnan(measured.traffic)
     if how == "interpolate":
@@ -114,9 +140,9 @@ def fill_gaps(measured: MeasuredTraffic, how: str | float) -> MeasuredTraffic:
 
 
 def _volumes(table: Table, column: str) -> pd.Series:
+    """The column of volumes, NaN where it is empty; DataError where one is negative or not a number."""
     volumes = table.numbers(column, "volume")
-    if (volumes < 0).any():
-        row = (volumes < 0).idxmax()
+    if (row := first_row(volumes < 0)) is not None:
         raise table.error(row, f"the volume {volumes[row]:g} is negative")
     return volumes
 
@@ -159,8 +185,8 @@ def _are_areas(shapes: np.ndarray) -> bool:
 def _ids(table: Table, column: str) -> tuple[np.ndarray, np.ndarray]:
     """(rows,) number of the id in a column, (n,) distinct ids; DataError where a row has none."""
     text = table.text(column)
-    if (text == "").any():
-        raise table.error((text == "").idxmax(), f"the {column} is missing")
+    if (row := first_row(text == "")) is not None:
+        raise table.error(row, f"the {column} is missing")
     of_row, ids = pd.factorize(text)
     return of_row, np.asarray(ids, dtype=str)
 
@@ -176,22 +202,22 @@ def _site_lonlat(
     else:
         lonlat = sites.lonlat(sites.need("lon", columns), sites.need("lat", columns))
     number, known = _ids(sites, column)
-    again = pd.Series(number, sites.frame.index).duplicated()
-    if again.any():
-        row = again.idxmax()
-        raise sites.error(row, f"the site {known[number[sites.frame.index.get_loc(row)]]} is listed twice")
+    again = pd.Series(number).duplicated()
+    if (at := first_row(again)) is not None:
+        raise sites.error(sites.frame.index[at], f"the site {known[number[at]]} is listed twice")
     where = pd.Index(known).get_indexer(ids)
     if (where < 0).any():
         missing = (where < 0).argmax()
         row = table.frame.index[(of_row == missing).argmax()]
         raise table.error(row, f"the site {ids[missing]} is not in {sites.name[0].lower() + sites.name[1:]}")
-    return lonlat[where]
+    places: np.ndarray = lonlat[where]
+    return places
 
 
 def _places(
     table: Table, of_row: np.ndarray, column: str, columns: Mapping[str, str] | None
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """(n, 2) degrees and (n,) polygons of cells that have an id, each None where the table does not tell."""
+    """(n, 2) degrees and (n,) polygons of cells that have an id, each None where the table does not say."""
     geometry, lon, lat = (table.find(role, columns) for role in ("geometry", "lon", "lat"))
     _, first = np.unique(of_row, return_index=True)
     if geometry is not None:  # as long as the table, yet one per cell: the first row of each counts
@@ -213,11 +239,11 @@ def _places(
 def _check_distinct(table: Table, times: pd.Series, cells: _Cells) -> None:
     """Raise DataError where a time and cell has a second row."""
     keys = pd.DataFrame({"time": times, "cell": cells.of_row})
-    again = keys.duplicated()
-    if again.any():
-        row = again.idxmax()
-        same = (keys == keys.loc[row]).all(axis=1)
-        time, cell = keys.loc[row]
+    if (row := first_row(keys.duplicated())) is not None:
+        time, cell = times[row], keys.cell[row]
+        before = first_row((keys.time == time) & (keys.cell == cell))
         raise table.error(
-            row, f"cell {cells.ids[cell]} at {time:%Y-%m-%d %H:%M} stands already in {table.row} {same.idxmax()}"
+            row,
+            f"cell {cells.ids[cell]} at {time:%Y-%m-%d %H:%M} is already in {table.row} {before}: keep one of the two, "
+            "or give times in UTC and a time zone if the clocks went back",
         )

@@ -1,4 +1,4 @@
-"""Tables that users bring: reading them, finding their columns, and naming the row that is wrong."""
+"""Users' own tables: reading them, finding their columns, and naming the row that is wrong."""
 
 import os
 import re
@@ -34,29 +34,39 @@ MOST_ROWS = 20_000_000  # a small Parquet file can hold more than fits in memory
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it was read. The frame's index is what people call the row: the line of a file, from 1."""
+    """A table as it was read, and how its rows are named in messages.
+
+    Attributes
+    ----------
+    frame
+        Its index numbers the rows as a person would: the line of a file, or from 1.
+    name
+        Of the file.
+    row
+        What a row is called: "row", "line" or "value".
+    """
 
     frame: pd.DataFrame
     name: str
-    row: str = "row"  # or "line", "value"
+    row: str = "row"
 
     def error(self, row: int, problem: str) -> DataError:
-        """The DataError that says what is wrong with one row."""
+        """The DataError that says what is wrong with one row of the index."""
         return DataError(f"{self.name}, {self.row} {row}: {problem}.")
 
     def find(self, role: str, columns: Mapping[str, str] | None) -> str | None:
         """The column with a role of SYNONYMS: the one named in `columns`, else by synonym, else None.
 
-        Raises DataError if `columns` names one that is not there, or if several synonyms are.
+        Raises DataError if `columns` names a missing one, or if several columns have a synonym.
         """
         if columns and role in columns:
             if columns[role] not in self.frame:
                 raise DataError(f"{self.name} has no column {columns[role]!r}: its columns are {self._names()}.")
             return columns[role]
-        found = [name for name in self.frame if re.sub(r"[\W_]", "", str(name).lower()) in SYNONYMS[role]]
+        found = [name for name in map(str, self.frame) if re.sub(r"[\W_]", "", name.lower()) in SYNONYMS[role]]
         if len(found) > 1:
             raise DataError(
-                f"{self.name} has {len(found)} columns that may be the {role} ({', '.join(map(str, found))}): "
+                f"{self.name} has {len(found)} columns that may be the {role} ({', '.join(found)}): "
                 f"name one of them, columns={{{role!r}: {found[0]!r}}}."
             )
         return found[0] if found else None
@@ -75,11 +85,11 @@ class Table:
         return ", ".join(map(str, self.frame.columns))
 
     def text(self, column: str) -> pd.Series:
-        """A column as text without blanks around it; '' where nothing stands."""
+        """A column as text without blanks around it; '' where it is empty."""
         return self.frame[column].astype(object).where(self.frame[column].notna(), "").astype(str).str.strip()
 
     def numbers(self, column: str, what: str) -> pd.Series:
-        """A column as floats, NaN where nothing stands; DataError for anything that is not a finite number."""
+        """A column as floats, NaN where it is empty; DataError for anything that is not a finite number."""
         values = self.frame[column]
         if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
             text = self.text(column)
@@ -89,8 +99,7 @@ class Table:
             wrong = pd.Series(False, values.index)
         values = values.astype(float)
         wrong |= np.isinf(values)
-        if wrong.any():
-            row = wrong.idxmax()
+        if (row := first_row(wrong)) is not None:
             raise self.error(row, f"the {what} {str(self.frame.loc[row, column])!r} is not a number")
         return values
 
@@ -99,11 +108,9 @@ class Table:
         both = []
         for column, what, limit in ((lon, "longitude", 180), (lat, "latitude", 90)):
             degrees = self.numbers(column, what)
-            if degrees.isna().any():
-                raise self.error(degrees.isna().idxmax(), f"the {what} is missing")
-            wrong = degrees.abs() > limit
-            if wrong.any():
-                row = wrong.idxmax()
+            if (row := first_row(degrees.isna())) is not None:
+                raise self.error(row, f"the {what} is missing")
+            if (row := first_row(degrees.abs() > limit)) is not None:
                 raise self.error(row, f"the {what} {degrees[row]:g} is not within -{limit}..{limit} degrees")
             both.append(degrees)
         return np.stack(both, -1)
@@ -126,11 +133,25 @@ class Table:
         return shapes
 
 
-def read_table(source: str | Path | pd.DataFrame, name: str | None = None) -> Table:
-    """Read CSV (comma, semicolon or tab), GeoJSON, Parquet or GeoParquet; or take a DataFrame, called `name`, as it is.
+def first_row(wrong: pd.Series) -> int | None:
+    """The index of the first row where `wrong` is True; None if it is nowhere."""
+    return int(wrong.index[int(wrong.argmax())]) if wrong.any() else None
 
-    All columns of a CSV are text, so that a wrong value can be shown as it was written. Raises DataError if the file
-    cannot be read, is none of these, or holds no rows.
+
+def read_table(source: str | Path | pd.DataFrame, name: str | None = None) -> Table:
+    """Read CSV (comma, semicolon or tab), GeoJSON, Parquet or GeoParquet; or take a DataFrame as it is.
+
+    All columns of a CSV are text, so that a wrong value can be shown as it was written.
+
+    Parameters
+    ----------
+    name
+        What a DataFrame is called in messages.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, is none of these, or holds no rows.
     """
     if isinstance(source, pd.DataFrame):
         table = Table(source.set_axis(range(1, len(source) + 1)), name or "The table")
@@ -172,7 +193,7 @@ def _read_text(path: Path) -> pd.DataFrame:
     if not isinstance(frame.index, pd.RangeIndex):  # pandas takes what the header does not name for an index
         raise DataError(f"{path.name}, line 2: more fields than the header has.")
     frame.index += 2  # the header is line 1
-    return frame[frame.fillna("").ne("").any(axis=1)]
+    return frame[(frame.fillna("") != "").any(axis=1)]
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-# What a number of `traffic` means. Activity: proportional to traffic by a factor that the publisher keeps to himself.
+# What a number of `traffic` means. Activity is proportional to traffic by an undisclosed factor.
 UNITS = ("bytes", "activity", "z-score", "not stated")
 MINUTES_PER_DAY = 24 * 60
 MINUTES_PER_WEEK = 7 * MINUTES_PER_DAY
 
 
 class Excluded(NamedTuple):
-    """Steps first <= t < end are measured, but are no ordinary days; the reason in a few words."""
+    """Steps first <= t < end are measured, but are not ordinary days; the reason in a few words."""
 
     first: int
     end: int
@@ -25,26 +25,51 @@ class Excluded(NamedTuple):
 class MeasuredTraffic:
     """Traffic as it was measured, of any place and time: n cells over T equal steps (on a region: `FittedTraffic`).
 
-    traffic     (T, n) float volumes per step; NaN where nothing was measured
-    minutes     length of a step
-    unit        of the traffic, one of UNITS
-    name, source, licence   for people and for every file made from it
-    start       local time of the first step, with or without time zone; None where unknown
-    weekday     of the first step, 0 = Monday; taken from `start` where that is known. Where it is not, the first step
-                begins at midnight. None where unknown
-    excluded    ranges of steps that are not ordinary, such as holidays
-    ids         (n,) str name of each cell
-    grid_shape  (rows, cols) of a grid, row 0 in the north where `lonlat` is known; (patches, rows, cols) of patches
-                without position; None if the cells form no grid. Cells are in C order
-    side        of a square cell in metres
-    lonlat      (n, 2) degrees: the cell's centre or the site
-    polygons    (n,) shapely polygons in degrees
-    users       (T, n) users, on average over the step
-    poi         (n, categories) points of interest; `poi_names` names the categories where they are known
-    split       (n,) 'train', 'val' or 'test' as published
-    filled      (T, n) bool: True where a gap was filled in, so the value is a guess
+    Attributes after `licence` are None, or empty, where unknown.
 
-    All but the first six are None (excluded: empty) where unknown. Raises ValueError where they do not fit together.
+    Attributes
+    ----------
+    traffic
+        (T, n) float volumes per step; NaN where nothing was measured.
+    minutes
+        Length of a step.
+    unit
+        Of the traffic, one of UNITS.
+    name, source, licence
+        For people, and for every file made from it.
+    start
+        Local time of the first step, with or without time zone.
+    weekday
+        Of the first step, 0 = Monday; taken from `start` where that is known. Where only the weekday is, the first step
+        begins at midnight.
+    excluded
+        Ranges of steps that are not ordinary, such as holidays.
+    ids
+        (n,) str, the name of each cell.
+    grid_shape
+        (rows, cols) of a grid, row 0 in the north where `lonlat` is known; (patches, rows, cols) of patches without
+        position; None if the cells form no grid. Cells are in C order.
+    side
+        Of a square cell, in metres.
+    lonlat
+        (n, 2) degrees: the cell's centre or the site.
+    polygons
+        (n,) shapely polygons in degrees.
+    users
+        (T, n) users, on average over the step.
+    poi, poi_names
+        (n, categories) points of interest, and the names of the categories.
+    split
+        (n,) 'train', 'val' or 'test', as published.
+    filled
+        (T, n) bool: True where a gap was filled in, so the value is a guess.
+    notes
+        Sentences for the user on how the file was read.
+
+    Raises
+    ------
+    ValueError
+        They do not fit together.
     """
 
     traffic: np.ndarray
@@ -66,6 +91,7 @@ class MeasuredTraffic:
     poi_names: tuple[str, ...] | None = None
     split: np.ndarray | None = None
     filled: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.traffic.ndim != 2 or not self.traffic.size or self.traffic.dtype.kind != "f":
@@ -188,7 +214,7 @@ class MeasuredTraffic:
             traffic=by_hour(self.traffic).sum(1),
             minutes=60,
             start=None if self.start is None else self.start + timedelta(minutes=skip * self.minutes),
-            # The skipped steps may end with the day: the new start then tells the weekday.
+            # The skipped steps may end with the day: the new start then gives the weekday.
             weekday=self.weekday if self.start is None else None,
             excluded=tuple(Excluded(first, end, x.reason) for first, end, x in ranges if first < end),
             users=None if self.users is None else by_hour(self.users).mean(1),

@@ -14,7 +14,7 @@ import pandas as pd
 import shapely
 
 from zoomdiff.errors import DataError
-from zoomdiff.measured.tables import Table
+from zoomdiff.measured.tables import Table, first_row
 from zoomdiff.measured.times import read_times, regular_steps
 from zoomdiff.measured.traffic import Excluded, MeasuredTraffic
 
@@ -22,6 +22,7 @@ SIDE = 235.0  # metres
 ALONG = 100  # squares along a side
 SOURCE = "Telecom Italia Big Data Challenge (Barlacchi et al. 2015, doi 10.1038/sdata.2015.55)"
 LICENCE = "ODbL 1.0"
+ZONE = "Europe/Rome"
 COLUMNS = ("square", "time", "country", "smsin", "smsout", "callin", "callout", "internet")
 
 # The frames of `read_milan_frames`, found by matching them with the 25 squares of `read_milan`.
@@ -91,7 +92,7 @@ def read_milan_raw(
     activity = pd.concat(days).unstack("square", fill_value=0.0).reindex(times, fill_value=0.0)  # (times, squares)
     if activity.empty:
         raise DataError("The files hold none of the squares asked for.")
-    local = pd.Series(times, times).dt.tz_localize("UTC").dt.tz_convert("Europe/Rome")
+    local = pd.Series(times, range(1, len(times) + 1)).dt.tz_localize("UTC").dt.tz_convert(ZONE)
     minutes, step, start = regular_steps(Table(activity, "The data of Milan", "time"), local)
     traffic = np.full((step.max() + 1, activity.shape[1]), np.nan)
     traffic[step] = activity.to_numpy()
@@ -208,14 +209,17 @@ def _read_day(path: Path) -> pd.Series:
         raise DataError(f"{path.name} is not in the layout of the Telecom Italia files.") from error
     rows.index += 2 if has_header else 1
     table = Table(rows, path.name, "line")
-    no_square = ~rows.square.between(1, ALONG**2)
-    if no_square.any():
-        raise table.error(no_square.idxmax(), f"there is no square {rows.square[no_square.idxmax()]}")
-    negative = rows.internet < 0
-    if negative.any():
-        raise table.error(negative.idxmax(), f"the activity {rows.internet[negative.idxmax()]:g} is negative")
+    if (row := first_row(~rows.square.between(1, ALONG**2))) is not None:
+        raise table.error(row, f"there is no square {rows.square[row]}")
+    if (row := first_row(rows.internet < 0)) is not None:
+        raise table.error(row, f"the activity {rows.internet[row]:g} is negative")
     if pd.api.types.is_numeric_dtype(rows.time):
         rows["time"] = pd.to_datetime(rows.time, unit="ms")
     else:
-        rows["time"] = read_times(table, "time", "Europe/Rome").dt.tz_convert("UTC").dt.tz_localize(None)
+        local, _ = read_times(table, "time")
+        if local.dt.tz is None:
+            local = local.dt.tz_localize(ZONE, ambiguous="NaT", nonexistent="NaT")
+        if (row := first_row(local.isna())) is not None:
+            raise table.error(row, "its hour is repeated or skipped where the clocks change")
+        rows["time"] = local.dt.tz_convert("UTC").dt.tz_localize(None)
     return rows.groupby(["time", "square"]).internet.sum()
