@@ -9,7 +9,7 @@ import shapely
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from zoomdiff.errors import RegionError
+from zoomdiff.errors import RegionError, RegionTooLargeError
 from zoomdiff.region import Region
 
 HELSINKI = (24.937, 60.166, 24.951, 60.177)
@@ -122,6 +122,14 @@ def test_bad_boxes_get_one_sentence(bbox, words):
     with pytest.raises(RegionError, match=words) as caught:
         Region.from_bbox(bbox, max_km2=150)
     assert str(caught.value).count(". ") == 0 and str(caught.value).endswith(".")
+
+
+def test_too_large_a_region_says_how_large_and_names_no_option():
+    """What raises the limit differs: an option of a command, a variable of the app, an argument."""
+    for km2, bbox in (("1,542", (24.5, 60.0, 25.0, 60.5)), ("1.28", (24.95, 60.18, 24.9501, 60.207))):
+        with pytest.raises(RegionTooLargeError) as caught:
+            Region.from_bbox(bbox, max_km2=1)
+        assert str(caught.value) == f"The region is {km2} km2 and the limit is 1 km2: draw a smaller one."
 
 
 def test_bad_polygons_get_one_sentence():

@@ -9,6 +9,10 @@ class RegionError(ZoomDiffError):
     """The region cannot be used: not a polygon, self-crossing, empty, too large, at a pole or the antimeridian."""
 
 
+class RegionTooLargeError(RegionError):
+    """The region is larger than the limit that was set for it."""
+
+
 class MapError(ZoomDiffError):
     """The map cannot be read, or does not cover the region."""
 

@@ -16,7 +16,7 @@ import shapely
 from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
-from zoomdiff.errors import RegionError
+from zoomdiff.errors import RegionError, RegionTooLargeError
 from zoomdiff.levels import S4T4, Hierarchy, repeat
 
 Bounds = tuple[float, float, float, float]  # (west, south, east, north): degrees unless said otherwise
@@ -65,7 +65,7 @@ class Region:
         col0, col1 = math.floor(west / side), math.ceil(east / side)
         # The bounding frame is checked before any array is made: a polygon as wide as a continent must not fill memory.
         if max_km2 is not None and utm.area / 1e6 > max_km2:
-            raise RegionError(_too_large(utm.area / 1e6, max_km2))
+            raise _too_large(utm.area / 1e6, max_km2)
         if (row1 - row0) * (col1 - col0) > 4_000_000:
             raise RegionError("The region spans too much of the Earth for one frame: draw one city or area at a time.")
         c, r = np.meshgrid(np.arange(col0, col1), np.arange(row0, row1))
@@ -78,7 +78,7 @@ class Region:
             raise RegionError("The region has no area: draw a polygon or a box of at least a few metres.")
         km2 = blocks.sum() * side**2 / 1e6
         if max_km2 is not None and km2 > max_km2:
-            raise RegionError(_too_large(km2, max_km2))
+            raise _too_large(km2, max_km2)
         rows, cols = np.flatnonzero(blocks.any(1)), np.flatnonzero(blocks.any(0))
         return cls(
             polygon=polygon,
@@ -235,8 +235,9 @@ def to_lonlat(epsg: int) -> Transformer:
     return Transformer.from_crs(epsg, 4326, always_xy=True)
 
 
-def _too_large(km2: float, limit: float) -> str:
-    return f"The region is {km2:,.4g} km2 and the limit is {limit:,.4g} km2: draw a smaller one or raise the limit."
+def _too_large(km2: float, limit: float) -> RegionTooLargeError:
+    """The error; callers with an option for the limit add its name."""
+    return RegionTooLargeError(f"The region is {km2:,.4g} km2 and the limit is {limit:,.4g} km2: draw a smaller one.")
 
 
 def _check(polygon: BaseGeometry) -> None:

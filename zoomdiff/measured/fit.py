@@ -99,12 +99,10 @@ def fit(measured: MeasuredTraffic, uec: UEC) -> FittedTraffic:
         raise DataError(
             f"{measured.source} does not say where its cells are: add columns lon and lat, or a table of sites."
         )
-    if measured.polygons is None:
-        places = _points(measured.lonlat, region)
-    else:
-        places = _polygons(measured.polygons, region)
+    lonlat, polygons = measured.lonlat, measured.polygons
+    places = _points(lonlat, region) if polygons is None else _polygons(polygons, region)
     if places is None:
-        raise DataError(_nowhere(measured.source, measured.lonlat, region))
+        raise DataError(_nowhere(measured.source, lonlat, region))
     traffic, hours, when = _week(measured, places.here)
     traffic = traffic * places.part
     if np.nanmax(traffic, initial=0) > MOST_BYTES:
@@ -115,12 +113,12 @@ def fit(measured: MeasuredTraffic, uec: UEC) -> FittedTraffic:
     n = int(places.owner.max()) + 1
     sums = np.zeros((len(traffic), n))
     np.add.at(sums.T, places.owner, traffic.T)
-    names = np.arange(len(measured.lonlat)).astype(str) if measured.ids is None else measured.ids
-    ids, lonlat = _summed_places(names[places.here], measured.lonlat[places.here], places.owner)
+    names = np.arange(len(lonlat)).astype(str) if measured.ids is None else measured.ids
+    ids, at = _summed_places(names[places.here], lonlat[places.here], places.owner)
     level = _level(region, places.zones, hours)
     volumes = _spread(sums, places.zones, hours, uec, level)
-    notes = (f"The week is {when}.", *measured.notes, *_left_out(measured, places, region, lonlat))
-    return FittedTraffic(region, ids, lonlat, places.zones, sums, hours, level, volumes, notes)
+    notes = (f"The week is {when}.", *measured.notes, *_left_out(measured, places, region, at))
+    return FittedTraffic(region, ids, at, places.zones, sums, hours, level, volumes, notes)
 
 
 def hold(week: TrafficWeek, fitted: FittedTraffic) -> TrafficWeek:
@@ -183,7 +181,8 @@ def _points(lonlat: np.ndarray, region: Region) -> _Places | None:
 
 def _polygons(polygons: np.ndarray, region: Region) -> _Places | None:
     """As `_points`. Where polygons overlap the smaller one serves; one too small for any square adds to its place."""
-    areas = shapely.transform(polygons, to_utm(region.epsg).transform, interleaved=False)
+    # The stubs of shapely do not know interleaved=False.
+    areas = shapely.transform(polygons, to_utm(region.epsg).transform, interleaved=False)  # type: ignore[arg-type]
     areas[~np.isfinite(shapely.bounds(areas)).all(1)] = shapely.Polygon()
     areas = np.asarray(shapely.make_valid(areas))
     side = region.hierarchy[0].side
@@ -318,7 +317,8 @@ def _spread(traffic: np.ndarray, zones: np.ndarray, hours: int, uec: UEC, name: 
         present = np.bincount(of_square, weight, n)
         weight = np.where(present[of_square] > 0, weight, 1.0)
         finest[t, served] = per_step[t, of_square] * weight / np.bincount(of_square, weight, n)[of_square]
-    return aggregate(finest, hierarchy.space_factor(k), 1)
+    level_k: np.ndarray = aggregate(finest, hierarchy.space_factor(k), 1)
+    return level_k
 
 
 def _nowhere(source: str, lonlat: np.ndarray, region: Region) -> str:

@@ -147,13 +147,13 @@ class MeasuredTraffic:
     @property
     def active(self) -> np.ndarray:
         """(n,) bool: cells that ever carry traffic."""
-        return (np.nan_to_num(self.traffic) != 0).any(0)
+        return np.asarray((np.nan_to_num(self.traffic) != 0).any(0))
 
     @property
     def missing(self) -> np.ndarray:
         """(T, n) bool: not measured, whether a gap still or filled in since."""
         gaps = np.isnan(self.traffic)
-        return gaps if self.filled is None else gaps | self.filled
+        return gaps if self.filled is None else np.asarray(gaps | self.filled)
 
     @property
     def ordinary(self) -> np.ndarray:
@@ -218,7 +218,7 @@ class MeasuredTraffic:
             weekday=self.weekday if self.start is None else None,
             excluded=tuple(Excluded(first, end, x.reason) for first, end, x in ranges if first < end),
             users=None if self.users is None else by_hour(self.users).mean(1),
-            filled=None if self.filled is None else by_hour(self.filled).any(1),
+            filled=None if self.filled is None else np.asarray(by_hour(self.filled).any(1)),
         )
 
     def gaps(self) -> pd.DataFrame:
@@ -235,7 +235,7 @@ class MeasuredTraffic:
         gaps = self.gaps()
         if gaps.empty:
             return "No value is missing."
-        longest = gaps.loc[gaps.steps.idxmax()]
+        longest = gaps.iloc[int(gaps.steps.argmax())]
         when = f"step {longest['first']}" if self.start is None else f"{self.times()[longest['first']]:%Y-%m-%d %H:%M}"
         filled = "" if self.filled is None or not self.filled.any() else f", {self.filled.sum():,} of them filled in"
         return (
