@@ -113,7 +113,7 @@ def generate(
         sampling = Sampling(steps, preset)
         layers, frame = _place(map_, bbox, region, max_km2)
     uec = apply(build_uec(layers, frame, population=inputs.population, residents=inputs.residents), edits)
-    model = load_model(weights or SHIPPED, device)
+    model = load_model(weights or SHIPPED, device=device)
     if reproduce:
         recipe.check_weights(model)
     if compile_:
@@ -175,7 +175,7 @@ def refine(
         known = fit(measured, uec)
         for note in known.notes:
             typer.echo(f"Note: {note}")
-    model = load_model(weights or SHIPPED, device)
+    model = load_model(weights or SHIPPED, device=device)
     started, bars = time.monotonic(), stage_bars(frame.hierarchy)
     week = run(
         model, uec, known.volumes, known.level, seed=seed, sampling=Sampling(steps, preset), callbacks=Callbacks(bars)

@@ -83,7 +83,7 @@ def regressed(model: DRDM, conditions, k: int, shape: torch.Size) -> torch.Tenso
 
 
 def train_regression(cities: list[TrainingCity], steps: int, cells: int, out: Path) -> None:
-    model = load_model(SHIPPED, "cpu")
+    model = load_model(SHIPPED, device="cpu")
     model.network.train()
 
     def loss_of(rng: np.random.Generator) -> torch.Tensor:
@@ -99,7 +99,7 @@ def train_regression(cities: list[TrainingCity], steps: int, cells: int, out: Pa
 
 def train_retrained(cities: list[TrainingCity], steps: int, cells: int, out: Path) -> None:
     """A model of two stages: the shipped one's first, and from there to 50 m at once, starting from its last."""
-    shipped = load_model(SHIPPED, "cpu")
+    shipped = load_model(SHIPPED, device="cpu")
     two = [
         replace(
             city,
@@ -182,11 +182,11 @@ def _autocorrelation(truth: np.ndarray, made: np.ndarray) -> float:
 def compare(options: argparse.Namespace) -> dict:
     uec = context_of(options)
     truth = [x / 1e6 for x in S4T4.pyramid(simulated_week(uec, options.preset))]
-    model = load_model(SHIPPED, "cpu")
+    model = load_model(SHIPPED, device="cpu")
     weeks = [
         generate(model, uec, seed=seed, sampling=Sampling(preset=options.preset)) for seed in range(options.samples)
     ]
-    regression = direct(load_model(options.runs / "regression.safetensors", "cpu"), uec, options.preset)
+    regression = direct(load_model(options.runs / "regression.safetensors", device="cpu"), uec, options.preset)
     result = {"region": repr(uec.region), "preset": options.preset, "samples": options.samples, "levels": {}}
     for guess, k in zip(regression, ENDS, strict=True):
         made = np.stack([one.volumes[k] for one in weeks]) / 1e6
@@ -201,7 +201,7 @@ def compare(options: argparse.Namespace) -> dict:
         refine_level(model, uec, known, "bs", seed=seed, sampling=Sampling(preset=options.preset)).volumes[-1]
         for seed in seeds
     ]
-    special = load_model(options.runs / "retrained.safetensors", "cpu")
+    special = load_model(options.runs / "retrained.safetensors", device="cpu")
     there = replace(uec, region=replace(uec.region, hierarchy=TWO))
     plan = Plan(STRIDES, "ancestral", POWER[: len(STRIDES)], SPREAD, tile=TILE)
     retrained = [

@@ -80,7 +80,7 @@ def city(blocks: int, hierarchy: Hierarchy) -> UEC:
 
 def model_of(options: argparse.Namespace) -> DRDM:
     if not options.untrained:
-        return load_model(options.weights or SHIPPED, "cpu")
+        return load_model(options.weights or SHIPPED, device="cpu")
     stats = tuple(LevelStats(1.5, 1.0, -1.5, 5.0, spread) for spread in (1.0, 0.4, 0.4, 0.4))
     return DRDM(new_network(S4T4).eval(), ResidualPrior(S4T4, 2e5, stats))
 

@@ -104,7 +104,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path):
 
     about = json.loads(resumed.with_suffix(".json").read_text())
     assert about["train"]["steps"] == 8 and about["steps_done"] == 8
-    model = load_model(resumed, "cpu")
+    model = load_model(resumed, device="cpu")
     assert model.hierarchy == S4T4 and not model.network.training
     with pytest.raises(OptionError, match="already holds a run"):
         train(tmp_path / "whole", TINY, **quiet)
@@ -148,7 +148,7 @@ def test_conditions_batch_and_map():
 )
 def test_other_settings_and_designs_train_save_load_and_sample(config, tmp_path):
     config = TrainConfig(towns=1, weeks=1, steps=6, cells=128, warmup=2, channels=8, blocks=1, **config)
-    model = load_model(train(tmp_path, config, device="cpu", say=lambda text: None), "cpu")
+    model = load_model(train(tmp_path, config, device="cpu", say=lambda text: None), device="cpu")
     assert model.hierarchy == config.hierarchy and model.design.scheme == config.design.scheme
     assert all((stats.rhythm is not None) == (model.design.state_filter == "wiener") for stats in model.prior.stats)
     layers = procedural_map(1, kilometres=1.6)
@@ -185,8 +185,8 @@ def test_fine_tuning_on_known_traffic_starts_from_the_weights_given_and_fits_it_
         learning_rate=3e-4,
         warmup=10,
     )
-    tuned = load_model(train(tmp_path / "run", config, device="cpu", say=lambda text: None), "cpu")
-    shipped = load_model(SHIPPED, "cpu")
+    tuned = load_model(train(tmp_path / "run", config, device="cpu", say=lambda text: None), device="cpu")
+    shipped = load_model(SHIPPED, device="cpu")
     assert tuned.prior == shipped.prior and tuned.design == shipped.design
     assert shipped.trained_on == "simulated traffic calibrated to open measurements"
     assert tuned.trained_on == f"known traffic (own/grid50.geojson), starting from {SHIPPED.name}, trained on " + (

@@ -157,7 +157,7 @@ def train(
     if not resume and state_file.exists():
         raise OptionError(f"{out} already holds a run: add --resume to go on with it or choose another --out.")
     torch.manual_seed(config.seed)
-    model = load_model(Path(config.init), device) if config.init else None
+    model = load_model(Path(config.init), device=device) if config.init else None
     cities, test_cities = gather_cities(config, say)
     if model is None:
         hierarchy, nodes = setting(config.setting, config.preference)
