@@ -363,58 +363,14 @@ def realism(
     Simulated and generated traffic is summed to 400 m first, about the size of the measured cells, and compared where a
     city is: in its urban clusters (300 people per km2, 5,000 together).
     """
-    from zoomdiff.context import read_map
     from zoomdiff.presets import PRESETS
-    from zoomdiff.realism.samples import City, generated, measured
-    from zoomdiff.realism.table import realism_table, rows_inside
+    from zoomdiff.realism.compare import compare
+    from zoomdiff.realism.table import format_table
 
-    cities, samples = [City.on(read_map(name)) for name in city or []], {}
-    for file in files or []:
-        name = file.stem if file.suffix != ".geojson" else file.parent.name or file.stem
-        if file.suffix == ".geojson":
-            samples[name], where = generated(file, cities)
-            if where is None:
-                typer.echo(f"Note: no --city holds {file}, so its countryside is compared, too.")
-        else:
-            samples[name] = measured(file)
-    for one in cities:
-        for style in preset or PRESETS:
-            for seed in range(seeds):
-                samples[f"{one.name} {style} {seed}"] = one.simulated(style, seed)
-    if not samples:
-        raise OptionError("There is nothing to compare: give files or --city.")
-    table = realism_table(samples)
-    shown = table.copy()
-    for name in samples:
-        inside = shown.pop(f"{name} inside")
-        cells = zip(table[name], inside, strict=True)
-        shown[name] = ["-" if v != v else f"{v:.2f}{' ' if ok else '*'}" for v, ok in cells]
-    # Our samples first, the real cities beside them.
-    typer.echo(
-        shown[[*samples, *shown.columns.drop(list(samples))]].to_string(float_format="{:.2f}".format, na_rep="-")
-    )
-    for name in samples:
-        good, of, missed = rows_inside(table, name)
-        typer.echo(f"{name}: {good} of {of} rows inside" + (f"; outside: {', '.join(missed)}" if missed else ""))
-
-
-@app.command("app")
-def open_app(
-    port: Annotated[
-        int | None, typer.Option(help="Port; default: 8501, or the next free one.", max=65_535, min=1)
-    ] = None,
-    host: Annotated[
-        str | None,
-        typer.Option(
-            help="Address to listen on; default: localhost. Whoever reaches the app can open maps of this computer."
-        ),
-    ] = None,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")] = False,
-) -> None:
-    """Open the app in a browser; needs the extra: pip install 'zoomdiff[app]'."""
-    from zoomdiff.serve import serve
-
-    serve(host=host, port=port, browser=not no_browser)
+    table, notes = compare(files or [], city or [], presets=preset or PRESETS, seeds=seeds)
+    for note in notes:
+        typer.echo(f"Note: {note}")
+    typer.echo(format_table(table))
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from zoomdiff.errors import DataError
 from zoomdiff.measured.traffic import Excluded
-from zoomdiff.realism.milan import read_milan, read_milan_frames, read_milan_raw
+from zoomdiff.realism.milan import read_milan, read_milan_raw
 
 START = 1383260400000  # 1 November 2013 00:00 in Milan, milliseconds since 1970 UTC
 TEN_MINUTES = 600_000
@@ -109,21 +109,6 @@ def test_25_squares(tmp_path):
     assert "cannot be read as CSV" in raised(read_milan, tmp_path / "25.csv", features=tmp_path / "none.csv")
 
 
-def test_frames(tmp_path):
-    frames = np.random.default_rng(1).random((2, 100, 100))
-    np.save(tmp_path / "mini.npy", frames)
-    some = read_milan_frames(tmp_path / "mini.npy")
-    assert np.corrcoef(some.traffic.ravel(), frames.ravel())[0, 1] == pytest.approx(1)
-    assert some.ids[0] == "9901" and some.ids[-1] == "100" and some.unit == "activity" and some.start is None
-    np.save(tmp_path / "mini.npy", -frames)
-    assert (
-        raised(read_milan_frames, tmp_path / "mini.npy") == "mini.npy is not standardised as the published frames are."
-    )
-    np.save(tmp_path / "mini.npy", frames[0])
-    assert raised(read_milan_frames, tmp_path / "mini.npy") == "mini.npy is not an array of (steps, 100, 100)."
-    assert "cannot be read" in raised(read_milan_frames, tmp_path / "none.npy")
-
-
 def test_the_real_files(shared_data):
     folder = shared_data / "traffic" / "milan"
     some = read_milan(
@@ -145,10 +130,12 @@ def test_the_real_files(shared_data):
     assert quiet.tolist() == ((weekday >= 5) | (np.arange(30) == 0)).tolist()
     assert hours.mean(0).argmin() in (3, 4, 5)
 
-    # So is the place: the frames of the whole city hold the same numbers there, at the same times.
-    for part, steps in (("train", 28), ("test", 51)):
-        city = read_milan_frames(folder / f"mini_{part}.npy")
-        assert city.traffic.shape == (steps, 10_000) and city.traffic.min() == 0
-        same = city.traffic[:, np.isin(city.ids, some.ids)]
-        np.testing.assert_allclose(same, some.traffic[some.times().isin(city.times())], rtol=1e-9)
-    assert read_milan_frames(folder / "mini_val.npy").start is None
+    # So is the place: frames of the whole city (row 0 in the north), standardised by one mean and deviation, hold the
+    # same numbers there at the same times.
+    lowest, deviation = -0.51042817300429, 132.47248595705983  # the value of no activity; found by this matching
+    for part, start in (("train", datetime(2013, 11, 18, 0, 20)), ("test", datetime(2013, 11, 3))):
+        frames = deviation * (np.load(folder / f"mini_{part}.npy").astype(float) - lowest)
+        assert frames.shape[1:] == (100, 100) and frames.min() == 0
+        first = some.times().get_loc(start)
+        here = frames[:, ::-1][:, 41:46, 41:46][:, ::-1].reshape(len(frames), 25)
+        np.testing.assert_allclose(here, some.traffic[first : first + len(frames)], rtol=1e-9)

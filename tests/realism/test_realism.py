@@ -1,4 +1,7 @@
+"""Statistics of traffic: known on made-up traffic, and as published on real files; the table of them."""
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,9 +9,10 @@ from scipy.ndimage import gaussian_filter
 
 from zoomdiff.measured.traffic import MeasuredTraffic
 from zoomdiff.realism import statistics
+from zoomdiff.realism.compare import compare
 from zoomdiff.realism.datasets import read_nanchang, read_nanjing
 from zoomdiff.realism.statistics import HourlyGrid
-from zoomdiff.realism.table import ROWS, realism_table, rows_inside
+from zoomdiff.realism.table import CITIES, ROWS, format_table, realism_table, rows_inside
 
 RNG = np.random.default_rng(0)
 WEEK = np.arange(7)
@@ -147,6 +151,29 @@ def test_the_table_marks_what_is_outside():
     assert table.loc["Gini", "Milan"] == 0.61 and table.loc["Gini", "to"] == 0.61
     with pytest.raises(ValueError, match="whole days"):
         HourlyGrid.of_week(np.ones((100, 4, 4)))
+
+
+def test_the_table_as_text_shows_samples_first_and_marks_what_is_outside():
+    table = realism_table({"mine": HourlyGrid.of_week(rhythm(RNG.lognormal(0, 0.1, 100)).reshape(168, 10, 10))})
+    header, *rows = format_table(table).splitlines()
+    assert header.split() == ["mine", *CITIES, "from", "to"]
+    assert (
+        next(row for row in rows if row.startswith("sd of ln(mean) over cells")).split()[5]
+        == f"{table['mine'].iloc[0]:.2f}*"
+    )
+    assert next(row for row in rows if row.startswith("traffic ~ users")).split()[5] == "-"  # users are not known
+    good, of, missed = rows_inside(table, "mine")
+    assert rows[-1] == f"mine: {good} of {of} rows inside; outside: {', '.join(missed)}"
+
+
+def test_files_of_one_name_are_all_compared(tmp_path):
+    times = pd.date_range("2024-03-04", periods=24 * 7, freq="h")
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        rows = [(t, f"cell {c}", (2 + np.sin(t.hour / 4)) * (c + 1)) for t in times for c in range(20)]
+        pd.DataFrame(rows, columns=["time", "cell", "bytes"]).to_csv(tmp_path / folder / "mine.csv", index=False)
+    table, notes = compare([tmp_path / "a" / "mine.csv", tmp_path / "b" / "mine.csv"])
+    assert notes == [] and table["mine"].equals(table[str(tmp_path / "b" / "mine.csv")].rename("mine"))
 
 
 def test_excluded_days_and_gaps_do_not_count():

@@ -14,17 +14,21 @@ WHOLE = "whole region"
 
 def hourly(week: TrafficWeek, k: int) -> np.ndarray:
     """(168, H_k, W_k) bytes of the cells of level k, hour by hour: levels then differ in their cells only."""
-    return aggregate(week.volumes[-1], week.region.hierarchy.space_factor(k), 1)
+    cells: np.ndarray = aggregate(week.volumes[-1], week.region.hierarchy.space_factor(k), 1)
+    return cells
 
 
 def rv_by_use(week: TrafficWeek, uec: UEC, *, centred: bool = True) -> dict[str, np.ndarray]:
     """(levels, levels) RV-coefficients of hourly traffic at two levels, by the main use of cells (paper Fig. 3, Eq. 1).
 
-    centred  take every cell's mean out first, as Robert & Escoufier do; Eq. 1 as printed does not, and is near 1
-             whatever is compared (see `metrics.rv_coefficient`)
-
     The first entry is of all cells (WHOLE), the others are the uses from the most frequent one on. NaN where a level
     has no cell of that use, or these have no traffic.
+
+    Parameters
+    ----------
+    centred
+        Take every cell's mean out first, as Robert & Escoufier do; Eq. 1 as printed does not, and is near 1 for any two
+        levels (see `metrics.rv_coefficient`).
     """
     levels = range(len(week.volumes))
     cells, uses = [], [main_use(uec, k) for k in levels]

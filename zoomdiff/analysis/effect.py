@@ -15,7 +15,7 @@ ZONES = ("inside", "around", "elsewhere")
 def zones_of(region: Region, scenario: Scenario) -> np.ndarray:
     """(H, W) int8 index into ZONES of each finest cell, -1 outside the region.
 
-    Inside are cells that an edit's outline touches, around those whose centre is within AROUND metres of one's.
+    Inside are cells that an edit's outline touches, around those whose centre is within AROUND metres of those.
     """
     inside = touched(region, scenario) > 0
     if not inside.any():
@@ -31,7 +31,12 @@ def effect(before: TrafficWeek, after: TrafficWeek, zones: np.ndarray) -> pd.Dat
     """One row per zone of ZONES: cells, bytes before and after in the week, and `share`.
 
     `share` is the zone's part of all that changes: of the sum of |after - before| over its cells' weeks, 0 where
-    nothing changes. Raises ValueError where the weeks are not of the same region.
+    nothing changes.
+
+    Raises
+    ------
+    ValueError
+        The weeks are not of the same region.
     """
     if before.volumes[-1].shape != after.volumes[-1].shape:
         raise ValueError("the two weeks are of different regions")
@@ -46,6 +51,6 @@ def effect(before: TrafficWeek, after: TrafficWeek, zones: np.ndarray) -> pd.Dat
 
 
 def curve(week: TrafficWeek, cells: np.ndarray, k: int = -1) -> np.ndarray:
-    """(T_k,) bytes per step of level k, summed over finest cells (H, W) bool; finer than a cell of level k or not."""
+    """(T_k,) bytes per step of level k, summed over any finest cells (H, W) bool."""
     finest = week.volumes[-1][:, cells].sum(1)
-    return finest.reshape(-1, week.level(k).hours).sum(1)
+    return np.asarray(finest.reshape(-1, week.level(k).hours).sum(1))

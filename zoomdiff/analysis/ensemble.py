@@ -21,10 +21,18 @@ FEWEST_WEEKS = 10  # with fewer, P10 and P90 would lie beyond the smallest and t
 
 @dataclass(frozen=True)
 class Spread:
-    """P10, P50 and P90 over several weeks of the same place, at one level k.
+    """P10, P50 and P90 over several weeks of the same place, at one level.
 
-    steps  (3, T_k, H_k, W_k) float32, bytes in each step
-    total  (3, H_k, W_k) float32, bytes in the week: of the weeks' totals, not the totals of `steps`
+    Attributes
+    ----------
+    k
+        The level.
+    weeks
+        How many there are.
+    steps
+        (3, T_k, H_k, W_k) float32, bytes in each step.
+    total
+        (3, H_k, W_k) float32, bytes in the week: quantiles of the weeks' totals, not the totals of `steps`.
     """
 
     k: int
@@ -46,19 +54,31 @@ def check_room(region: Region, k: int, weeks: int) -> None:
 
 
 def spread(weeks: Iterable[TrafficWeek], k: int, count: int) -> Spread:
-    """Quantiles over `count` weeks of one region; only their level k is kept, so `weeks` should be a generator.
+    """Quantiles over the first `count` weeks of one region; only their level k is kept.
 
-    Quantiles are Weibull's, as in `metrics.coverage`. Raises OptionError as `check_room`.
+    Quantiles are Weibull's, as in `metrics.coverage`.
+
+    Parameters
+    ----------
+    weeks
+        Best a generator: one week is held at a time.
+
+    Raises
+    ------
+    OptionError
+        As `check_room`.
     """
-    kept = None
-    for i, week in enumerate(weeks):
-        if kept is None:
-            check_room(week.region, k, count)
-            kept = np.empty((count, *week.volumes[k].shape), np.float32)
-        kept[i] = week.volumes[k]
+    weeks = iter(weeks)
+    week = next(weeks)
+    check_room(week.region, k, count)
+    kept = np.empty((count, *week.volumes[k].shape), np.float32)
+    kept[0] = week.volumes[k]
+    del week
+    for i in range(1, count):
+        kept[i] = next(weeks).volumes[k]
 
     def quantiles(x: np.ndarray) -> np.ndarray:
-        return np.quantile(x, (BAND[0], 0.5, BAND[1]), axis=0, method="weibull").astype(np.float32)
+        return np.asarray(np.quantile(x, (BAND[0], 0.5, BAND[1]), axis=0, method="weibull"), np.float32)
 
     steps = np.stack([quantiles(kept[:, t]) for t in range(kept.shape[1])], 1)  # one step at a time: quantiles copy
     return Spread(k, count, steps, quantiles(kept.sum(1, dtype=np.float64)))

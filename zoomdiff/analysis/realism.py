@@ -10,10 +10,15 @@ FEWEST_BLOCKS = 30  # below that the busiest tenth, one of the statistics, is on
 
 
 def beside_real_cities(week: TrafficWeek, uec: UEC) -> pd.DataFrame:
-    """The realism table (`data.realism_table`) with the week as its sample "week", in blocks of 400 m.
+    """The realism table (`realism.table.realism_table`) with the week as its sample "week", in blocks of 400 m.
 
     Compared are the urban blocks that carry traffic, as open measurements are of cities; statistics that a week of this
-    region does not have are left out. Raises OptionError where these are fewer than FEWEST_BLOCKS.
+    region does not have are left out.
+
+    Raises
+    ------
+    OptionError
+        There are fewer than FEWEST_BLOCKS such blocks.
     """
     from zoomdiff.realism.samples import City
     from zoomdiff.realism.statistics import HourlyGrid  # takes four seconds to load
@@ -25,7 +30,7 @@ def beside_real_cities(week: TrafficWeek, uec: UEC) -> pd.DataFrame:
     if (blocks := sample.cells.shape[1]) < FEWEST_BLOCKS:
         km2 = FEWEST_BLOCKS * (week.region.hierarchy[0].side / 1000) ** 2
         raise OptionError(
-            f"Only {blocks} base stations of this region stand in a town and are busy, too few to compare with a city: "
+            f"Only {blocks} base stations of this region are busy and in a town, too few to compare with a city: "
             f"take a region with at least {FEWEST_BLOCKS} of them, about {km2:.0f} km²."
         )
     table = realism_table({"week": sample})

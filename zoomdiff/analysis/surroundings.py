@@ -1,4 +1,4 @@
-"""What is at a place: use of the ground, roads, points of interest, people, from its urban context."""
+"""What a region is like: use of the ground, roads, points of interest, people, from its urban context."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from zoomdiff.levels import aggregate
 
 
 def use_shares(uec: UEC) -> dict[str, float]:
-    """Share of the region's ground by main use, largest first; uses that are not there are left out."""
+    """Share of the region's ground by main use, largest first; uses without any are left out."""
     inside = uec.region.mask()
     share = np.bincount(uec.aoi[inside], minlength=len(AOI_CLASSES)) / inside.sum()
     return _ordered(AOI_CLASSES, share)
@@ -25,7 +25,7 @@ def cover_by_use(uec: UEC) -> dict[str, float]:
 def road_metres(uec: UEC) -> np.ndarray:
     """(len(ROAD_CLASSES), H, W) metres of road in each of the finest cells; 0 outside the region."""
     channels = [STRUCTURE.index(name) for name in ROAD_CLASSES]
-    return uec.structure[channels] * uec.region.hierarchy.finest.side * uec.region.mask()
+    return np.asarray(uec.structure[channels] * uec.region.hierarchy.finest.side * uec.region.mask())
 
 
 def poi_counts(uec: UEC) -> dict[str, float]:
@@ -35,7 +35,7 @@ def poi_counts(uec: UEC) -> dict[str, float]:
 
 def people_by_hour(uec: UEC) -> np.ndarray:
     """(168,) people present in the region."""
-    return uec.population[:, uec.region.mask()].sum(1, dtype=np.float64)
+    return np.asarray(uec.population[:, uec.region.mask()].sum(1, dtype=np.float64))
 
 
 def main_use(uec: UEC, k: int) -> np.ndarray:

@@ -4,7 +4,6 @@
     read_nanjing      Nanjing, 20 x 28 cells, hours
     read_milan        Milan, 25 cells of 235 m, 10 minutes
     read_milan_raw    Milan, any squares, from the files of the Telecom Italia challenge itself
-    read_milan_frames Milan, all 100 x 100 cells, three nights
 
 All raise DataError where a file cannot be read or does not hold what its publisher says.
 """
@@ -12,12 +11,13 @@ All raise DataError where a file cannot be read or does not hold what its publis
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from zoomdiff.errors import DataError
 from zoomdiff.measured.traffic import Excluded, MeasuredTraffic
-from zoomdiff.realism.milan import read_milan, read_milan_frames, read_milan_raw
+from zoomdiff.realism.milan import read_milan, read_milan_raw
 
-__all__ = ["read_milan", "read_milan_frames", "read_milan_raw", "read_nanchang", "read_nanjing"]
+__all__ = ["read_milan", "read_milan_raw", "read_nanchang", "read_nanjing"]
 
 TUESDAY = 1
 
@@ -29,13 +29,22 @@ def read_nanchang(path: str | Path) -> MeasuredTraffic:
     categories are and what unit the traffic has is not published. Cells of the patch where nothing is ever measured
     hold 0 (see `active`). The weekday is inferred: the file has no calendar, but hour by hour its eight days follow
     those of Nanjing, which begin on a Tuesday nine days before the Spring Festival holiday. They are days of departure,
-    no ordinary week: the eighth carries 13 % less than the first.
+    not an ordinary week: the eighth carries 13 % less than the first.
 
-    path: `uomo_NC.npz`, with arrays traffic, user (37, 399, 4, 4), poi (37, 23, 4, 4), split (37,) and minutes.
     Source: UoMo (Chai et al., KDD 2025), github.com/tsinghua-fib-lab/UoMo, MIT licence.
+
+    Parameters
+    ----------
+    path
+        `uomo_NC.npz`, with arrays traffic, user (37, 399, 4, 4), poi (37, 23, 4, 4), split (37,) and minutes.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read or is another one.
     """
     arrays = _load(path)
-    if not isinstance(arrays, np.lib.npyio.NpzFile):
+    if not isinstance(arrays, NpzFile):
         raise DataError(f"{Path(path).name} is a single array: give the .npz file of UoMo.")
     with arrays:
         lacking = {"traffic", "user", "poi", "split", "minutes"} - set(arrays.files)
@@ -69,11 +78,20 @@ def read_nanjing(path: str | Path) -> MeasuredTraffic:
     like a workday's. On days 6-8 traffic already declines. Neither the place of the grid, nor the size of a cell, nor
     the unit is published.
 
-    path: `MobileNJ.npy` (504, 560, 1); `MobileNJ_ts.npy`, (weekday with 0 = Monday, hour) of each step, is not needed.
     Source: NPDiff (Sheng et al., IJCAI 2025), github.com/tsinghua-fib-lab/NPDiff, no licence stated.
+
+    Parameters
+    ----------
+    path
+        `MobileNJ.npy` (504, 560, 1); `MobileNJ_ts.npy`, (weekday with 0 = Monday, hour) of each step, is not needed.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read or is another one.
     """
     traffic = _load(path)
-    if isinstance(traffic, np.lib.npyio.NpzFile) or traffic.shape != (504, 560, 1):
+    if isinstance(traffic, NpzFile) or traffic.shape != (504, 560, 1):
         raise DataError(f"{Path(path).name} is not an array of (504, 560, 1): give MobileNJ.npy of NPDiff.")
     return MeasuredTraffic(
         traffic=traffic[..., 0].astype(float),
@@ -92,8 +110,10 @@ def read_nanjing(path: str | Path) -> MeasuredTraffic:
     )
 
 
-def _load(path: str | Path) -> np.ndarray | np.lib.npyio.NpzFile:
+def _load(path: str | Path) -> np.ndarray | NpzFile:
+    """The array, or the arrays, of a numpy file; DataError if it is none."""
     try:
-        return np.load(path, allow_pickle=False)
+        file: np.ndarray | NpzFile = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{Path(path).name} cannot be read as a numpy file.") from error
+    return file

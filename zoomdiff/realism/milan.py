@@ -25,25 +25,31 @@ LICENCE = "ODbL 1.0"
 ZONE = "Europe/Rome"
 COLUMNS = ("square", "time", "country", "smsin", "smsout", "callin", "callout", "internet")
 
-# The frames of `read_milan_frames`, found by matching them with the 25 squares of `read_milan`.
-FRAMES_LOWEST = -0.51042817300429  # no activity
-FRAMES_DEVIATION = 132.47248595705983
-FRAMES_START = {"mini_train": datetime(2013, 11, 18, 0, 20), "mini_test": datetime(2013, 11, 3)}
-
 
 def read_milan(
     path: str | Path, *, grid: str | Path | None = None, features: str | Path | None = None
 ) -> MeasuredTraffic:
     """Milan: internet activity of 5 x 5 squares (rows and columns 41-45 from the south-west, counted from 0), 10 min.
 
-    4320 steps from Friday 1 November 2013 00:00 local time; that day is a public holiday and excluded. The date and
-    the place are not in the file: its holiday, weekends and nights tell the one, and the frames of `read_milan_frames`,
-    which hold the same numbers there, the other.
+    4320 steps from Friday 1 November 2013 00:00 local time; that day is a public holiday and excluded. Neither the date
+    nor the place is in the file. Its holiday, weekends and nights give the date; frames of the whole city, which repeat
+    its numbers to all digits, give the place.
 
-    path      CSV without header: a line per step, the squares row by row from the south-west
-    grid      `milano-grid.geojson`: adds polygons and centres
-    features  `stcnet_crawled_feature_100x100.csv` (a line per square): adds its counts as poi
     Source: Telecom Italia by way of github.com/suemon-suemon/DGRN-wireless-traffic-forecast; ODbL 1.0.
+
+    Parameters
+    ----------
+    path
+        CSV without header: a line per step, the squares row by row from the south-west.
+    grid
+        `milano-grid.geojson`: adds polygons and centres.
+    features
+        `stcnet_crawled_feature_100x100.csv` (a line per square): adds its counts as poi.
+
+    Raises
+    ------
+    DataError
+        A file cannot be read or is another one.
     """
     try:
         traffic = np.loadtxt(path, delimiter=",", ndmin=2)
@@ -72,13 +78,24 @@ def read_milan_raw(
 
     A square without a row, or with an empty field, had no activity: 0. A step without any row is a gap.
 
-    path     files `sms-call-internet-mi-*.txt` or `.csv` (one per day), or the folder that holds them. Without header:
-             square id, milliseconds since 1970 UTC, country code, SMS in, SMS out, calls in, calls out, internet, with
-             tabs between. With header, in any order and with commas between (as on Kaggle, by the hour):
-             datetime in local time, CellID, countrycode, ..., internet
-    grid     `milano-grid.geojson`: adds polygons and centres
-    squares  ids 1..10,000 to keep; all that occur without it (a month of 10 minutes then takes 350 MB)
     Source: Harvard Dataverse, doi 10.7910/DVN/EGZHFV; ODbL 1.0.
+
+    Parameters
+    ----------
+    path
+        Files `sms-call-internet-mi-*.txt` or `.csv` (one per day), or the folder that holds them. Without header:
+        square id, milliseconds since 1970 UTC, country code, SMS in, SMS out, calls in, calls out, internet, with tabs
+        between. With header, in any order and with commas between (as on Kaggle, by the hour): datetime in local time,
+        CellID, countrycode, ..., internet.
+    grid
+        `milano-grid.geojson`: adds polygons and centres.
+    squares
+        Ids 1..10,000 to keep; all that occur without it (a month of 10 minutes then takes 350 MB).
+
+    Raises
+    ------
+    DataError
+        A file cannot be read or is another one, naming the line where one is at fault.
     """
     days, times = [], pd.DatetimeIndex([])
     for file in _files(path):
@@ -86,8 +103,8 @@ def read_milan_raw(
         measured = day.index.unique("time")
         if times.isin(measured).any():
             raise DataError(f"{file.name} holds times that another file holds, too: give each day once.")
-        # All squares tell which steps were measured, also the ones that are not kept.
-        times = times.union(measured)
+        # Which steps were measured is known from all squares, also those that are not kept.
+        times = times.union(pd.DatetimeIndex(measured))
         days.append(day if squares is None else day[day.index.isin(squares, level="square")])
     activity = pd.concat(days).unstack("square", fill_value=0.0).reindex(times, fill_value=0.0)  # (times, squares)
     if activity.empty:
@@ -97,29 +114,6 @@ def read_milan_raw(
     traffic = np.full((step.max() + 1, activity.shape[1]), np.nan)
     traffic[step] = activity.to_numpy()
     return _squares(traffic, activity.columns.to_numpy(), minutes, start, "Milan", grid)
-
-
-def read_milan_frames(path: str | Path) -> MeasuredTraffic:
-    """Milan: internet activity of all 100 x 100 squares, row 0 in the north, for some hours of a night.
-
-    path: `mini_train.npy` (28 steps), `mini_val.npy` (30) or `mini_test.npy` (51), frames (steps, 100, 100) of activity
-    standardised by one mean and deviation. Neither these nor the times are in the files; both are known from the 25
-    squares of `read_milan`, whose activity the frames then repeat to all digits. Only the day of `mini_val` is not
-    among that month's.
-    Source: Telecom Italia (see `read_milan`); ODbL 1.0.
-    """
-    try:
-        frames = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{Path(path).name} cannot be read as a numpy file.") from error
-    if isinstance(frames, np.lib.npyio.NpzFile) or frames.ndim != 3 or frames.shape[1:] != (ALONG, ALONG):
-        raise DataError(f"{Path(path).name} is not an array of (steps, 100, 100).")
-    if (frames < FRAMES_LOWEST).any():
-        raise DataError(f"{Path(path).name} is not standardised as the published frames are.")
-    squares = np.arange(1, ALONG**2 + 1).reshape(ALONG, ALONG)[::-1].ravel()
-    traffic = FRAMES_DEVIATION * (frames.reshape(len(frames), -1).astype(float) - FRAMES_LOWEST)
-    name = Path(path).stem
-    return _squares(traffic, squares, 10, FRAMES_START.get(name), f"Milan, {name}", None)
 
 
 def _squares(
@@ -133,7 +127,7 @@ def _squares(
     excluded: tuple[Excluded, ...] = (),
     features: str | Path | None = None,
 ) -> MeasuredTraffic:
-    """Traffic (T, n) of Milan squares by id, put in order from the north-west, with what files tell of the squares."""
+    """Traffic (T, n) of Milan squares by id, put in order from the north-west, with what files say of the squares."""
     row, col = np.divmod(squares - 1, ALONG)  # row 0 in the south
     order = np.lexsort((col, -row))
     squares, row, col = squares[order], row[order], col[order]
@@ -167,7 +161,7 @@ def _polygons(path: str | Path) -> np.ndarray:
             raise DataError(f"{Path(path).name} does not hold the squares 1 to 10,000.")
     except (OSError, ValueError, RuntimeError, AttributeError) as error:
         raise DataError(f"{Path(path).name} cannot be read: give milano-grid.geojson.") from error
-    return grid.sort_values("cellId").geometry.to_numpy().astype(object)
+    return np.asarray(grid.sort_values("cellId").geometry.to_numpy().astype(object))
 
 
 def _features(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -182,6 +176,7 @@ def _features(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _files(path: str | Path | Iterable[str | Path]) -> list[Path]:
+    """The files in their order; those of a folder by name, DataError if it holds none."""
     if not isinstance(path, str | Path):
         return sorted(Path(file) for file in path)
     path = Path(path)

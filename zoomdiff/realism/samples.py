@@ -1,5 +1,6 @@
 """Samples for the realism table: measured files, simulated cities, generated files."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from zoomdiff.errors import DataError, OptionError
 from zoomdiff.export import read_geojson
 from zoomdiff.levels import HOURS_PER_WEEK, aggregate
 from zoomdiff.measured.read import read_measurements
+from zoomdiff.measured.traffic import MeasuredTraffic
 from zoomdiff.realism.datasets import read_milan, read_milan_raw, read_nanchang, read_nanjing
 from zoomdiff.realism.statistics import HourlyGrid, urban_clusters
 from zoomdiff.region import Region
@@ -18,7 +20,7 @@ from zoomdiff.simulator.city import config_of, simulate
 
 @dataclass(frozen=True)
 class City:
-    """A city on whose map traffic is simulated, and where generated traffic is compared with it."""
+    """A city on whose map traffic is simulated, and in whose towns generated traffic is compared."""
 
     name: str
     uec: UEC
@@ -47,9 +49,14 @@ class City:
 
 
 def generated(path: Path, cities: list[City]) -> tuple[HourlyGrid, City | None]:
-    """A generated grid50.geojson summed to blocks, and the first city that holds its region: it tells what is urban.
+    """A generated grid50.geojson summed to blocks, and the first city that holds its region: only what is urban counts.
 
-    Without one every active block is compared. Raises OptionError.
+    Without a city every active block is compared.
+
+    Raises
+    ------
+    OptionError
+        The file is not one of hourly squares.
     """
     volumes, frame, _ = read_geojson(path)
     if len(volumes) != HOURS_PER_WEEK:
@@ -67,11 +74,20 @@ def generated(path: Path, cities: list[City]) -> tuple[HourlyGrid, City | None]:
 
 
 def measured(path: Path) -> HourlyGrid:
-    """A file of measurements: Nanjing (.npy), Nanchang (.npz), Milan's 25 cells or raw days, or a table of one's own.
+    """A file of measurements: Nanjing (.npy), Nanchang (.npz), Milan's 25 cells or raw days, or your own table.
 
-    Raises DataError, OptionError.
+    Raises
+    ------
+    OptionError
+        It is of no known kind.
+    DataError
+        It cannot be read or compared.
     """
-    readers = {".npy": read_nanjing, ".npz": read_nanchang, ".parquet": read_measurements}
+    readers: dict[str, Callable[[Path], MeasuredTraffic]] = {
+        ".npy": read_nanjing,
+        ".npz": read_nanchang,
+        ".parquet": read_measurements,
+    }
     if path.suffix in readers:
         traffic = readers[path.suffix](path)
     elif path.is_dir() or path.name.startswith("sms-call-internet-mi-"):
@@ -87,6 +103,7 @@ def measured(path: Path) -> HourlyGrid:
 
 
 def _has_header(path: Path) -> bool:
+    """Whether the first line of a CSV file does not begin with a number."""
     try:
         with path.open() as file:
             return not file.readline(200).strip().lstrip("-").split(",")[0].replace(".", "", 1).isdigit()

@@ -1,4 +1,4 @@
-"""Is traffic realistic? Statistics of hourly traffic on a grid (what open data show of them: `realism_table.py`).
+"""Is traffic realistic? Statistics of hourly traffic on a grid; `table.py` has their values on open data.
 
 Functions take `traffic` (T, n): hourly volumes of n active cells over whole days, NaN where nothing ordinary was
 measured; where workdays and weekends matter also `weekday` (T / 24,), 0 = Monday; and where neighbours matter the grid
@@ -26,12 +26,21 @@ URBAN_PER_KM2, URBAN_CLUSTER = 300, 5000
 class HourlyGrid:
     """Hourly traffic on a grid: what all statistics are taken of.
 
-    traffic  (T, H, W) volumes of whole days; NaN where nothing ordinary was measured, 0 where it is not compared
-    weekday  (T / 24,) of each day, 0 = Monday
-    users    (T, H, W) on average over the hour, None where unknown
-    poi      (H, W) points of interest, None where unknown
+    Attributes
+    ----------
+    traffic
+        (T, H, W) volumes of whole days; NaN where nothing ordinary was measured, 0 where it is not compared.
+    weekday
+        (T / 24,) of each day, 0 = Monday.
+    users
+        (T, H, W) on average over the hour, None where unknown.
+    poi
+        (H, W) points of interest, None where unknown.
 
-    Raises ValueError if T is not whole days, or there are fewer than five days.
+    Raises
+    ------
+    ValueError
+        T is not whole days, or there are fewer than five days.
     """
 
     traffic: np.ndarray
@@ -53,14 +62,22 @@ class HourlyGrid:
         users: np.ndarray | None = None,
         poi: np.ndarray | None = None,
     ) -> "HourlyGrid":
-        """One week (168, H, W), Monday first, simulated or generated; summed over `cells` x `cells` of its cells.
+        """One week, Monday first, simulated or generated.
 
-        urban  (H / cells, W / cells) bool: compare only these; open measurements are of cities, maps have countryside
-        users  (168, H, W), poi (H, W): where known
+        Parameters
+        ----------
+        finest
+            (168, H, W) volumes.
+        cells
+            They are summed over `cells` x `cells`.
+        urban
+            (H / cells, W / cells) bool: compare only these; open measurements are of cities, maps have countryside.
+        users, poi
+            (168, H, W) and (H, W), where known.
         """
 
         def coarse(x: np.ndarray) -> np.ndarray:
-            summed = aggregate(_whole_blocks(x, cells).astype(float), cells, 1)
+            summed: np.ndarray = aggregate(_whole_blocks(x, cells).astype(float), cells, 1)
             return summed if urban is None else summed * urban
 
         return cls(
@@ -105,18 +122,23 @@ class HourlyGrid:
 def active_cells(grid: np.ndarray) -> np.ndarray:
     """(H, W) bool: the cells of (T, H, W) that carry at least ACTIVE of what the mean cell with traffic carries."""
     mean = np.nanmean(grid, 0)
-    return mean >= ACTIVE * mean[mean > 0].mean() if (mean > 0).any() else np.zeros(mean.shape, bool)
+    return np.asarray(mean >= ACTIVE * mean[mean > 0].mean() if (mean > 0).any() else np.zeros(mean.shape, bool))
 
 
 def urban_clusters(people: np.ndarray, side: float) -> np.ndarray:
     """(H, W) bool: cells of at least 300 people per km2 that hang together with at least 5,000 in all.
 
-    people  (H, W) present on average in cells of `side` metres
+    Parameters
+    ----------
+    people
+        (H, W) present on average.
+    side
+        Of a cell, in metres.
     """
     clusters, number = label(people >= URBAN_PER_KM2 * (side / 1000) ** 2, np.ones((3, 3)))
     size = sum_labels(people, clusters, np.arange(number + 1))
     size[0] = 0
-    return (size >= URBAN_CLUSTER)[clusters]
+    return np.asarray((size >= URBAN_CLUSTER)[clusters])
 
 
 def log_mean_sd(traffic: np.ndarray) -> float:
@@ -146,7 +168,7 @@ def top_share(traffic: np.ndarray, share: float = 0.1) -> float:
 
 def workday_profile(traffic: np.ndarray, weekday: np.ndarray) -> np.ndarray:
     """(24,) city traffic by hour of the day, mean over the workdays."""
-    return np.nanmean(_days(_city(traffic))[weekday < SATURDAY], 0)
+    return np.asarray(np.nanmean(_days(_city(traffic))[weekday < SATURDAY], 0))
 
 
 def peak_hour(traffic: np.ndarray, weekday: np.ndarray) -> float:
@@ -179,7 +201,7 @@ def autocorrelation(traffic: np.ndarray, lag: int) -> float:
 
 
 def taylor_exponent(traffic: np.ndarray) -> float:
-    """b of variance = a mean^b over cells (Taylor's law): 1 for independent sessions, 2 for one shared rhythm.
+    """Exponent b of variance = a mean^b over cells (Taylor's law): 1 for independent sessions, 2 for one shared rhythm.
 
     NaN where all cells are alike, or one never changes.
     """
@@ -253,12 +275,12 @@ def residual_correlation(grid: np.ndarray, weekday: np.ndarray) -> float:
     for a, b in ((np.s_[:, 1:, :], np.s_[:, :-1, :]), (np.s_[:, :, 1:], np.s_[:, :, :-1])):
         both = active[a[1:]] & active[b[1:]]
         pairs.append(_correlation(rest[a][:, both], rest[b][:, both]))
-    pairs = np.concatenate(pairs)
-    return float(np.nanmean(pairs)) if np.isfinite(pairs).any() else float("nan")
+    every = np.concatenate(pairs)
+    return float(np.nanmean(every)) if np.isfinite(every).any() else float("nan")
 
 
 def child_share_sd(grid: np.ndarray) -> float:
-    """sd of ln(share) of the 2 x 2 children of a block in its traffic, over blocks whose four children are active.
+    """Deviation of ln(share) of the 2 x 2 children of a block in its traffic, where all four children are active.
 
     NaN if there is no such block.
     """
@@ -294,7 +316,8 @@ def _around_own_profile(traffic: np.ndarray, weekday: np.ndarray, hours: int = 1
 def _city(traffic: np.ndarray) -> np.ndarray:
     """(T,) mean over the cells that were measured in an hour; NaN where none was."""
     measured = np.isfinite(traffic).sum(1)
-    return np.divide(np.nansum(traffic, 1), measured, out=np.full(len(traffic), np.nan), where=measured > 0)
+    mean = np.divide(np.nansum(traffic, 1), measured, out=np.full(len(traffic), np.nan), where=measured > 0)
+    return np.asarray(mean)
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -303,4 +326,4 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     a, b = np.where(both, a, np.nan), np.where(both, b, np.nan)
     a, b = a - np.nanmean(a, 0), b - np.nanmean(b, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.nanmean(a * b, 0) / np.sqrt(np.nanmean(a**2, 0) * np.nanmean(b**2, 0))
+        return np.asarray(np.nanmean(a * b, 0) / np.sqrt(np.nanmean(a**2, 0) * np.nanmean(b**2, 0)))

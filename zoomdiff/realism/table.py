@@ -1,6 +1,6 @@
-"""Statistics of traffic beside those of open measurements: the table that `python -m zoomdiff realism` prints."""
+"""Statistics of traffic beside those of open measurements, as a table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,15 +10,25 @@ from zoomdiff.realism import statistics
 from zoomdiff.realism.statistics import HourlyGrid
 
 CITIES = ("Beijing", "Nanjing", "Nanchang", "Jinan", "Milan")
+INSIDE = " inside"  # ends the name of the column that says whether a sample is
 
 
 @dataclass(frozen=True)
 class Row:
     """One statistic and what it is on open data (hourly, active cells).
 
-    group  rows of one group stand in one row of the design's table of eleven; None for further statistics
-    real   by city
-    more   (low, high) over open data whose city is not told
+    Attributes
+    ----------
+    name
+        As in the table.
+    of
+        The statistic.
+    real
+        Its values by city.
+    group
+        Statistics of one group count as one of eleven rows in `rows_inside`; None for those that do not count.
+    more
+        (low, high) over open data of unknown cities.
     """
 
     name: str
@@ -39,22 +49,23 @@ class Row:
         return low <= round(value, 2) <= high
 
 
-def _cells(statistic: Callable, *arguments) -> Callable[[HourlyGrid], float]:
+def _cells(statistic: Callable[..., float], *arguments: int) -> Callable[[HourlyGrid], float]:
     """A statistic of the active cells as one of an HourlyGrid."""
     return lambda sample: statistic(sample.cells, *arguments)
 
 
-def _calendar(statistic: Callable, *arguments) -> Callable[[HourlyGrid], float]:
+def _calendar(statistic: Callable[..., float], *arguments: int) -> Callable[[HourlyGrid], float]:
     """A statistic of the active cells and the weekdays as one of an HourlyGrid."""
     return lambda sample: statistic(sample.cells, sample.weekday, *arguments)
 
 
-def _near(statistic: Callable, *arguments) -> Callable[[HourlyGrid], float]:
+def _near(statistic: Callable[..., float], *arguments: int) -> Callable[[HourlyGrid], float]:
     """A statistic of the whole grid as one of an HourlyGrid."""
     return lambda sample: statistic(sample.traffic, *arguments)
 
 
 def _users(sample: HourlyGrid) -> float:
+    """Correlation with users; NaN where they are unknown."""
     if sample.users is None:
         return float("nan")
     active = statistics.active_cells(sample.traffic)
@@ -62,12 +73,14 @@ def _users(sample: HourlyGrid) -> float:
 
 
 def _poi(sample: HourlyGrid) -> float:
+    """Correlation with points of interest; NaN where they are unknown."""
     if sample.poi is None:
         return float("nan")
     return statistics.poi_correlation(sample.cells, sample.poi[statistics.active_cells(sample.traffic)])
 
 
 def _real(*values: float | None) -> dict[str, float]:
+    """Values by city, in the order of CITIES; None where it was not measured."""
     return {city: value for city, value in zip(CITIES, values, strict=True) if value is not None}
 
 
@@ -141,15 +154,15 @@ ROWS = (
 )
 
 
-def realism_table(samples: dict[str, HourlyGrid]) -> pd.DataFrame:
+def realism_table(samples: Mapping[str, HourlyGrid]) -> pd.DataFrame:
     """One row per statistic, one column per sample, then the real columns and their span.
 
-    A column `<name> inside` tells whether the value lies within the real span.
+    A column `<name> inside` says whether the value of a sample is within the real span.
     """
     table = pd.DataFrame(index=[row.name for row in ROWS])
     for name, sample in samples.items():
         table[name] = [row.of(sample) for row in ROWS]
-        table[f"{name} inside"] = [row.inside(value) for row, value in zip(ROWS, table[name], strict=True)]
+        table[name + INSIDE] = [row.inside(value) for row, value in zip(ROWS, table[name], strict=True)]
     for city in CITIES:
         table[city] = [row.real.get(city, np.nan) for row in ROWS]
     table["from"], table["to"] = zip(*(row.span for row in ROWS), strict=True)
@@ -157,11 +170,27 @@ def realism_table(samples: dict[str, HourlyGrid]) -> pd.DataFrame:
 
 
 def rows_inside(table: pd.DataFrame, name: str) -> tuple[int, int, list[str]]:
-    """How many rows of the design's table of eleven lie inside, of how many, and which statistics do not.
+    """How many of eleven rows of a sample are inside, of how many, and the names of the statistics that are not.
 
-    A row lies inside if all its statistics do; rows that a sample is too small or too short for do not count.
+    A row is a group of statistics, and inside if all of them are. Rows that the sample is too small or too short for do
+    not count.
     """
-    rows = [row for row in ROWS if row.group and np.isfinite(table.loc[row.name, name])]
-    outside = [row for row in rows if not table.loc[row.name, f"{name} inside"]]
+    rows = [row for row in ROWS if row.group and table[name].notna()[row.name]]
+    outside = [row for row in rows if not table[name + INSIDE][row.name]]
     groups, missed = {row.group for row in rows}, {row.group for row in outside}
     return len(groups - missed), len(groups), [row.name for row in outside]
+
+
+def format_table(table: pd.DataFrame) -> str:
+    """A `realism_table` as text, the samples first, * at what is outside; then how many rows of each are inside."""
+    names = [str(column).removesuffix(INSIDE) for column in table if str(column).endswith(INSIDE)]
+    shown = {}
+    for name in names:
+        cells = zip(table[name], table[name + INSIDE], strict=True)
+        shown[name] = ["-" if np.isnan(value) else f"{value:.2f}{' ' if inside else '*'}" for value, inside in cells]
+    real = table[[*CITIES, "from", "to"]]
+    lines = [pd.DataFrame(shown, table.index).join(real).to_string(float_format="{:.2f}".format, na_rep="-")]
+    for name in names:
+        good, of, missed = rows_inside(table, name)
+        lines.append(f"{name}: {good} of {of} rows inside" + (f"; outside: {', '.join(missed)}" if missed else ""))
+    return "\n".join(lines)
