@@ -1,4 +1,4 @@
-/** From codes of traffic to colours. A code stands for a volume: most * (code / 255) ** EXPONENT; 0 is nothing. */
+/** From codes of traffic to colours. A code means a volume: most * (code / 255) ** EXPONENT; 0 is nothing. */
 
 import type { Feed } from "./feeds";
 

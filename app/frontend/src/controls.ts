@@ -7,7 +7,7 @@ import { element, timeLabel } from "./words";
 const STEPS_PER_SECOND = 2; // at speed 1
 const SPEEDS = [1, 2, 4, 8, 16];
 const WEEK = 168; // hours
-const SETTLED = 200; // ms without a move before Python is told
+const SETTLED = 200; // ms without a move before it is reported to Python
 
 export interface Choice {
   level: number;
@@ -20,7 +20,7 @@ export class Controls {
   readonly bar = element("div", { class: "zd-bar" });
   readonly choice: Choice = { level: 0, hour: 0, look: "linear", opacity: 0.85 };
   private levels: LevelData[] = [];
-  private ready = 0; // levels that are there
+  private ready = 0; // levels that have come
   private readonly zoom = slider("Zoom level", "0", "3", "1");
   private readonly zoomWords = element("div", { class: "zd-stops zd-ends", "aria-hidden": "true" });
   private readonly zoomNow = element("output", { class: "zd-now" });
@@ -65,7 +65,7 @@ export class Controls {
     return Math.floor(this.choice.hour / this.hours);
   }
 
-  /** Offer levels, of which the first `ready` are there. */
+  /** Offer levels, of which the first `ready` have come. */
   update(levels: LevelData[], ready: number): void {
     this.bar.hidden = levels.length === 0;
     if (!levels.length) this.pause(false);
@@ -77,18 +77,18 @@ export class Controls {
     this.say();
   }
 
-  /** Go to a level and an hour without telling Python. */
+  /** Go to a level and an hour without a report to Python. */
   go(level: number, hour: number): void {
     this.choice.level = Math.min(level, Math.max(this.ready - 1, 0));
     this.choice.hour = hour;
     this.say();
   }
 
-  pause(tell = true): void {
+  pause(report = true): void {
     if (!this.playing) return;
     this.playing = false;
     this.say();
-    if (tell) this.settle();
+    if (report) this.settle();
   }
 
   private setLevel(level: number): void {

@@ -37,12 +37,12 @@ export class Draw {
     map.on("pm:create", ({ layer }) => {
       this.shape?.remove();
       this.adopt(layer as L.Polygon);
-      this.tell();
+      this.send();
     });
     map.on("pm:remove", ({ layer }) => {
       if (layer !== this.shape) return;
       this.shape = null;
-      this.tell();
+      this.send();
     });
   }
 
@@ -114,11 +114,11 @@ export class Draw {
     this.shape = shape;
     shape.setStyle(SHAPE);
     shape.on("pm:change", () => this.preview(ringOf(shape.getLatLngs())));
-    shape.on("pm:update", () => this.tell()); // edited, and the edit mode left
-    shape.on("pm:markerdragend pm:vertexremoved", () => this.tell());
+    shape.on("pm:update", () => this.send()); // edited, and the edit mode left
+    shape.on("pm:markerdragend pm:vertexremoved", () => this.send());
   }
 
-  private tell(): void {
+  private send(): void {
     const ring = this.shape ? ringOf(this.shape.getLatLngs()) : [];
     this.preview(ring);
     if (!this.drawing) return;
@@ -154,7 +154,7 @@ export class Draw {
   }
 }
 
-/** The outer ring of whatever Leaflet gives as a polygon's points. */
+/** The outer ring of a polygon's points, in any nesting that Leaflet gives. */
 function ringOf(latlngs: any): LonLat[] {
   let ring = latlngs;
   while (Array.isArray(ring[0])) ring = ring[0];

@@ -1,10 +1,10 @@
-/** Bytes that came as elements of their own, so that small changes of the map do not send them again. */
+/** Bytes that came as separate elements, so that small changes of the map do not send them again. */
 
 const KEPT = 16; // a week has six, and four more while it is made
 
 export interface Feed {
   feed: string; // its name
-  most: number; // what code 255 stands for
+  most: number; // what code 255 means
   top: number; // where the colours end, in the same unit
   codes: Uint8Array;
 }
@@ -12,7 +12,7 @@ export interface Feed {
 const feeds = new Map<string, Feed>();
 const waiting = new Set<() => void>();
 
-/** Take a feed: uint32 length of the JSON that tells all but the codes, the JSON, the codes. */
+/** Take a feed: uint32 length of the JSON that holds all but the codes, the JSON, the codes. */
 export function receive(data: Uint8Array): void {
   const length = new DataView(data.buffer, data.byteOffset).getUint32(0, true);
   const about = JSON.parse(new TextDecoder().decode(data.subarray(4, 4 + length)));
@@ -22,10 +22,10 @@ export function receive(data: Uint8Array): void {
     if (feeds.size <= KEPT) break;
     feeds.delete(old);
   }
-  waiting.forEach((tell) => tell());
+  waiting.forEach((notify) => notify());
 }
 
-/** The feed of a name, if it is there; those asked for last are kept. */
+/** The feed of a name, if it has come; those asked for last are kept. */
 export function feed(name: string | null | undefined): Feed | undefined {
   const found = name == null ? undefined : feeds.get(name);
   if (found) {
@@ -35,8 +35,8 @@ export function feed(name: string | null | undefined): Feed | undefined {
   return found;
 }
 
-/** Be told of every new feed, until the returned function is called. */
-export function onFeed(tell: () => void): () => void {
-  waiting.add(tell);
-  return () => waiting.delete(tell);
+/** Call `notify` at every new feed, until the returned function is called. */
+export function onFeed(notify: () => void): () => void {
+  waiting.add(notify);
+  return () => waiting.delete(notify);
 }

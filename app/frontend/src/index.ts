@@ -3,7 +3,7 @@
 import geomanCss from "@geoman-io/leaflet-geoman-free/dist/leaflet-geoman.css";
 import leafletCss from "leaflet/dist/leaflet.css";
 import { receive } from "./feeds";
-import { type Tell, ZoomMap } from "./map";
+import { type Send, ZoomMap } from "./map";
 import ownCss from "./style.css";
 import type { MapData } from "./types";
 
@@ -13,7 +13,7 @@ interface Arguments<T> {
   data: T;
   key: string;
   parentElement: HTMLElement | ShadowRoot;
-  setStateValue: Tell;
+  setStateValue: Send;
 }
 
 const maps = new WeakMap<Node, ZoomMap>();

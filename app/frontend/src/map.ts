@@ -14,7 +14,7 @@ const OSM = "https://tile.openstreetmap.org/{z}/{x}/{y}.png";
 const OSM_CREDIT = "© OpenStreetMap contributors";
 const MARKS = ["#8a2a56", "#1f6f9f", "#2e7d4f", "#b8621b", "#8465c9", "#7d7787"]; // app/charts.py: PLACE_COLOURS
 
-export type Tell = (name: "view" | "drawn", value: unknown) => void;
+export type Send = (name: "view" | "drawn", value: unknown) => void;
 
 /** What the user looked at lasts when Streamlit builds the element anew. */
 const windows = new Map<string, { id: string; centre: L.LatLng; zoom: number }>();
@@ -44,7 +44,7 @@ export class ZoomMap {
   constructor(
     private readonly root: HTMLElement,
     private readonly key: string,
-    private readonly tell: Tell,
+    private readonly send: Send,
   ) {
     this.controls = new Controls(() => this.show(), () => this.report());
     this.root.append(this.box, this.controls.bar);
@@ -60,7 +60,7 @@ export class ZoomMap {
     this.tileSwitch().addTo(this.map);
     this.homeButton().addTo(this.map);
     this.box.append(this.legend);
-    this.draw = new Draw(this.map, (polygon) => this.tell("drawn", polygon));
+    this.draw = new Draw(this.map, (polygon) => this.send("drawn", polygon));
     this.map.on("click", (event) => this.clicked(event));
     this.map.on("mousemove", (event) => this.hover(event));
     this.map.on("mouseout", () => this.tip.remove());
@@ -87,7 +87,7 @@ export class ZoomMap {
     const whole = this.ready > 0 && this.ready === old?.levels.length && !old.quiet;
     const alike = JSON.stringify(old?.frame) === JSON.stringify(data.frame);
     this.next = whole && alike && !complete && !data.quiet ? data : null;
-    if (this.next) return; // no flicker: what is there stays until all of the other has come
+    if (this.next) return; // no flicker: what is shown stays until all of the other has come
     this.data = data;
     const turned = this.dark !== isDark(this.root);
     this.dark = isDark(this.root);
@@ -109,7 +109,7 @@ export class ZoomMap {
     this.controls.update(data.levels, ready);
     if (data.quiet && ready > this.ready) this.controls.go(ready - 1, this.wanted?.hour ?? this.controls.choice.hour);
     if (!data.quiet && this.wanted && ready) this.controls.go(this.wanted.level, this.wanted.hour);
-    if (ready === data.levels.length) this.wanted = null; // until all have come the coarser ones stand in
+    if (ready === data.levels.length) this.wanted = null; // until all have come the coarser ones are shown
     this.ready = ready;
     [data.people, data.use?.feed].forEach(feed); // in use
     this.show();
@@ -315,7 +315,7 @@ export class ZoomMap {
   private report(): void {
     if (this.data.quiet) return;
     const { level, hour, look } = this.controls.choice;
-    this.tell("view", { level, hour, places: this.places, look });
+    this.send("view", { level, hour, places: this.places, look });
   }
 
   private homeButton(): L.Control {
@@ -382,7 +382,7 @@ function* finestOf([row, col]: Cell, { factor, cols }: LevelData): Generator<num
 
 function isDark(root: HTMLElement): boolean {
   const colour = getComputedStyle(root).color.match(/[\d.]+/g)?.map(Number) ?? [0, 0, 0];
-  return colour[0] + colour[1] + colour[2] > 384; // light words stand on dark ground
+  return colour[0] + colour[1] + colour[2] > 384; // light words are on dark ground
 }
 
 function escapeHtml(words: string): string {

@@ -10,7 +10,7 @@ const SLIVER_M2 = 1; // a block touched by less is rounding, not the user's wish
 export interface Snapped {
   epsg: number;
   blocks: Cell[]; // in the zone's raster
-  km2: number; // of the blocks; where there are too many to tell, of the polygon
+  km2: number; // of the blocks; where there are too many to count, of the polygon
   tooLarge: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** What Python and the component tell each other: app/zoommap.py writes and reads the same. */
+/** What Python and the component send each other: app/zoommap.py writes and reads the same. */
 
 export type Box = [west: number, south: number, east: number, north: number];
 export type LonLat = [lon: number, lat: number];
@@ -41,7 +41,7 @@ export interface View {
 }
 
 export interface MapData {
-  id: string; // what is shown: a new one brings its own view
+  id: string; // what is shown: a new one brings its view
   frame: FrameData; // of the region
   fit: Box; // degrees
   blocks: string[]; // a row of base stations each, "1" where one belongs to the region
@@ -57,5 +57,5 @@ export interface MapData {
   palette: number[]; // 256 x RGBA
   drawing: Drawing | null;
   view: View;
-  quiet: boolean; // while the model runs nothing is reported: it would start again
+  quiet: boolean; // while the model runs nothing is reported
 }
