@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from zoomdiff.errors import RegionError, RegionTooLargeError
-from zoomdiff.region import Region
+from zoomdiff.region import Region, parse_bbox
 
 HELSINKI = (24.937, 60.166, 24.951, 60.177)
 
@@ -106,6 +106,9 @@ def test_southern_hemisphere_and_multipolygons():
     ("bbox", "words"),
     [
         ((math.nan, 60, 25, 61), "not a number"),
+        ((math.inf, 60, 25, 61), "not a number"),
+        ((1e300, 0, 1e301, 1), "degrees"),
+        ((-200, -95, 200, 95), "degrees"),
         ((25, 60, 24, 61), "turned around"),
         ((24, 61, 25, 60), "turned around"),
         ((24, 60, 24, 60), "empty"),
@@ -130,6 +133,19 @@ def test_too_large_a_region_says_how_large_and_names_no_option():
         with pytest.raises(RegionTooLargeError) as caught:
             Region.from_bbox(bbox, max_km2=1)
         assert str(caught.value) == f"The region is {km2} km2 and the limit is 1 km2: draw a smaller one."
+
+
+@pytest.mark.parametrize(
+    "text", ["", "24.94,60.166,24.95", "24,94;60,166;24,95;60,17", "west,south,east,north", "1,2,3,4,5"]
+)
+def test_a_typed_box_that_is_not_four_numbers_gets_one_sentence(text):
+    with pytest.raises(RegionError, match=r"not four numbers: write W,S,E,N in degrees\.$"):
+        parse_bbox(text)
+
+
+@pytest.mark.parametrize("text", ["24.9,60.1,25,60.2", " 24.9; 60.1; 25; 60.2 ", "24.9 60.1 25 60.2"])
+def test_a_typed_box(text):
+    assert parse_bbox(text) == (24.9, 60.1, 25.0, 60.2)
 
 
 def test_bad_polygons_get_one_sentence():
@@ -161,11 +177,17 @@ def test_geojson_in_all_its_forms(tmp_path):
     ("text", "words"),
     [
         ("", "not valid GeoJSON"),
+        ("not json", "not valid GeoJSON"),
+        (b"\xff\xfe\x00", "not valid GeoJSON"),
         ("[1, 2]", "not valid GeoJSON"),
         ('{"type": "Nonsense"}', "not valid GeoJSON"),
         ('{"type": "FeatureCollection", "features": []}', "no polygon"),
         ('{"type": "Feature", "geometry": null}', "not valid GeoJSON"),
         ('{"type": "Point", "coordinates": [24, 60]}', "not an area"),
+        (
+            '{"type": "Polygon", "coordinates": [[[24.9, 60.1], [25, 60.2], [25, 60.1], [24.9, 60.2], [24.9, 60.1]]]}',
+            "crosses itself",
+        ),
     ],
 )
 def test_bad_geojson_gets_one_sentence(text, words):
