@@ -18,7 +18,7 @@ from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK
 from zoomdiff.region import Region
 from zoomdiff.week import WEEKDAYS, human_bytes, unit_of
 
-# (colour, dash, width) by place in the list: told apart without colours, too.
+# (colour, dash, width) by place in the list: distinct without colours, too.
 LINES = (("#8c98a6", "solid", 4), ("#c2476a", "solid", 1.8), ("#e0925c", "dot", 1.8))
 OUTLINE, PENDING = [20, 18, 26], [138, 42, 86]
 OUTLINE_ON_DARK, PENDING_ON_DARK = [240, 238, 244], [240, 128, 170]
@@ -28,7 +28,7 @@ MOST_OF_IT = 0.9  # of all that changes lies below the top of a difference's col
 def _diverging(*, on_dark: bool = False) -> np.ndarray:
     """(256, 4) uint8: entry 128 (and 0, nothing) is transparent, below it blue for less, above it red for more.
 
-    ColorBrewer's RdBu, which colour-blind people can tell apart; `on_dark` each half runs from its dark end to the
+    ColorBrewer's RdBu, which colour-blind people can read; `on_dark` each half runs from its dark end to the
     middle of its light one.
     """
     palette = np.zeros((256, 4), np.uint8)
@@ -105,7 +105,7 @@ def outlines_layer(grounds: Iterable[BaseGeometry], *, pending: bool = False) ->
 
 
 def curves(series: Mapping[str, np.ndarray]) -> go.Figure:
-    """Weeks (T,) of bytes per step as staircases of bytes per hour, whatever their steps, in the order given."""
+    """Weeks (T,) of bytes per step as staircases of bytes per hour, in the order given; their steps may differ."""
     rates = {name: values * len(values) / HOURS_PER_WEEK for name, values in series.items()}
     highest = max(float(rate.max()) for rate in rates.values())
     factor, unit = unit_of(highest)

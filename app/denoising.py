@@ -1,20 +1,22 @@
 """Inside the denoising: the shown level at any step of its stage, from almost pure noise to the finished traffic.
 
-One run of the model down to the level tells all steps. They are kept as the map is sent them, one byte per value, and
-the map shows one of them in place of the level: time, player, colours and tooltip work on it, too.
+One run of the model down to the level gives all steps. They are kept in the form in which the map receives them, one
+byte per value, and the map shows one of them in place of the level: time, player, colours and tooltip work on it, too.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import streamlit as st
-from zoomdiff.app import charts, job, work, zoommap
+from zoomdiff.app import charts, runs, work, zoommap
 from zoomdiff.app.colours import Scale
+from zoomdiff.app.runs import Run
 from zoomdiff.app.work import Request
 
 from zoomdiff.context import UEC
-from zoomdiff.errors import ZoomDiffError
 from zoomdiff.generate import watch
 from zoomdiff.sampling import Sampling
 from zoomdiff.week import TrafficWeek
@@ -27,7 +29,7 @@ ROOM = 64e6  # bytes of the steps of one level: of large regions only every seco
 class Film:
     """The steps of level k of a week.
 
-    most    what code 255 stands for: the most that the finished level has; noise above it counts as that
+    most    what code 255 means: the most that the finished level has; noise above it counts as that
     frames  by the number of steps that are still to go, codes (T_k, H_k, W_k) of `zoommap.encode`
     """
 
@@ -41,7 +43,7 @@ class Film:
 
     @property
     def key(self) -> str:
-        """Of its slider: each film has one of its own, as one whose value Python sets would lose quick moves."""
+        """The key of its slider: each film has its own, as a slider whose value Python sets would lose quick moves."""
         return f"{NAME}_{self.k}_{self.request.digest}"
 
     @property
@@ -66,18 +68,15 @@ def shown(request: Request, k: int, sheets: list[zoommap.Sheet]) -> list[zoommap
 
 def control(week: TrafficWeek, uec: UEC, request: Request, k: int) -> None:
     """The slider of level k, below the button that makes its steps."""
-    if sentence := job.problem(NAME):
-        st.error(sentence, icon=":material/error:")
-    if job.running(NAME):
-        job.watch(NAME, _keep)
+    if runs.follow(NAME, _keep):
         return
     film: Film | None = st.session_state.get("denoising_film")
     if film is None or (film.request, film.k) != (request, k):
         cell, _ = charts.cell_words(week.level(k))
         st.button(
             "See it come out of the noise",
-            on_click=_start,
-            args=(week, uec, request, k),
+            on_click=runs.start,
+            args=(NAME, partial(_prepare, week, uec, request, k)),
             key="denoising_start",
             icon=":material/blur_on:",
             width="stretch",
@@ -94,23 +93,19 @@ def control(week: TrafficWeek, uec: UEC, request: Request, k: int) -> None:
     )
 
 
-def _start(week: TrafficWeek, uec: UEC, request: Request, k: int) -> None:
-    try:
-        model = work.model()
-    except ZoomDiffError as error:
-        st.session_state[f"{NAME}_problem"] = str(error)
-        return
+def _prepare(week: TrafficWeek, uec: UEC, request: Request, k: int) -> Callable[[Run], Film]:
+    model = work.model()
     steps = model.design.stage_steps(k)
     every = math.ceil(steps * week.volumes[k].size / ROOM)
     film = Film(request, k, float(week.volumes[k].max()) or 1.0)
     wanted = range(steps - 1, 0, -every)
     options = {"seed": request.seed, "sampling": Sampling(request.steps, request.preset)}
 
-    def run(on_step) -> Film:
-        watch(model, uec, k, wanted, film.add, **options, on_step=on_step)
+    def do(run: Run) -> Film:
+        watch(model, uec, k, wanted, film.add, **options, on_step=runs.by_stage(run, request.steps, last=k))
         return film
 
-    job.start(NAME, run, last=k)
+    return do
 
 
 def _keep(film: Film) -> None:

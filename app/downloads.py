@@ -12,7 +12,7 @@ from zoomdiff.export.reproduce import Inputs
 from zoomdiff.levels import HOURS_PER_DAY
 from zoomdiff.week import WEEKDAYS, TrafficWeek, human_bytes
 
-LARGEST = 500e6  # bytes of one download: it is made in memory, and other users need some, too
+LARGEST = 500e6  # bytes of one download: it is made in memory, which other users need, too
 
 
 @st.fragment
@@ -27,7 +27,7 @@ def panel(
 ) -> None:
     """Choose a file of the week and download it; at first the level and the day that are shown, k and `step` of it.
 
-    inputs       what the user gave, for the recipe; without, the recipe does not tell which map was used
+    inputs       what the user gave, for the recipe; without it the recipe does not say which map was used
     logarithmic  whether the picture's colours are
     """
     left, right = st.columns(2)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import streamlit as st
 from zoomdiff.app import charts, maps, zoommap
 from zoomdiff.app.colours import Scale, dark, data_url, palette_png, scale_legend, traffic
@@ -27,7 +28,7 @@ def start(week: TrafficWeek, uec: UEC, request: Request) -> None:
     busiest hour and no clicked cell. A share link brings its own level and hour."""
     state = st.session_state
     before, linked = state.get("explored"), state.pop("linked", {})
-    if before == request and (state.sheets or not zoommap.available()):
+    if before == request and (state.sheets is not None) == zoommap.available():
         return
     state.explored = request
     state.scales = [Scale.of(x_k) for x_k in week.volumes]
@@ -93,7 +94,7 @@ def traffic_map(week: TrafficWeek, k: int, step: int, scale: Scale, opacity: flo
         maps.pick_layer(week, pick, pick_step),  # below the traffic: the browser paints a clicked cell white
         maps.traffic_layer(week.volumes[k][step], region, k, scale, opacity),
         maps.blocks_layer(region),
-        *(layer for cell in cells_of(week, k) for layer in maps.mark_layers(region, k, cell)),
+        *(layer for cell in drawn_cells(week, k) for layer in maps.mark_layers(region, k, cell)),
     ]
 
     def clicked() -> None:
@@ -102,7 +103,7 @@ def traffic_map(week: TrafficWeek, k: int, step: int, scale: Scale, opacity: flo
         st.session_state.places = (place,) if place else ()
 
     cell, hours = charts.cell_words(week.level(pick))
-    when = week.time_label(pick, pick_step) if maps.tells_step(region, pick) else "in the week"
+    when = week.time_label(pick, pick_step) if maps.shows_step(region, pick) else "in the week"
     tooltip = f"<b>{{v}}</b> per {cell}<br>{when}<br><i>click: its week</i>"
     st.pydeck_chart(
         maps.deck(layers, region, tooltip),
@@ -143,7 +144,7 @@ def _middle_of(region: Region, k: int, cell: tuple[int, int]) -> tuple[int, int]
     return cell[0] * side + side // 2, cell[1] * side + side // 2
 
 
-def cells_of(week: TrafficWeek, k: int) -> list[tuple[int, int]]:
+def drawn_cells(week: TrafficWeek, k: int) -> list[tuple[int, int]]:
     """The cells of level k whose weeks are drawn, each once, in the order of the clicks."""
     return list(dict.fromkeys(cell_of(week.region, k, place) for place in places_of(week, k)))
 
@@ -179,7 +180,7 @@ def curves_choice() -> str:
 
 def cell_curves(week: TrafficWeek, k: int, step: int, curves: str) -> None:
     """The chart of the chosen cell, or of several, under a line that says which they are."""
-    cells = cells_of(week, k)
+    cells = drawn_cells(week, k)
     cell, hours = charts.cell_words(week.level(k))
     if len(cells) > 1:
         title = f"{'Weeks' if curves == WEEK else 'Average workdays'} of {len(cells)} clicked {cell}s"
@@ -216,21 +217,21 @@ def totals(week: TrafficWeek, k: int, step: int) -> None:
     )
 
 
-def so_far(region: Region, volumes: list) -> str:
-    """HTML: the levels that exist already, and what the newest one's colours mean: the component tells that itself."""
-    if not volumes or zoommap.available():
-        return thumbnails(region, volumes, shown=len(volumes) - 1)
-    k = len(volumes) - 1
+def so_far(region: Region, means: list[np.ndarray], *, legend: bool) -> str:
+    """HTML: the levels that exist already, averages of their weeks, with a legend for the newest one's colours."""
+    k = len(means) - 1
+    small = thumbnails(region, means, shown=k)
+    if not means or not legend:
+        return small
     cell, hours = charts.cell_words(S4T4[k])
     title = f"Average of the week, per {cell} and {hours}"
-    scale = Scale.of(volumes[k].mean(0))
-    return thumbnails(region, volumes, shown=k) + "<br>" + scale_legend(title, scale, traffic(), opacity=LIVE_OPACITY)
+    return small + "<br>" + scale_legend(title, Scale.of(means[k]), traffic(), opacity=LIVE_OPACITY)
 
 
-def thumbnails(region: Region, volumes: list, shown: int | None = None) -> str:
+def thumbnails(region: Region, means: list[np.ndarray], shown: int) -> str:
     """HTML: the four levels side by side, each the average of its week; those that do not exist yet are empty.
 
-    The one that the map shows is framed.
+    The level `shown` on the map is framed.
     """
     palette, paper = traffic(), "#2a2930" if dark() else "#f4f2ee"
     rows, cols = region.blocks.shape
@@ -238,9 +239,8 @@ def thumbnails(region: Region, volumes: list, shown: int | None = None) -> str:
     for k, level in enumerate(S4T4):
         inside = ""
         frame = "outline:2px solid #8a2a56" if k == shown else ""
-        if k < len(volumes):
-            mean = volumes[k].mean(0)
-            entries = Scale.of(mean).entries(mean) * region.mask(k)
+        if k < len(means):
+            entries = Scale.of(means[k]).entries(means[k]) * region.mask(k)
             url = data_url(palette_png(entries, palette), "image/png")
             inside = (
                 f'<img src="{url}" alt="{charts.level_words(level)}" '

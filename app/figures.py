@@ -137,13 +137,13 @@ def rv_heatmap(tables: dict[str, np.ndarray], title: str) -> go.Figure:
             ygap=2,
         )
     )
-    told = [(x, y, z) for y, row in rows.items() for x, z in zip(columns, row, strict=True) if not np.isnan(z)]
+    labels = [(x, y, z) for y, row in rows.items() for x, z in zip(columns, row, strict=True) if not np.isnan(z)]
     figure.add_scatter(  # Plotly's own words on the fields are grey on the middle of the scale
-        x=[x for x, _, _ in told],
-        y=[y for _, y, _ in told],
-        text=[f"{z:.2f}" for _, _, z in told],
+        x=[x for x, _, _ in labels],
+        y=[y for _, y, _ in labels],
+        text=[f"{z:.2f}" for _, _, z in labels],
         mode="text",
-        textfont={"size": 13, "color": ["#111" if z > 0.45 else "#fff" for _, _, z in told]},
+        textfont={"size": 13, "color": ["#111" if z > 0.45 else "#fff" for _, _, z in labels]},
         hoverinfo="skip",
         showlegend=False,
     )
@@ -219,23 +219,23 @@ def band(week: TrafficWeek, spread: Spread, cell: tuple[int, int]) -> go.Figure:
         return np.append(values, values[-1]) / factor
 
     line = {"mode": "lines", "x": x, "customdata": words}
-    tell = f"%{{customdata}}: %{{y:.3g}} {unit}"
+    hover = f"%{{customdata}}: %{{y:.3g}} {unit}"
     figure = go.Figure()
     edge = {"shape": "hv", "width": 0.8, "color": TRAFFIC}
-    figure.add_scatter(y=stairs(low), name="P10", line=edge, showlegend=False, hovertemplate=tell, **line)
+    figure.add_scatter(y=stairs(low), name="P10", line=edge, showlegend=False, hovertemplate=hover, **line)
     figure.add_scatter(
         y=stairs(high),
         name="P10 to P90: eight weeks in ten",
         line=edge,
         fill="tonexty",
         fillcolor=_rgba(TRAFFIC, 0.3),
-        hovertemplate=tell + "<extra>P90</extra>",
+        hovertemplate=hover + "<extra>P90</extra>",
         **line,
     )
     middle_line = {"shape": "hv", "width": 2, "color": TRAFFIC}
-    figure.add_scatter(y=stairs(middle), name="P50: the middle", line=middle_line, hovertemplate=tell, **line)
+    figure.add_scatter(y=stairs(middle), name="P50: the middle", line=middle_line, hovertemplate=hover, **line)
     own = {"shape": "hv", "width": 2, "color": charts.LEVEL_COLOURS[0], "dash": "dot"}
-    figure.add_scatter(y=stairs(mine), name="the week on the map", line=own, hovertemplate=tell, **line)
+    figure.add_scatter(y=stairs(mine), name="the week on the map", line=own, hovertemplate=hover, **line)
     cell_word, step = charts.cell_words(level)
     figure.update_xaxes(**charts.weekdays())
     figure.update_yaxes(title={"text": f"{unit} per {cell_word} and {step}", "standoff": 12}, rangemode="tozero")

@@ -1,6 +1,6 @@
 """The map: deck.gl layers, all from data that travels with the page, and the deck that holds them.
 
-Without a map provider and without a map style deck.gl asks nobody for tiles.
+Without a map provider and a map style deck.gl requests no tiles.
 """
 
 import base64
@@ -18,11 +18,11 @@ from zoomdiff.week import TrafficWeek, human_bytes
 
 PICKABLE = 30_000  # cells: beyond that clicking works on the next coarser level
 COLUMNS = 6_000  # columns that turn fluently in software rendering
-TELLING = 6_000  # cells: beyond that the tooltip tells the week's volume, so that no step has to send all cells anew
+BY_STEP = 6_000  # cells: beyond that the tooltip shows the week's volume, so that no step has to send all cells anew
 ACCENT, GRID, CELL = [138, 42, 86], [70, 66, 78, 90], [20, 18, 26]
 ACCENT_ON_DARK, GRID_ON_DARK = [224, 122, 160], [214, 210, 220, 90]
 TALLEST = 0.35  # of the region's shorter side: the column of a cell at the top of the scale
-VIEW = 620, 495  # pixels that the region should fit in, whatever the window
+VIEW = 620, 495  # pixels that the region should fit in; windows are larger
 
 
 def deck(layers: list[pdk.Layer], region: Region, tooltip: str | None = None, *, pitch: float = 0) -> pdk.Deck:
@@ -137,20 +137,20 @@ def pick_level(region: Region, k: int) -> int:
     return next((level for level in range(k, 0, -1) if region.mask(level).sum() <= PICKABLE), 0)
 
 
-def tells_step(region: Region, k: int) -> bool:
-    """Whether level k's tooltip tells the volume of the step that is shown, or that of the week."""
-    return bool(region.mask(k).sum() <= TELLING)
+def shows_step(region: Region, k: int) -> bool:
+    """Whether level k's tooltip shows the volume of the step on the map, or that of the week."""
+    return bool(region.mask(k).sum() <= BY_STEP)
 
 
 def pick_layer(week: TrafficWeek, k: int, step: int) -> pdk.Layer:
-    """Invisible cells of level k for clicks, and for a tooltip `v` with their volume: see `tells_step`.
+    """Invisible cells of level k for clicks, and for a tooltip `v` with their volume: see `shows_step`.
 
     A cell is sent as its north-west corner; the browser adds the other corners, which lie alike for all.
     """
     region = week.region
     corners = region.corners(k)
     rows, cols = np.nonzero(region.mask(k))
-    volumes = week.volumes[k][step] if tells_step(region, k) else week.volumes[k].sum(0)
+    volumes = week.volumes[k][step] if shows_step(region, k) else week.volumes[k].sum(0)
     records = [
         {"x": x, "y": y, "v": human_bytes(v)}
         for (x, y), v in zip(corners[rows, cols].round(7).tolist(), volumes[rows, cols].tolist(), strict=True)
@@ -199,7 +199,7 @@ def columns_layer(volumes: np.ndarray, region: Region, k: int, scale: Scale, opa
         get_fill_color="c",
         disk_resolution=4,
         angle=45,  # a square, not a diamond
-        radius=0.92 * side / math.sqrt(2),  # of the circle around it; narrow gaps tell neighbours apart
+        radius=0.92 * side / math.sqrt(2),  # of the circle around it; narrow gaps separate neighbours
         opacity=opacity,
         extruded=True,
         pickable=True,
@@ -236,5 +236,5 @@ def _path(layer_id: str, data: list[dict], colour: list[int], width: float) -> p
 
 
 def _json_url(records: list[dict]) -> str:
-    """Data as a URL of its own: the page passes it on as one string instead of walking through thousands of objects."""
+    """Data as a URL: the page passes it on as one string instead of walking through thousands of objects."""
     return "data:application/json;base64," + base64.b64encode(orjson.dumps(records)).decode()

@@ -1,7 +1,8 @@
-"""Bring your own traffic: measured base stations or cells, refined to 50 m, with what was given kept."""
+"""Bring your own traffic: measured base stations or cells, refined to 50 m, keeping every given value."""
 
 import hashlib
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pydeck as pdk
 import streamlit as st
-from zoomdiff.app import compare, job, maps, work
+from zoomdiff.app import compare, maps, runs, work
 from zoomdiff.app.colours import Scale, scale_legend, traffic
+from zoomdiff.app.runs import Run
 from zoomdiff.app.work import Place
 
 from zoomdiff.context import UEC
@@ -40,7 +42,7 @@ COLUMNS = """
 |---|---|
 | `time` | begin of the step, such as `2025-03-03 14:00`: one step of 5 minutes to 1 day, local time or with an offset |
 | `site` (or `cell`) | name of the base station or cell |
-| `lon`, `lat` | where it stands, degrees (WGS84); or leave them out and give a table of sites `site, lon, lat` |
+| `lon`, `lat` | where it is, degrees (WGS84); or leave them out and give a table of sites `site, lon, lat` |
 | `bytes` | what it carried in the step, not negative |
 
 One row per time and base station, in any order, at least seven whole days. GeoJSON: a point or polygon per feature
@@ -69,12 +71,9 @@ def panel(place: Place, below: list[pdk.Layer], *, seed: int, steps: str | int, 
     with left:
         known, about = _given(place)
         key = f"{about} {work.region_key(place.region)} {seed} {steps} {preset}"
-        _run_button(place.uec, known, key, {"seed": seed, "sampling": Sampling(steps, preset)})
+        _run_button(place.uec, known, key, seed, Sampling(steps, preset))
     with right:
-        if job.running(NAME):
-            job.watch(NAME, partial(st.session_state.__setitem__, "refine_result"))
-        if problem := job.problem(NAME):
-            st.error(compare.plain(problem), icon=":material/error:")
+        runs.follow(NAME, partial(st.session_state.__setitem__, "refine_result"))
         done: Refined | None = st.session_state.get("refine_result")
         if known is None or done is None or done.key != key:
             _before(place.region, known, below)
@@ -84,7 +83,7 @@ def panel(place: Place, below: list[pdk.Layer], *, seed: int, steps: str | int, 
 
 
 def _given(place: Place) -> tuple[FittedTraffic | None, str]:
-    """The form of the upload; what was read, fitted to the region, and what tells it from other uploads."""
+    """The form of the upload; what was read, fitted to the region, and a digest of the upload."""
     traffic = st.file_uploader(
         f"Measured traffic of base stations or cells, up to {UPLOAD_MB} MB",
         KINDS,
@@ -113,7 +112,7 @@ def _given(place: Place) -> tuple[FittedTraffic | None, str]:
         "Time zone of the place, if times are in UTC",
         key="refine_zone",
         placeholder="Europe/Helsinki",
-        help="Times without an offset are then UTC, and all are converted to local time. Empty: they are local already.",
+        help="Times without an offset are then UTC; all are converted to local time. Empty: they are local already.",
     ).strip()
     if traffic is None:
         return None, ""
@@ -160,29 +159,20 @@ def _what(known: FittedTraffic) -> str:
     return f"**{len(known.ids):,} base stations or cells**, steps of {step}, **{total}** in the week."
 
 
-def _run_button(uec: UEC, known: FittedTraffic | None, key: str, options: dict) -> None:
-    def start() -> None:
-        try:
-            model = work.model()
-        except ZoomDiffError as error:
-            st.session_state.refine_problem = str(error)
-            return
+def _run_button(uec: UEC, known: FittedTraffic | None, key: str, seed: int, sampling: Sampling) -> None:
+    def prepare() -> Callable[[Run], Refined]:
+        model = work.model()
 
-        def run(on_step) -> Refined:
-            own = refine_level(model, uec, known.volumes, known.level, **options, callbacks=Callbacks(on_step=on_step))
+        def do(run: Run) -> Refined:
+            callbacks = Callbacks(runs.by_stage(run, sampling.steps, first=S4T4.index(known.level) + 1))
+            options = {"seed": seed, "sampling": sampling, "callbacks": callbacks}
+            own = refine_level(model, uec, known.volumes, known.level, **options)
             return Refined(key, known, own, hold(own, known))
 
-        job.start(NAME, run, first=S4T4.index(known.level) + 1)
+        return do
 
-    st.button(
-        "Refine to 50 m",
-        on_click=start,
-        key="refine_run",
-        type="primary",
-        width="stretch",
-        disabled=known is None or job.running(NAME),
-        help="With the seed, steps and habits of the sidebar. Every given value is kept.",
-    )
+    how = "With the seed, steps and habits of the sidebar. Every given value is kept."
+    runs.start_button("Refine to 50 m", NAME, prepare, ready=known is not None, help=how)
 
 
 def _before(region: Region, known: FittedTraffic | None, below: list[pdk.Layer]) -> None:
@@ -203,7 +193,7 @@ def _before(region: Region, known: FittedTraffic | None, below: list[pdk.Layer])
 
 
 def _result(done: Refined, below: list[pdk.Layer]) -> None:
-    """The given beside the refined: maps, sums, and the week of a base station."""
+    """The given and the refined side by side: maps, sums, and the week of a base station."""
     known, week = done.known, done.week
     given, refined = spread_evenly(known), week.volumes[-1].sum(0)
     scale = Scale.of(refined)

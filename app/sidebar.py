@@ -13,7 +13,7 @@ from zoomdiff.app.surroundings import OVERLAYS
 from zoomdiff.context import UEC, MapLayers
 from zoomdiff.context.uec import MOST_RESIDENTS
 from zoomdiff.diffusion.schedule import TOTAL_STEPS
-from zoomdiff.errors import OptionError, ZoomDiffError
+from zoomdiff.errors import OptionError, RegionTooLargeError, ZoomDiffError
 from zoomdiff.generate import FAST
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4
 from zoomdiff.region import Region, parse_bbox
@@ -106,6 +106,8 @@ def wish(*, busy: bool) -> Wish:
     problem, region = None, None
     try:
         region = _region(source, busy)
+    except RegionTooLargeError as error:
+        problem = f"{str(error).removesuffix('.')}, or start the app with a larger ZOOMDIFF_MAX_KM2."
     except ZoomDiffError as error:
         problem = str(error)
     preset = st.segmented_control(
@@ -177,7 +179,7 @@ def remember(wish: Wish) -> None:
 
 def overlays(uec: UEC | None, *, busy: bool) -> list[str]:
     """Draw a switch per context layer, with its legend where it is on; returns those that are on."""
-    st.caption("What the model is told about the place")
+    st.caption("What the model knows about the place")
     shown = []
     for name, overlay in OVERLAYS.items():
         if st.toggle(overlay.words, key=f"show_{name}", disabled=busy) and uec is not None:
@@ -218,7 +220,7 @@ def write_address(wish: Wish) -> None:
 
 
 def write_view(level: int, hour: int) -> None:
-    """Add what is shown to an address that tells its week."""
+    """Add what is shown to an address that names its week."""
     if "bbox" in st.query_params:
         st.query_params.update(level=str(level), t=str(hour))
 
@@ -233,7 +235,7 @@ def drawing(*, busy: bool) -> zoommap.Drawing | None:
         return None
     try:
         return zoommap.Drawing(st.session_state.get("drawn"), max_km2())
-    except OptionError:  # told already, where the region was wanted
+    except OptionError:  # shown already, where the region was wanted
         return None
 
 
@@ -243,7 +245,7 @@ def drawn(polygon: dict | None) -> None:
 
 
 def default_region(layers: MapLayers, source: str, *, max_km2: float | None = None) -> Region:
-    """What to show of a map before anybody has chosen: a good piece of the embedded one, the middle of others."""
+    """What to show of a map before a region is chosen: a good piece of the embedded one, the middle of others."""
     return Region.from_bbox(EMBEDDED_BOX if source == EMBEDDED else _middle(layers.extent), max_km2=max_km2)
 
 
@@ -263,7 +265,7 @@ def _region(source: str, busy: bool) -> Region | None:
     """Draw the choice of a region; None while there is nothing to choose from. Raises ZoomDiffError."""
     kinds = [kind for kind in (PRESET, DRAW, BOX, FILE) if kind != DRAW or zoommap.available()]
     recent = st.session_state.get("recent", {}).get(source, {})
-    by_region = bool(source) and work.by_region(source)  # nobody knows its middle yet
+    by_region = bool(source) and work.by_region(source)  # its middle is not known yet
     if by_region and not recent:
         kinds.remove(PRESET)
         if st.session_state.kind == PRESET:

@@ -1,4 +1,4 @@
-"""What the model is told about a place, drawn: one overlay and one legend per context layer."""
+"""What the model knows about a place, drawn: one overlay and one legend per context layer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

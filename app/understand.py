@@ -1,4 +1,4 @@
-"""Understand a week: what the model was told about the place, how alike levels are, rhythm, certainty, real cities."""
+"""Understand a week: what the model knew of the place, how alike levels are, rhythm, certainty, real cities."""
 
 import hashlib
 
@@ -75,15 +75,15 @@ def panel(week: TrafficWeek, uec: UEC, k: int, cell: tuple[int, int]) -> None:
 
 
 def week_key(week: TrafficWeek) -> str:
-    """The same for weeks of the same region, context, seed, steps and habits: base stations and provenance tell."""
-    told = region_key(week.region) + repr(sorted(week.provenance.items()))
-    return hashlib.sha256(told.encode() + week.volumes[0].tobytes()).hexdigest()
+    """The same for weeks of the same region, context, seed, steps and habits: by base stations and provenance."""
+    about = region_key(week.region) + repr(sorted(week.provenance.items()))
+    return hashlib.sha256(about.encode() + week.volumes[0].tobytes()).hexdigest()
 
 
 def the_place(uec: UEC) -> None:
-    """Small maps of the context, with shares and totals beside each."""
+    """Small maps of the context, each with its shares and totals."""
     region, inside = uec.region, uec.region.mask()
-    st.caption("All that the model is told about the place. People present are an estimate.")
+    st.caption("All that the model knows about the place. People present are an estimate.")
     for row, (left, right) in enumerate(((_buildings, _roads), (_use, _places))):
         drawn = [*left(uec), *right(uec)]
         for i, (column, figure) in enumerate(zip(st.columns(4), drawn, strict=True)):
@@ -235,7 +235,7 @@ def real_cities(key: str, week: TrafficWeek, uec: UEC) -> None:
         "Compared are base stations in towns, hour by hour."
     )
     figure = figures.realism_spans(shown, CITIES)
-    st.plotly_chart(figure, key="spans", config=PLAIN, alt="Each statistic beside its range in real cities")
+    st.plotly_chart(figure, key="spans", config=PLAIN, alt="Each statistic in its range over real cities")
     st.dataframe(_for_people(shown), height="content", column_config=ALIGNED, alt="The same as a table")
     st.caption("Real cities: from open measurements. All numbers but the busiest hour have no unit.")
 

@@ -11,14 +11,15 @@ import pydeck as pdk
 import shapely
 import streamlit as st
 from shapely.geometry.base import BaseGeometry
-from zoomdiff.app import charts, compare, job, maps, work, zoommap
+from zoomdiff.app import charts, compare, maps, runs, work, zoommap
+from zoomdiff.app.runs import Run
 from zoomdiff.app.work import Place
 
 from zoomdiff.analysis.effect import AROUND, ZONES, curve, effect, zones_of
 from zoomdiff.context.edits import DAYS, Build, CloseRoad, Demolish, Edit, Event, Park, Scale
 from zoomdiff.context.population import PEOPLE_PER_100M2
 from zoomdiff.context.scenario import Scenario, apply, read_ground, read_scenario, to_geojson, touched
-from zoomdiff.errors import OptionError, ZoomDiffError
+from zoomdiff.errors import OptionError
 from zoomdiff.generate import generate
 from zoomdiff.region import Region, to_lonlat, to_utm
 from zoomdiff.sampling import Callbacks, Sampling
@@ -66,10 +67,7 @@ def panel(
         scenario = Scenario(tuple(edits))
         _run_button(week, place, edits)
     with right:
-        if job.running(NAME):
-            job.watch(NAME, partial(st.session_state.__setitem__, "whatif_result"))
-        if problem := job.problem(NAME):
-            st.error(compare.plain(problem), icon=":material/error:")
+        runs.follow(NAME, partial(st.session_state.__setitem__, "whatif_result"))
         done = st.session_state.get("whatif_result")
         if done and done[0] == _key(week, scenario):
             _result(week, done[1], scenario, k, below)
@@ -201,27 +199,19 @@ def _list_of(edits: list[Edit]) -> None:
 def _run_button(week: TrafficWeek, place: Place, edits: list[Edit]) -> None:
     about = week.provenance
 
-    def start() -> None:
+    def prepare() -> Callable[[Run], tuple[str, TrafficWeek]]:
         scenario = Scenario(tuple(edits))
-        try:
-            model = work.model()
-            uec = apply(place.uec, scenario)
-        except ZoomDiffError as error:
-            st.session_state.whatif_problem = str(error)
-            return
-        key = _key(week, scenario)
-        options = {"seed": about["seed"], "sampling": Sampling(about["steps"], about["preset"])}
-        job.start(NAME, lambda on_step: (key, generate(model, uec, **options, callbacks=Callbacks(on_step=on_step))))
+        model, uec, key = work.model(), apply(place.uec, scenario), _key(week, scenario)
+        sampling = Sampling(about["steps"], about["preset"])
 
-    st.button(
-        "Generate the changed week",
-        on_click=start,
-        key="whatif_run",
-        type="primary",
-        width="stretch",
-        disabled=not edits or job.running(NAME),
-        help="With the same seed, so that what differs is the work of the changes alone.",
-    )
+        def do(run: Run) -> tuple[str, TrafficWeek]:
+            callbacks = Callbacks(runs.by_stage(run, sampling.steps))
+            return key, generate(model, uec, seed=about["seed"], sampling=sampling, callbacks=callbacks)
+
+        return do
+
+    why = "With the same seed, so that what differs is the work of the changes alone."
+    runs.start_button("Generate the changed week", NAME, prepare, ready=bool(edits), help=why)
 
 
 def _outlines(region: Region, edits: list[Edit], pending: BaseGeometry | None, below: list[pdk.Layer]) -> None:

@@ -3,17 +3,14 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 import streamlit as st
 import torch
 from zoomdiff.app import basemap
-from zoomdiff.app.worker import Tell, worker
 
 from zoomdiff.checkpoint import load_model
 from zoomdiff.context import UEC, MapLayers, build_uec, read_map
@@ -21,15 +18,13 @@ from zoomdiff.context.online import Progress
 from zoomdiff.context.sources import ONLINE
 from zoomdiff.device import name_of, pick_device
 from zoomdiff.errors import MapError
-from zoomdiff.generate import FAST, generate
+from zoomdiff.generate import FAST
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
-from zoomdiff.sampling import Callbacks, Sampling
 from zoomdiff.week import TrafficWeek
 
 RESULTS_KEPT = 3  # per session; a week of 150 km2 takes about 100 MB
 MAPS_KEPT = 4
-COST = tuple(1 / S4T4.space_factor(k) ** 2 for k in range(len(S4T4)))  # of a denoising step: goes with the cells
 WHOLE_MB = 100.0  # map files larger than this are read for one region at a time
 
 
@@ -63,7 +58,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Place:
-    """A region of a map; `uec` is what the model is told about it, None while nobody has chosen a region."""
+    """A region of a map; `uec` is what the model knows about it, None while no region is chosen."""
 
     source: str
     layers: MapLayers
@@ -106,7 +101,7 @@ def surroundings_of(source: str, region: Region, people: People = ESTIMATED) -> 
 
 
 def keep_upload(upload: BinaryIO) -> str:
-    """The path of a file with an upload's bytes, which is there as long as the session."""
+    """The path of a file with an upload's bytes, which exists as long as the session."""
     if "uploads" not in st.session_state:
         st.session_state.uploads = tempfile.TemporaryDirectory(prefix="zoomdiff-")
     data = upload.getvalue()
@@ -140,9 +135,15 @@ def limit_threads() -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
 
 
-def share_done(work: Sequence[float], k: int, step: int, steps: int) -> float:
-    """Of the work of all stages (any unit), the share that is done after a step of stage k."""
-    return (sum(work[:k]) + work[k] * step / steps) / sum(work)
+def efforts(steps: object) -> list[float]:
+    """What each level's stage costs, in any unit: its strides, `steps` being those of `Sampling`, times its cells."""
+    strides = FAST if steps == "fast" else (1,) * len(S4T4)
+    return [each / S4T4.space_factor(k) ** 2 for k, each in enumerate(strides)]
+
+
+def share_done(efforts: Sequence[float], k: int, step: int, steps: int) -> float:
+    """Of all stages' efforts, the share that is done after a step of stage k."""
+    return (sum(efforts[:k]) + efforts[k] * step / steps) / sum(efforts)
 
 
 def results() -> dict[Request, TrafficWeek]:
@@ -150,42 +151,8 @@ def results() -> dict[Request, TrafficWeek]:
     return st.session_state.setdefault("results", {})
 
 
-def run(
-    request: Request,
-    uec: UEC,
-    on_progress: Callable[[int, int, int, float], None],
-    on_level: Callable[[int, np.ndarray], None],
-    on_wait: Callable[[int], None] = lambda ahead: None,
-) -> None:
-    """Generate the week of `request` and keep it, in the worker; what the callbacks raise ends the run.
-
-    on_progress  called with (k, step, steps, share of all the work)
-    on_level     called with (k, volumes) as soon as level k exists
-    on_wait      as for `Worker.run`
-    """
-    budget = FAST if request.steps == "fast" else (1,) * len(S4T4)
-    work = [steps * one for steps, one in zip(budget, COST, strict=True)]
-
-    def told(what: str, *about) -> None:
-        if what == "level":
-            on_level(*about)
-        else:
-            k, step, steps = about
-            on_progress(k, step, steps, share_done(work, k, step, steps))
-
-    trained = model()  # cached by Streamlit, which wants to be asked by the page's own thread
-
-    def task(tell: Tell) -> TrafficWeek:
-        limit_threads()
-        return generate(
-            trained,
-            uec,
-            seed=request.seed,
-            sampling=Sampling(steps=request.steps, preset=request.preset),
-            callbacks=Callbacks(on_step=partial(tell, "step"), on_level=partial(tell, "level")),
-        )
-
-    week = worker().run(task, told, on_wait)
+def keep(request: Request, week: TrafficWeek) -> None:
+    """Keep a week of this session, and of the others the newest."""
     kept = results()
     kept[request] = week
     while len(kept) > RESULTS_KEPT:
@@ -199,7 +166,7 @@ def _changed(source: str) -> float:
 
 @st.cache_resource(show_spinner=False)
 def _maps() -> dict[tuple, MapLayers]:
-    """Maps of all sessions, oldest first. Not a cached function: those cannot tell of their progress."""
+    """Maps of all sessions, oldest first. Not a cached function: those cannot report their progress."""
     return {}
 
 

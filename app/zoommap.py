@@ -1,8 +1,8 @@
 """The map component: draw a region, watch its levels come, play its week, click its cells.
 
-The browser's side is app/frontend, bundled into app/static/zoommap.js at set-up (see the Makefile). What it is told is
-a small JSON object; traffic goes beside it, one element per level (a "feed") that is sent once, so that a change of the
-JSON does not send it again. Volumes travel as codes of one byte: `encode`.
+The browser's side is app/frontend, bundled into app/static/zoommap.js at set-up (see the Makefile). What it receives is
+a small JSON object; traffic goes separately, one element per level (a "feed") that is sent once, so that a change of
+the JSON does not send it again. Volumes travel as codes of one byte: `encode`.
 """
 
 import base64
@@ -51,7 +51,7 @@ class Sheet:
 
     feed   a name for these bytes and no others
     codes  (T, H, W) uint8 as bytes, or None while they do not exist yet
-    most   what code 255 stands for
+    most   what code 255 means
     top    where the colours end, in the same unit
     """
 
@@ -63,8 +63,8 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Drawing:
-    """The tools for drawing a region or the place of a change: a GeoJSON polygon that is there already, and the
-    largest area of a region."""
+    """The tools for drawing a region or the place of a change: the GeoJSON polygon drawn so far, and the largest
+    area of a region."""
 
     polygon: dict | None
     max_km2: float
@@ -126,7 +126,7 @@ def zoom_map(
     key       of the element: the same one keeps the map where the user moved it
     sheets    one per level of the region's hierarchy, coarse to fine; those without codes are awaited: see `send`
     people    (168, H, W) on the finest raster, and
-    use       (H, W), a class of AOI_CLASSES: what the tooltip tells beside the traffic
+    use       (H, W), a class of AOI_CLASSES: what the tooltip shows in addition to the traffic
     on_view   called with the View once the user has clicked cells, or the sliders have come to rest
     on_drawn  called with the drawn GeoJSON polygon, or None when it was removed
     shown     what else is on it: see `message`
@@ -164,7 +164,7 @@ def message(
     drawing: Drawing | None = None,
     quiet: bool = False,
 ) -> dict:
-    """What the browser is told of a map, as JSON (app/frontend/src/types.ts: MapData).
+    """What the browser is sent of a map, as JSON (app/frontend/src/types.ts: MapData).
 
     name      of what is shown: while it stays the same the browser keeps its own view, a new one brings `view`
     basemap   WebP picture and the rectangle that it fills; `credit` is the sentence of its makers. None: the world,
@@ -206,7 +206,7 @@ def send(each: Sheet) -> None:
 
 
 def packed(each: Sheet) -> bytes:
-    """A sheet as it travels: uint32 length of the JSON that tells all but the codes, the JSON, the codes."""
+    """A sheet as it travels: uint32 length of the JSON that holds all but the codes, the JSON, the codes."""
     about = orjson.dumps({"feed": each.feed, "most": each.most, "top": each.top})
     return len(about).to_bytes(4, "little") + about + each.codes
 
@@ -222,7 +222,7 @@ def _registered(function: str, changed: int):
 
 
 def _read_view(sent: object, hierarchy: Hierarchy, shape: tuple[int, int]) -> View | None:
-    """What the browser says is shown, or None where it makes no sense: nobody vouches for a browser."""
+    """What the browser says is shown, or None where it makes no sense: a browser may send anything."""
     try:
         level, hour = int(sent["level"]), int(sent["hour"])
         places = tuple((int(row), int(col)) for row, col in sent["places"])

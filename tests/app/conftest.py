@@ -1,11 +1,13 @@
 """A made-up place, a week and a small model for the tests of the app."""
 
+from collections.abc import Iterator
+
 import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
-from panel_page import untrained
-from zoomdiff.app import work
+from panel_page import small_model
+from zoomdiff.app import work, zoommap
 
 from zoomdiff.context import MapLayers, build_uec
 from zoomdiff.diffusion.drdm import DRDM
@@ -64,7 +66,38 @@ def layers(region) -> MapLayers:
 
 @pytest.fixture(scope="session")
 def model() -> DRDM:
-    return untrained()
+    return small_model()
+
+
+@pytest.fixture(scope="module")
+def untrained(model) -> Iterator[list]:
+    """The small model in place of the shipped one; the list grows with each time it is asked for."""
+    asked = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "model", lambda: asked.append(1) or model)
+        yield asked
+
+
+@pytest.fixture(scope="module")
+def no_component(tmp_path_factory) -> Iterator[None]:
+    """No map component, whether or not it was built: see `component`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zoommap, "BUNDLE", tmp_path_factory.mktemp("static") / "zoommap.js")
+        yield
+
+
+@pytest.fixture
+def component(no_component, monkeypatch) -> Iterator[list[dict]]:
+    """A map component that reports nothing; the list keeps what it was sent, newest last."""
+    zoommap.BUNDLE.touch()
+    sent = []
+
+    def component(function: str):
+        return lambda **options: sent.append(options["data"]) if function == "default" else None
+
+    monkeypatch.setattr(zoommap, "_component", component)
+    yield sent
+    zoommap.BUNDLE.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")

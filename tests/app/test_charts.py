@@ -36,7 +36,7 @@ def test_four_staircases_that_hold_the_place(week):
     assert max(widths) == widths[2] and widths.count(max(widths)) == 1
 
 
-def test_units_stand_on_both_axes(week):
+def test_units_are_on_both_axes(week):
     figure = charts.week_curve(week, (9, 4), 3, 0)
     assert figure.layout.yaxis.title.text == "GB per hour and hectare"
     assert "local time" in figure.layout.xaxis.title.text
@@ -76,7 +76,7 @@ def test_curves_of_several_cells_are_their_volumes(week):
 
 
 def test_several_cells_at_every_level(week):
-    """Coarser lines tell what a cell would have if its traffic were spread evenly over the coarser one."""
+    """Coarser lines show what a cell would have if its traffic were spread evenly over the coarser one."""
     cells = [(9, 4), (20, 12)]
     figure = charts.place_curves(week, cells, 3, 0, every_level=True)
     assert [trace.name for trace in figure.data[-2:]] == ["50 m square 1", "50 m square 2"]

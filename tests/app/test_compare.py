@@ -18,7 +18,7 @@ def test_the_area_below_a_curve_is_the_week_whatever_its_steps(steps):
     assert (np.diff(line.x) * line.y[:-1]).sum() * {"GB": 1e9, "MB": 1e6}[unit] == pytest.approx(values.sum())
     assert words == "per hour" and line.y[-1] == line.y[-2]
     assert figure.data[0].line.color != figure.data[1].line.color
-    assert figure.data[0].line.width != figure.data[1].line.width, "told apart without colours"
+    assert figure.data[0].line.width != figure.data[1].line.width, "distinct without colours"
 
 
 @given(st.floats(1e-3, 1e15), st.floats(-2, 2))

@@ -27,10 +27,9 @@ def script(week, uec, request, k) -> None:
 
 
 @pytest.fixture
-def page(monkeypatch, model, week, place, request_) -> AppTest:
-    monkeypatch.setattr(work, "model", lambda: model)
-    told = {"week": week, "uec": place.uec, "request": request_, "k": K}
-    page = AppTest.from_function(script, default_timeout=PATIENCE, kwargs=told)
+def page(untrained, week, place, request_) -> AppTest:
+    options = {"week": week, "uec": place.uec, "request": request_, "k": K}
+    page = AppTest.from_function(script, default_timeout=PATIENCE, kwargs=options)
     page.session_state.scales = [Scale.of(x_k) for x_k in week.volumes]
     page.session_state.sheets = [zoommap.sheet(x_k) for x_k in week.volumes]
     return page.run()
@@ -78,13 +77,13 @@ def test_another_level_has_no_steps_yet(page, week, place, request_):
     assert not other.select_slider and other.button(key="denoising_start") and replaced(other) == []
 
 
-def test_missing_weights_are_told(page, monkeypatch):
+def test_missing_weights_are_one_sentence(page, monkeypatch):
     def missing():
         raise CheckpointError("The weights are missing: restore them.")
 
     monkeypatch.setattr(work, "model", missing)
     page.button(key="denoising_start").click().run()
-    assert [error.value for error in page.error] == ["The weights are missing: restore them."] and not page.exception
+    assert [error.value for error in page.error] == ["The weights are missing\\: restore them."] and not page.exception
 
 
 def test_noise_above_the_most_counts_as_the_most(request_):

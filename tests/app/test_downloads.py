@@ -8,7 +8,7 @@ from zoomdiff.export.formats import FORMATS
 
 @pytest.fixture
 def page(week) -> AppTest:
-    """The panel on a page of its own, of which the 50 m squares on Wednesday from 17 to 18 are shown."""
+    """The panel alone on a page, of which the 50 m squares on Wednesday from 17 to 18 are shown."""
 
     def script(week, k, step):
         from zoomdiff.app import downloads
@@ -62,7 +62,7 @@ def test_a_time_window_begins_with_the_shown_day_and_never_ends_before_it_begins
 
 
 def test_too_large_a_file_is_not_made(page, monkeypatch):
-    monkeypatch.setattr("downloads.LARGEST", 1e5)
+    monkeypatch.setattr("zoomdiff.app.downloads.LARGEST", 1e5)
     choose(page, "csv")
     assert button(page).disabled and "choose a shorter time" in page.warning[0].value
     page.selectbox(key="download_level_3").set_value(0).run()

@@ -76,9 +76,9 @@ def test_pickable_cells_meet_without_gaps(week, region):
         np.testing.assert_allclose(ring, corners[:4], atol=side / 100)
 
 
-def test_the_tooltip_tells_the_step_while_the_cells_are_few(week, region, monkeypatch):
+def test_the_tooltip_shows_the_step_while_the_cells_are_few(week, region, monkeypatch):
     assert records(maps.pick_layer(week, 0, 3))[0]["v"] == human_bytes(week.volumes[0][3, 0, 0])
-    monkeypatch.setattr(maps, "TELLING", 4)
+    monkeypatch.setattr(maps, "BY_STEP", 4)
     assert records(maps.pick_layer(week, 0, 3))[0]["v"] == human_bytes(week.volumes[0][:, 0, 0].sum())
 
 
@@ -101,7 +101,7 @@ def test_a_picked_cell_is_found_again(region, k):
         assert region.cell_at(lon, lat, k) == (rows[index], cols[index])
 
 
-def test_columns_stand_on_the_cells_that_carry_something(week, region):
+def test_columns_are_on_the_cells_that_carry_something(week, region):
     volumes, scale = week.volumes[2][5], Scale.of(week.volumes[2])
     cells = records(maps.columns_layer(volumes, region, 2, scale, 0.8))
     there = region.mask(2) & (volumes > 0)

@@ -1,75 +1,59 @@
 """The page, driven without a browser: what the widgets do and what the page says."""
 
 import importlib
+import itertools
 import json
 import sys
-from pathlib import Path
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import streamlit as st
+from panel_page import PATIENCE, TWO_BLOCKS, choose_box, finish, opened, run_of, words
 from streamlit.testing.v1 import AppTest
-from zoomdiff.app import work, zoommap
+from zoomdiff.app import generation, sidebar, work, zoommap
 
 from zoomdiff.errors import CheckpointError
-from zoomdiff.generate import FAST
 from zoomdiff.levels import S4T4
 
-PAGE = Path(__file__).parents[2] / "app" / "main.py"
-TWO_BLOCKS = "24.9390,60.1660,24.9440,60.1680"
 STEPS = "1 day · base station", "4 h · cell", "2 h · 100 m grid", "1 h · 50 m grid"
+SQUARE = [[24.9390, 60.1660], [24.9440, 60.1660], [24.9440, 60.1680], [24.9390, 60.1680], [24.9390, 60.1660]]
+TRIANGLE = [[24.939, 60.166], [24.944, 60.166], [24.944, 60.168], [24.939, 60.166]]
+
+pytestmark = pytest.mark.usefixtures("no_component", "untrained")
 
 
-@pytest.fixture(autouse=True)
-def no_component(monkeypatch, tmp_path) -> None:
-    """No map component, whether or not it was built: see `component`."""
-    monkeypatch.setattr(zoommap, "BUNDLE", tmp_path / "zoommap.js")
+def polygon(ring: list) -> bytes:
+    return json.dumps({"type": "Polygon", "coordinates": [ring]}).encode()
 
 
-@pytest.fixture
-def component(monkeypatch) -> list[dict]:
-    """A map component that tells nothing; the list keeps what it was sent, newest last."""
-    zoommap.BUNDLE.touch()
-    sent = []
-
-    def component(function: str):
-        return lambda **options: sent.append(options["data"]) if function == "default" else None
-
-    monkeypatch.setattr(zoommap, "_component", component)
-    return sent
+def draw(page: AppTest, ring: list) -> AppTest:
+    page.session_state["drawn"] = json.loads(polygon(ring))
+    return page.radio(key="kind").set_value("Draw").run()
 
 
-@pytest.fixture
-def page() -> AppTest:
-    page = AppTest.from_file(str(PAGE), default_timeout=120).run()
-    assert not page.exception
-    return page
-
-
-@pytest.fixture
-def untrained(monkeypatch, model) -> list:
-    """A small untrained model, so that generating is quick; the list counts how often it was asked for."""
-    asked = []
-    monkeypatch.setattr(work, "model", lambda: asked.append(1) or model)
-    return asked
-
-
-def choose_box(page: AppTest, text: str) -> AppTest:
-    page.radio(key="kind").set_value("Box").run()
-    return page.text_input(key="bbox").set_value(text).run()
-
-
-def generate_small(page: AppTest, seed: int = 0) -> AppTest:
-    choose_box(page, TWO_BLOCKS)
-    page.selectbox(key="steps").set_value("own").run()
-    page.number_input(key="own_steps").set_value(3).run()
-    page.number_input(key="seed").set_value(seed).run()
+def generate(page: AppTest) -> AppTest:
     page.button(key="generate").click().run()
-    assert not page.exception and not page.error
-    return page
+    return finish(page, generation.NAME)
 
 
-def words(page: AppTest) -> str:
-    return " ".join(element.value for element in (*page.markdown, *page.caption, *page.info))
+def week_words(page: AppTest) -> list[str]:
+    """The sentence with the totals of the week, if one is shown."""
+    return [text.value for text in page.markdown if "in the week" in text.value]
+
+
+@pytest.fixture(scope="module")
+def start() -> AppTest:
+    """The page as it opens, shared by tests that only choose on it what they look at."""
+    return opened()
+
+
+@pytest.fixture(scope="module")
+def week(no_component, untrained) -> AppTest:
+    """The page with a week, shared by tests that leave its settings alone."""
+    return generate(opened(bbox=TWO_BLOCKS, steps="3", seed="4"))
 
 
 def test_importing_the_page_draws_nothing(monkeypatch):
@@ -78,208 +62,177 @@ def test_importing_the_page_draws_nothing(monkeypatch):
     assert callable(importlib.import_module("zoomdiff.app.main").page)
 
 
-def test_starts_with_the_embedded_map_and_says_what_it_is(page):
-    assert "0.96 km²" in words(page) and "6 blocks" in words(page)
-    assert "trained on simulated traffic calibrated to open measurements" in words(page)
-    assert "© OpenStreetMap contributors" in words(page) and "ODbL" in words(page)
-    assert not page.error and not page.button(key="generate").disabled
+def test_starts_with_the_embedded_map_and_says_what_it_is(start):
+    assert "0.96 km²" in words(start) and "6 blocks" in words(start)
+    assert "made by a model, not measured" in words(start)
+    assert "© OpenStreetMap contributors" in words(start) and "ODbL" in words(start)
+    assert "make map" in words(start) and "Draw" not in start.radio(key="kind").options
+    assert not start.error and not start.button(key="generate").disabled
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("", "four numbers"),
-        ("24.94,60.166,24.95", "four numbers"),
-        ("24,94;60,166;24,95;60,17", "four numbers"),
-        ("west,south,east,north", "four numbers"),
-        ("nan,60.166,24.95,60.17", "not a number"),
-        ("inf,60.166,24.95,60.17", "not a number"),
-        ("24.95,60.17,24.94,60.166", "turned around"),
-        ("24.94,60.166,24.94,60.17", "empty"),
-        ("-24.95,-60.17,-24.94,-60.166", "outside the map"),
-        ("24.5,60.0,25.1,60.3", "limit is 150 km2"),
-        ("-200,-95,200,95", "."),
-        ("1e300,0,1e301,1", "."),
-        ("24.94,85,24.95,86", "80 degrees"),
-        ("2.35,48.85,2.36,48.86", "outside the map"),
-    ],
-)
-def test_a_bad_box_is_told_in_one_sentence_and_the_page_stays(page, text, sentence):
-    choose_box(page, text)
-    assert not page.exception
-    (error,) = page.error
-    assert sentence in error.value and error.value.endswith(".") and "\n" not in error.value
-    assert page.button(key="generate").disabled
-    choose_box(page, TWO_BLOCKS)
-    assert not page.error and not page.button(key="generate").disabled
+def test_a_bad_box_is_one_sentence_and_the_page_stays(start):
+    """The sentences are those of `Region`: see tests/test_region.py."""
+    for text, sentence in (("24.94,60.166", "four numbers"), ("2.35,48.85,2.36,48.86", "outside the map")):
+        choose_box(start, text)
+        (error,) = start.error
+        assert sentence in error.value and not start.exception and start.button(key="generate").disabled
+    choose_box(start, TWO_BLOCKS)
+    assert not start.error and not start.button(key="generate").disabled
 
 
-def test_a_region_half_off_the_map_works_and_says_so(page):
-    choose_box(page, "24.95,60.166,24.96,60.17")
-    (warning,) = page.warning
-    assert "lie on the map" in warning.value and not page.button(key="generate").disabled
-    choose_box(page, TWO_BLOCKS)
-    assert not page.warning
+def test_a_region_half_off_the_map_works_and_says_so(start):
+    choose_box(start, "24.95,60.166,24.96,60.17")
+    (warning,) = start.warning
+    assert "lie on the map" in warning.value and not start.button(key="generate").disabled
+    choose_box(start, TWO_BLOCKS)
+    assert not start.warning
 
 
-def test_the_limit_can_be_set(page, monkeypatch):
+def test_the_limit_can_be_set(start, monkeypatch):
+    choose_box(start, "24.9386,60.1656,24.9518,60.1755")
     monkeypatch.setenv("ZOOMDIFF_MAX_KM2", "0.5")
-    (error,) = page.run().error
-    assert "limit" in error.value and not page.exception
+    (error,) = start.run().error
+    assert error.value.endswith(
+        "the limit is 0.5 km2: draw a smaller one, or start the app with a larger ZOOMDIFF_MAX_KM2."
+    )
+    assert not start.exception
     monkeypatch.setenv("ZOOMDIFF_MAX_KM2", "a lot")
-    (error,) = page.run().error
-    assert "ZOOMDIFF_MAX_KM2" in error.value and not page.exception
+    (error,) = start.run().error
+    assert "ZOOMDIFF_MAX_KM2" in error.value and not start.exception
 
 
-def polygon(points: list) -> bytes:
-    return json.dumps({"type": "Polygon", "coordinates": [[*points, points[0]]]}).encode()
+def test_a_region_from_a_file(start):
+    start.radio(key="kind").set_value("GeoJSON").run()
+    assert "Upload" in words(start) and start.button(key="generate").disabled and not start.error
+    start.file_uploader(key="upload").set_value(("region.geojson", b"\xff\xfe\x00", "application/json")).run()
+    (error,) = start.error
+    assert "not valid GeoJSON" in error.value and not start.exception
+    start.file_uploader(key="upload").set_value(("region.geojson", polygon(TRIANGLE), "application/json")).run()
+    assert not start.error and not start.exception
+    assert "km²" in words(start) and not start.button(key="generate").disabled
 
 
-def test_a_region_from_a_file(page):
-    page.radio(key="kind").set_value("GeoJSON").run()
-    assert "Upload" in words(page) and page.button(key="generate").disabled and not page.error
-    triangle = polygon([[24.939, 60.166], [24.944, 60.166], [24.944, 60.168]])
-    page.file_uploader(key="upload").set_value(("region.geojson", triangle, "application/json")).run()
-    assert not page.error and not page.exception
-    assert "km²" in words(page) and not page.button(key="generate").disabled
+def test_a_bad_map_is_one_sentence_and_the_page_stays(start):
+    """The sentences are those of `read_map`: see tests/context/test_layers.py."""
+    start.selectbox(key="map").set_value("own").run()
+    assert "Give the path of a map" in words(start) and not start.error
+    start.text_input(key="path").set_value("/no/such/map.osm.pbf").run()
+    (error,) = start.error
+    assert error.value.endswith(".") and not start.exception
+    start.selectbox(key="map").set_value("helsinki").run()
+    assert not start.error and "blocks" in words(start)
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"not json", "not valid GeoJSON"),
-        (b"\xff\xfe\x00", "not valid GeoJSON"),
-        (b'{"type": "Point", "coordinates": [24.94, 60.17]}', "not an area"),
-        (b'{"type": "FeatureCollection", "features": []}', "no polygon"),
-        (polygon([[24.93, 60.16], [24.95, 60.17], [24.95, 60.16], [24.93, 60.17]]), "crosses itself"),
-    ],
-)
-def test_a_bad_file_is_told_in_one_sentence(page, content, sentence):
-    page.radio(key="kind").set_value("GeoJSON").run()
-    page.file_uploader(key="upload").set_value(("region.geojson", content, "application/json")).run()
-    (error,) = page.error
-    assert sentence in error.value and not page.exception
-
-
-@pytest.mark.parametrize("path", ["/no/such/map.osm.pbf", "pyproject.toml", "app", "nowhere"])
-def test_a_bad_map_is_told_in_one_sentence(page, path):
-    page.selectbox(key="map").set_value("own").run()
-    assert "Give the path of a map" in words(page) and not page.error
-    page.text_input(key="path").set_value(path).run()
-    (error,) = page.error
-    assert error.value.endswith(".") and not page.exception
-    page.selectbox(key="map").set_value("helsinki").run()
-    assert not page.error and "6 blocks" in words(page)
+def test_every_context_layer_has_a_legend(start):
+    choose_box(start, TWO_BLOCKS)
+    for name in ("structure", "aoi", "poi", "population"):
+        start.toggle(key=f"show_{name}").set_value(True).run()
+        (legend,) = (html.body for html in start.html if "legend" in html.body)
+        assert "50 m square" in legend or "Places" in legend
+        start.toggle(key=f"show_{name}").set_value(False).run()
+    assert not start.exception and not [html for html in start.html if "legend" in html.body]
 
 
 def test_the_address_prefills_box_seed_and_habits():
-    page = AppTest.from_file(str(PAGE), default_timeout=120)
-    page.query_params["bbox"], page.query_params["seed"], page.query_params["habits"] = TWO_BLOCKS, "7", "china"
-    page.run()
+    page = opened(bbox=TWO_BLOCKS, seed="7", habits="china")
     assert page.segmented_control(key="habits").value == "china"
     assert page.radio(key="kind").value == "Box" and page.text_input(key="bbox").value == TWO_BLOCKS
     assert page.number_input(key="seed").value == 7
 
 
-def test_a_shared_link_brings_the_week_its_level_and_its_hour(untrained):
-    def opened(**query: str) -> AppTest:
-        page = AppTest.from_file(str(PAGE), default_timeout=120)
-        for name, value in {"bbox": TWO_BLOCKS, "seed": "7", "steps": "3", **query}.items():
-            page.query_params[name] = value
-        return page.run()
+def test_a_bad_address_does_no_harm():
+    page = opened(seed="seven", habits="martian", level="9", t="x", steps="-1", bbox=TWO_BLOCKS)
+    finish(page, generation.NAME)
+    assert page.number_input(key="seed").value == 0 and page.segmented_control(key="habits").value == "europe"
+    assert page.select_slider(key="zoom").value == 3, "the level is the finest"
 
-    page = opened(level="1", t="66")
-    assert "in the week" in words(page) and "Wed 16:00-20:00" in words(page)
+
+@pytest.mark.parametrize(("text", "number"), [("-3", None), ("seven", None), (None, None), ("9" * 40, 99), ("7", 7)])
+def test_numbers_of_an_address(text, number):
+    assert sidebar._number(text, 99) == number
+
+
+def test_a_shared_link_brings_the_week_its_level_and_its_hour(untrained):
+    before = len(untrained)
+    page = finish(opened(bbox=TWO_BLOCKS, seed="7", steps="3", level="1", t="66"), generation.NAME)
+    assert week_words(page) and "Wed 16:00-20:00" in words(page)
     assert page.select_slider(key="zoom").value == 1 and page.select_slider(key="step_1").value == 66 // 4
     assert page.selectbox(key="steps").value == "own" and page.number_input(key="own_steps").value == 3
     page.select_slider(key="zoom").set_value(2).run()
     assert "".join(page.query_params["level"]) == "2" and "".join(page.query_params["t"]) == "66"
-    assert len(untrained) == 1
-    assert "in the week" not in words(opened()), "without level and hour nothing is generated unasked"
-    page = opened(level="9", t="x")
-    assert not page.exception and page.select_slider(key="zoom").value == 3
+    assert len(untrained) == before + 1
+    page = opened(bbox=TWO_BLOCKS, seed="7", steps="3")
+    assert run_of(page, generation.NAME) is None, "without level and hour nothing is generated unasked"
 
 
-def test_without_the_component_the_page_says_how_to_get_it(page):
-    assert "make map" in words(page) and "Draw" not in page.radio(key="kind").options
-
-
-SQUARE = [[24.9390, 60.1660], [24.9440, 60.1660], [24.9440, 60.1680], [24.9390, 60.1680], [24.9390, 60.1660]]
-
-
-def draw(page: AppTest, ring: list) -> AppTest:
-    page.session_state["drawn"] = {"type": "Polygon", "coordinates": [ring]}
-    return page.radio(key="kind").set_value("Draw").run()
-
-
-def test_a_drawn_region(component, untrained):
-    page = AppTest.from_file(str(PAGE), default_timeout=120).run()
+def test_a_drawn_region(component):
+    page = opened(steps="3")
     assert component[-1]["drawing"] is None and len(component[-1]["wanted"]) == 1
     page.radio(key="kind").set_value("Draw").run()
     assert "Draw a region on the map" in words(page) and page.button(key="generate").disabled
-    assert (
-        component[-1]["drawing"] == {"polygon": None, "max_km2": 150, "of": "region"} and component[-1]["blocks"] == []
-    )
-    draw(page, SQUARE)
-    assert "km²" in words(page) and not page.error and not page.button(key="generate").disabled
+    tools = {"polygon": None, "max_km2": 150, "of": "region"}
+    assert component[-1]["drawing"] == tools and component[-1]["blocks"] == []
     draw(page, [[2.35, 48.85], [2.36, 48.85], [2.36, 48.86], [2.35, 48.85]])
     (error,) = page.error
     assert "outside the map" in error.value and component[-1]["drawing"]["polygon"] is not None
     draw(page, SQUARE)
-    page.button(key="generate").click().run()
-    assert "in the week" in words(page) and not page.exception
+    assert "km²" in words(page) and not page.error
+    generate(page)
+    assert week_words(page)
     assert [*map(float, "".join(page.query_params["bbox"]).split(","))] == [24.939, 60.166, 24.944, 60.168]
 
 
-def test_the_component_is_sent_levels_and_only_awaits_them_while_the_model_runs(component, untrained):
-    page = AppTest.from_file(str(PAGE), default_timeout=120).run()
-    generate_small(page)
-    while_it_ran, at_last = component[-2:]
-    assert while_it_ran["quiet"] and not at_last["quiet"]
-    assert while_it_ran["people"] is None and isinstance(at_last["people"], str)
+def test_the_component_is_sent_levels_and_only_awaits_them_while_the_model_runs(component):
+    page = opened(bbox=TWO_BLOCKS, steps="3")
+    generate(page)
+    while_it_ran = next(sent for sent in component if sent["quiet"])
+    at_last = component[-1]
+    assert not at_last["quiet"] and while_it_ran["people"] is None and isinstance(at_last["people"], str)
     for sent in while_it_ran, at_last:
         assert [level["words"] for level in sent["levels"]] == list(STEPS)
     assert at_last["view"] == {"level": 3, "hour": page.session_state.hour, "places": ()}
-    assert not page.select_slider, "the component has sliders of its own"
+    assert not page.select_slider, "the component has its own sliders"
     page.segmented_control(key="view").set_value("3D").run()
     assert [slider.key for slider in page.select_slider] == ["zoom", "step_3"] and not page.exception
 
 
-@pytest.mark.parametrize("seed", ["-3", "seven", "9" * 40])
-def test_a_bad_seed_in_the_address_does_no_harm(seed):
-    page = AppTest.from_file(str(PAGE), default_timeout=120)
-    page.query_params["seed"] = page.query_params["habits"] = seed
-    page.run()
-    assert not page.exception and page.number_input(key="seed").value >= 0
-    assert page.segmented_control(key="habits").value == "europe"
+def test_a_component_that_comes_or_goes_while_the_page_is_drawn_does_no_harm(component, monkeypatch):
+    """It is built while the page is open, or removed."""
+    answers = itertools.cycle([True, False])
+    monkeypatch.setattr(zoommap, "available", lambda: next(answers))
+    page = opened(bbox=TWO_BLOCKS, steps="3")
+    for _ in range(2):  # the answer may be either one at each question
+        page.number_input(key="seed").increment().run()
+        page.button(key="generate").click().run()
+        assert not page.exception
+        finish(page, generation.NAME)
+        next(answers)
+        page.run()
+        assert week_words(page) and not page.exception
 
 
-@pytest.mark.parametrize("name", ["structure", "aoi", "poi", "population"])
-def test_every_context_layer_has_a_legend(page, name):
-    assert not [html for html in page.html if "legend" in html.body]
-    page.toggle(key=f"show_{name}").set_value(True).run()
-    assert not page.exception
-    (legend,) = (html.body for html in page.html if "legend" in html.body)
-    assert "50 m square" in legend or "Places" in legend
+def test_a_week_says_what_its_model_learned_from(week):
+    (made,) = week.session_state.results.values()
+    assert made.provenance["training"].startswith("Generated by a model trained on")
+    assert made.provenance["training"] in words(week)
 
 
-def test_a_week_with_its_sliders(page, untrained):
-    generate_small(page)
-    assert "in the week" in words(page)
-    zoom = page.select_slider(key="zoom")
-    assert tuple(zoom.options) == STEPS and zoom.value == 3
-    hour = page.session_state.hour
+def test_a_week_with_its_sliders(week, untrained):
+    before = len(untrained)
+    zoom = week.select_slider(key="zoom")
+    assert week_words(week) and tuple(zoom.options) == STEPS
+    hour = week.session_state.hour
     for k, level in enumerate(S4T4):
-        page.select_slider(key="zoom").set_value(k).run()
-        time = page.select_slider(key=f"step_{k}")
+        week.select_slider(key="zoom").set_value(k).run()
+        time = week.select_slider(key=f"step_{k}")
         assert len(time.options) == 168 // level.hours
         assert time.value == hour // level.hours, "a change of level keeps the moment"
-        assert any(f"and {level.hours} h" in html.body or "and 1 day" in html.body for html in page.html)
-    assert page.select_slider(key="step_3").options[14] == "Mon 14:00-15:00"
-    page.select_slider(key="step_3").set_value(30).run()
-    page.select_slider(key="zoom").set_value(1).run()
-    assert page.select_slider(key="step_1").value == 30 // 4
-    assert len(untrained) == 1, "sliders never generate"
+        assert any(f"and {level.hours} h" in html.body or "and 1 day" in html.body for html in week.html)
+    assert week.select_slider(key="step_3").options[14] == "Mon 14:00-15:00"
+    week.select_slider(key="step_3").set_value(30).run()
+    week.select_slider(key="zoom").set_value(1).run()
+    assert week.select_slider(key="step_1").value == 30 // 4
+    assert len(untrained) == before, "sliders never generate"
 
 
 @pytest.mark.parametrize(
@@ -291,84 +244,103 @@ def test_a_week_with_its_sliders(page, untrained):
         ("Download", "download_file"),
     ],
 )
-def test_every_panel_opens_below_the_map(page, untrained, panel, widget):
-    generate_small(page)
-    page.segmented_control(key="panel").set_value(panel).run()
-    assert not page.exception and not page.error
-    assert widget in page.session_state
-    assert len(untrained) == 1, "panels do not make the week again"
+def test_every_panel_opens_below_the_map(week, untrained, panel, widget):
+    before = len(untrained)
+    week.segmented_control(key="panel").set_value(panel).run()
+    assert not week.exception and not week.error
+    assert widget in week.session_state
+    assert len(untrained) == before, "panels do not make the week again"
 
 
-def test_results_are_kept_until_the_settings_change(page, untrained):
-    generate_small(page, seed=1)
-    first = next(text.value for text in page.markdown if "in the week" in text.value)
-    page.number_input(key="seed").set_value(2).run()
-    assert "in the week" not in words(page) and "Press **Generate**" in words(page)
-    page.button(key="generate").click().run()
-    second = next(text.value for text in page.markdown if "in the week" in text.value)
-    assert second != first and len(untrained) == 2
-    page.number_input(key="seed").set_value(1).run()
-    assert first in [text.value for text in page.markdown] and len(untrained) == 2
-    page.segmented_control(key="habits").set_value("china").run()
-    assert "in the week" not in words(page), "other habits are another week"
-
-
-def test_logarithmic_colours_and_opacity_reach_the_legend(page, untrained):
-    generate_small(page)
-    legends = [html.body for html in page.html if "Traffic per" in html.body]
-    page.radio(key="look").set_value("logarithmic").run()
-    page.slider(key="opacity").set_value(0.3).run()
-    (legend,) = (html.body for html in page.html if "Traffic per" in html.body)
+def test_logarithmic_colours_and_opacity_reach_the_legend(week):
+    legends = [html.body for html in week.html if "Traffic per" in html.body]
+    week.radio(key="look").set_value("logarithmic").run()
+    week.slider(key="opacity").set_value(0.3).run()
+    (legend,) = (html.body for html in week.html if "Traffic per" in html.body)
     assert "≤" in legend and legends != [legend]
 
 
-def test_a_seed_typed_just_before_the_click_is_in_the_address(page, untrained):
-    generate_small(page)
-    page.number_input(key="seed").set_value(9)
-    page.button(key="generate").click().run()  # both reach Python at once
-    assert "".join(page.query_params["seed"]) == "9"
-    assert page.number_input(key="seed").value == 9 and "in the week" in words(page)
-
-
-def test_generating_puts_the_region_into_the_address(page, untrained):
-    generate_small(page, seed=4)
+def test_results_are_kept_until_the_settings_change(untrained):
+    page = generate(opened(bbox=TWO_BLOCKS, steps="3", seed="1"))
+    first, before = week_words(page), len(untrained)
     address = {key: "".join(value) for key, value in page.query_params.items()}
     assert [*map(float, address["bbox"].split(","))] == pytest.approx([24.939, 60.166, 24.944, 60.168])
-    assert address["seed"] == "4" and address["habits"] == "europe" and address["steps"] == "3"
+    assert address["seed"] == "1" and address["habits"] == "europe" and address["steps"] == "3"
     assert address["level"] == "3" and address["t"] == str(page.session_state.hour)
+    page.number_input(key="seed").set_value(2).run()
+    assert not week_words(page) and "Press **Generate**" in words(page)
+    page.number_input(key="seed").set_value(9)
+    generate(page)  # the seed typed just before the click reaches Python with it
+    assert "".join(page.query_params["seed"]) == "9" and page.number_input(key="seed").value == 9
+    assert week_words(page) not in ([], first) and len(untrained) == before + 1
+    page.number_input(key="seed").set_value(1).run()
+    assert week_words(page) == first and len(untrained) == before + 1
+    page.segmented_control(key="habits").set_value("china").run()
+    assert not week_words(page), "other habits are another week"
+
+
+def test_a_polygon_does_not_fit_into_the_address():
+    page = opened(bbox=TWO_BLOCKS, steps="3")
     page.radio(key="kind").set_value("GeoJSON").run()
-    triangle = polygon([[24.939, 60.166], [24.944, 60.166], [24.944, 60.168]])
-    page.file_uploader(key="upload").set_value(("region.geojson", triangle, "application/json")).run()
-    page.button(key="generate").click().run()
-    assert "in the week" in words(page) and not page.query_params
+    page.file_uploader(key="upload").set_value(("region.geojson", polygon(TRIANGLE), "application/json")).run()
+    assert week_words(generate(page)) and not page.query_params
 
 
-def test_missing_weights_are_told_and_the_page_stays(page, monkeypatch):
+def test_missing_weights_are_one_sentence_and_the_page_stays(start, monkeypatch):
     def missing():
         raise CheckpointError("The weights are missing: restore them.")
 
+    choose_box(start, TWO_BLOCKS)
     monkeypatch.setattr(work, "model", missing)
+    start.button(key="generate").click().run()
+    assert [error.value for error in start.error] == ["The weights are missing: restore them."]
+    assert not start.exception and not start.button(key="generate").disabled and "blocks" in words(start)
+
+
+@pytest.fixture
+def held(monkeypatch) -> Iterator[SimpleNamespace]:
+    """A model that has made its first step and first level, and makes the next one once it may `go`."""
+    held = SimpleNamespace(began=threading.Event(), go=threading.Event(), ended=threading.Event())
+    real = generation.generate
+
+    def generate(model, uec, *, callbacks, **options):
+        def on_level(k, volumes):
+            callbacks.on_level(k, volumes)
+            held.began.set()
+            assert held.go.wait(PATIENCE)
+
+        try:
+            return real(model, uec, callbacks=replace(callbacks, on_level=on_level), **options)
+        finally:
+            held.ended.set()
+
+    monkeypatch.setattr(generation, "generate", generate)
+    yield held
+    held.go.set()
+
+
+def test_levels_are_shown_while_the_week_is_made(held):
+    page = opened(bbox=TWO_BLOCKS, steps="3")
     page.button(key="generate").click().run()
-    assert [error.value for error in page.error] == ["The weights are missing: restore them."]
-    assert not page.exception and not page.button(key="generate").disabled and "6 blocks" in words(page)
+    assert held.began.wait(PATIENCE)
+    page.run()
+    assert page.number_input(key="seed").disabled and page.button(key="generate").disabled
+    (levels,) = (html.body for html in page.html if 'class="levels"' in html.body)
+    assert levels.count("<img") == 1 and "Average of the week, per base station and 1 day" in levels
+    held.go.set()
+    assert week_words(finish(page, generation.NAME)) and not page.number_input(key="seed").disabled
 
 
-def test_cancel_ends_the_work_and_leaves_the_page_as_it_was(page, untrained, monkeypatch):
-    """The first step of the model is where the user presses Cancel."""
-    real, stages = work.run, []
-
-    def interrupted(request, uec, on_progress, *others):
-        def step(*at):
-            stages.append(at[:3])
-            on_progress(*at)
-            st.session_state.busy = False  # what the button's callback does ...
-            st.rerun()  # ... before the page starts anew
-
-        real(request, uec, step, *others)
-
-    monkeypatch.setattr(work, "run", interrupted)
-    choose_box(page, TWO_BLOCKS)
+def test_cancel_ends_the_work_and_leaves_the_page_as_it_was(held):
+    page = opened(bbox=TWO_BLOCKS, steps="3")
     page.button(key="generate").click().run()
-    assert stages == [(0, 1, FAST[0])]
+    assert held.began.wait(PATIENCE)
+    page.run()
+    page.button(key="generate_cancel").click().run()
+    assert run_of(page, generation.NAME) is None and not held.ended.is_set(), "the page does not wait for the model"
     assert not page.exception and not page.error
     assert "Press **Generate**" in words(page) and not page.button(key="generate").disabled
+    held.go.set()
+    assert held.ended.wait(PATIENCE)
+    page.run()
+    assert not week_words(page)

@@ -4,32 +4,48 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
-import streamlit as st
+from panel_page import TWO_BLOCKS, choose_box, finish, opened, words
 from rasterio.transform import from_bounds
 from streamlit.testing.v1 import AppTest
-from test_page import PAGE, TWO_BLOCKS, choose_box, component, generate_small, no_component, untrained, words
-from zoomdiff.app import work
+from zoomdiff.app import generation, work
 
 from zoomdiff.context import read_map
 from zoomdiff.errors import MapError
 
-__all__ = ["component", "no_component", "untrained"]  # fixtures
+pytestmark = pytest.mark.usefixtures("no_component", "untrained")
+
+
+def generate(page: AppTest) -> AppTest:
+    page.button(key="generate").click().run()
+    return finish(page, generation.NAME)
+
+
+def forget_downloads() -> None:
+    """The server keeps maps for all sessions."""
+    for key in [key for key in work._maps() if key[0] in work.ONLINE]:
+        del work._maps()[key]
 
 
 @pytest.fixture
 def page() -> AppTest:
-    st.cache_resource.clear()
-    return AppTest.from_file(str(PAGE), default_timeout=120).run()
+    return opened(steps="3")
+
+
+@pytest.fixture(scope="module")
+def looked_at() -> AppTest:
+    """A page shared by tests that each choose a map first."""
+    return opened()
 
 
 @pytest.fixture
 def downloads(monkeypatch) -> list:
-    """The network, which has Helsinki's centre under every name; the list tells which boxes it was asked for."""
+    """The network, which has Helsinki's centre under every name; the list says which boxes it was asked for."""
+    forget_downloads()
     asked, find = [], work.read_map
 
     def found(source, bbox=None, on_progress=None):
         if source not in work.ONLINE:
-            return find(source, bbox, on_progress)
+            return find(source, bbox=bbox, on_progress=on_progress)
         asked.append((source, bbox))
         on_progress("Downloading the extract", 0.5)
         return read_map("helsinki", bbox=bbox)
@@ -38,7 +54,8 @@ def downloads(monkeypatch) -> list:
     return asked
 
 
-def test_the_demo_city_says_that_it_is_fictional(page):
+def test_the_demo_city_says_that_it_is_fictional(looked_at):
+    page = looked_at
     page.selectbox(key="map").set_value("town7").run()
     assert not page.exception and not page.error and not page.button(key="generate").disabled
     assert "fictional" in words(page).lower()
@@ -47,7 +64,8 @@ def test_the_demo_city_says_that_it_is_fictional(page):
 
 
 @pytest.mark.parametrize("source", ["osm", "overture"])
-def test_a_map_to_download_waits_for_the_region_and_is_downloaded_once(page, downloads, source):
+def test_a_map_to_download_waits_for_the_region_and_is_downloaded_once(looked_at, downloads, source):
+    page = looked_at
     page.selectbox(key="map").set_value(source).run()
     assert "Choose a region" in words(page) or downloads  # a box is prefilled
     choose_box(page, TWO_BLOCKS)
@@ -58,7 +76,10 @@ def test_a_map_to_download_waits_for_the_region_and_is_downloaded_once(page, dow
     assert len(downloads) == before, "the map of a region is kept"
 
 
-def test_a_download_that_fails_is_one_sentence_and_the_page_stays(page, monkeypatch):
+def test_a_download_that_fails_is_one_sentence_and_the_page_stays(looked_at, monkeypatch):
+    page = looked_at
+    forget_downloads()
+
     def offline(source, bbox=None, on_progress=None):
         raise MapError("The map of this region cannot be downloaded, as the network does not answer.")
 
@@ -91,13 +112,13 @@ def test_large_files_are_read_for_the_region(tmp_path, monkeypatch, region):
     assert work.map_of(str(path), region).extent == pytest.approx(region.bounds, abs=1e-3)
 
 
-def test_residents_and_a_raster_change_who_is_there(page, untrained):
-    generate_small(page)
+def test_residents_and_a_raster_change_who_is_there(page):
+    generate(choose_box(page, TWO_BLOCKS))
     page.number_input(key="residents").set_value(1000).run()
     assert not page.exception and "Press **Generate**" in words(page), "another context is another week"
     page.file_uploader(key="population").set_value(("people.tif", raster(), "image/tiff")).run()
     assert not page.exception and not page.error
-    assert "GeoTIFF" in words(page) or ".tif" in words(page), "the source of the people is told"
+    assert "GeoTIFF" in words(page) or ".tif" in words(page), "the source of the people is named"
     page.file_uploader(key="population").set_value(("people.tif", b"no tiff", "image/tiff")).run()
     assert len(page.error) == 1 and not page.exception
 
@@ -113,17 +134,13 @@ def raster() -> bytes:
 
 
 def test_a_link_brings_its_map_but_never_a_download(downloads):
-    page = AppTest.from_file(str(PAGE), default_timeout=120)
-    page.query_params["map"] = "town7"
-    assert page.run().selectbox(key="map").value == "town7"
-    page = AppTest.from_file(str(PAGE), default_timeout=120)
-    page.query_params.update({"map": "osm", "bbox": TWO_BLOCKS})
-    assert page.run().selectbox(key="map").value == "helsinki" and not downloads
+    assert opened(map="town7").selectbox(key="map").value == "town7"
+    assert opened(map="osm", bbox=TWO_BLOCKS).selectbox(key="map").value == "helsinki" and not downloads
 
 
-def test_recent_regions_of_a_map_are_offered_again(page, untrained):
+def test_recent_regions_of_a_map_are_offered_again(page):
     assert page.selectbox(key="preset").options == ["Helsinki centre", "Whole map"]
-    generate_small(page)
+    generate(choose_box(page, TWO_BLOCKS))
     page.radio(key="kind").set_value("Preset").run()
     (recent,) = page.selectbox(key="preset").options[2:]
     assert recent.startswith("Recent: 0.16 km²") or recent.startswith("Recent: 0.32 km²")
@@ -134,10 +151,10 @@ def test_recent_regions_of_a_map_are_offered_again(page, untrained):
     assert not page.exception and not page.error and len(page.selectbox(key="preset").options) == 2
 
 
-def test_a_downloaded_map_has_its_recent_regions_only(page, downloads, untrained):
+def test_a_downloaded_map_has_its_recent_regions_only(page, downloads):
     page.selectbox(key="map").set_value("osm").run()
     assert "Preset" not in page.radio(key="kind").options
-    generate_small(page)
+    generate(choose_box(page, TWO_BLOCKS))
     page.radio(key="kind").set_value("Preset").run()
     assert len(page.selectbox(key="preset").options) == 1 and not page.exception
     assert "in the week" in words(page)

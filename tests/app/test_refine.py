@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from panel_page import finish, words
 from streamlit.testing.v1 import AppTest
-from zoomdiff.app import refine, work
+from zoomdiff.app import refine
 
 from zoomdiff.export import to_geojson
 from zoomdiff.week import human_bytes
@@ -29,8 +29,7 @@ def table(place) -> pd.DataFrame:
 
 
 @pytest.fixture
-def page(monkeypatch, model, place) -> AppTest:
-    monkeypatch.setattr(work, "model", lambda: model)
+def page(untrained, place) -> AppTest:
     page = AppTest.from_function(page_of, args=(place,), default_timeout=60).run()
     assert not page.exception and page.button(key="refine_run").disabled
     return page

@@ -1,6 +1,7 @@
-"""The panels that explain a week: what they draw and say, and the weeks that are made to tell how sure it is."""
+"""The panels that explain a week: what they draw and say, and the weeks that show how sure it is."""
 
 import json
+import re
 import threading
 import time
 from dataclasses import replace
@@ -9,20 +10,20 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from panel_page import PATIENCE, finish, run_of
 from streamlit.testing.v1 import AppTest
-from zoomdiff.app import charts, figures, uncertainty, understand, work
+from zoomdiff.app import charts, figures, runs, uncertainty, understand
+from zoomdiff.app.compare import plain
 
 from zoomdiff.analysis import correlation, decomposition, ensemble, realism, surroundings
 from zoomdiff.context import build_uec
 from zoomdiff.context.classes import AOI_CLASSES, AOI_COLOURS
-from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.errors import OptionError
 from zoomdiff.levels import S4T4
 from zoomdiff.realism import table as realism_table
 from zoomdiff.week import TrafficWeek
 
 CELL = (9, 4)  # the busiest finest cell of the week
-PATIENCE = 60  # seconds until a thread that hangs fails a test
 
 
 @pytest.fixture(scope="module")
@@ -31,15 +32,9 @@ def uec(layers, region):
 
 
 @pytest.fixture(scope="module")
-def told(week) -> TrafficWeek:
+def made(week) -> TrafficWeek:
     """The week as `generate` gives it: with how it was made."""
     return replace(week, provenance={"seed": 5, "steps": 2, "preset": "china"})
-
-
-@pytest.fixture
-def untrained(monkeypatch, model) -> DRDM:
-    monkeypatch.setattr(work, "model", lambda: model)
-    return model
 
 
 def script(week, uec, k, cell) -> None:
@@ -68,21 +63,13 @@ def titles(page: AppTest) -> list[str]:
     return [chart["layout"]["title"]["text"] for chart in drawn(page) if "title" in chart["layout"]]
 
 
-def finish(page: AppTest) -> None:
-    """Wait for the weeks, if they are not there yet, and look at the page again."""
-    if job := page.session_state["spread_job"]:
-        job.future.exception(PATIENCE)
-        page.run()
-    assert not page.exception and page.session_state["spread_job"] is None
-
-
 def words(page: AppTest) -> str:
     return " ".join(element.value for element in (*page.markdown, *page.caption, *page.info, *page.error))
 
 
 @pytest.mark.parametrize("name", [n for n in understand.PANELS if n not in (understand.SURE, understand.REAL)])
-def test_every_chart_has_a_title_and_axes_with_words(name, told, uec):
-    charts_ = drawn(open_panel(name, told, uec))
+def test_every_chart_has_a_title_and_axes_with_words(name, made, uec):
+    charts_ = drawn(open_panel(name, made, uec))
     assert charts_
     for chart in charts_:
         layout = chart["layout"]
@@ -95,8 +82,8 @@ def test_every_chart_has_a_title_and_axes_with_words(name, told, uec):
         assert len(outer) >= 2 and all(axis["title"]["text"] for axis in outer)
 
 
-def test_the_place_is_told_in_totals_and_shares(told, uec):
-    page = open_panel(understand.PLACE, told, uec)
+def test_the_place_has_totals_and_shares(made, uec):
+    page = open_panel(understand.PLACE, made, uec)
     shown = titles(page)
     km = surroundings.road_metres(uec).sum() / 1000
     assert f"Roads and paths: {km:,.0f} km" in shown and "Places people visit: 1" in shown
@@ -106,14 +93,14 @@ def test_the_place_is_told_in_totals_and_shares(told, uec):
     assert "no known use" in shares["data"][0]["y"] and "water" in shares["data"][0]["y"]
 
 
-def test_an_empty_place_has_its_panel_too(told, uec):
+def test_an_empty_place_has_its_panel_too(made, uec):
     nothing = {name: np.zeros_like(getattr(uec, name)) for name in ("structure", "aoi", "poi", "population")}
-    page = open_panel(understand.PLACE, told, replace(uec, **nothing))
+    page = open_panel(understand.PLACE, made, replace(uec, **nothing))
     assert "Buildings: 0 % of the ground" in titles(page) and "Places people visit: 0" in titles(page)
 
 
-def test_levels_alike_says_what_the_coefficient_is(told, uec):
-    page = open_panel(understand.ALIKE, told, uec)
+def test_levels_alike_says_what_the_coefficient_is(made, uec):
+    page = open_panel(understand.ALIKE, made, uec)
     assert "**How alike are the levels?** The RV-coefficient" in words(page)
     (ups,) = drawn(page)
     page.segmented_control(key="rv_of").set_value(understand.VOLUMES).run()
@@ -122,8 +109,8 @@ def test_levels_alike_says_what_the_coefficient_is(told, uec):
     assert ups["data"][0]["z"] != volumes["data"][0]["z"]
 
 
-def test_the_rhythm_of_a_place_and_of_a_use(told, uec):
-    page = open_panel(understand.RHYTHM, told, uec)
+def test_the_rhythm_of_a_place_and_of_a_use(made, uec):
+    page = open_panel(understand.RHYTHM, made, uec)
     assert "at a base station" in words(page) and "at a 50 m square" in words(page)
     (here,) = drawn(page)
     assert [trace["name"] for trace in here["data"] if trace["showlegend"]] == [
@@ -138,21 +125,21 @@ def test_the_rhythm_of_a_place_and_of_a_use(told, uec):
     assert not drawn(page) and "no base station" in words(page)
 
 
-def test_a_small_region_gets_one_sentence_beside_real_cities(told, uec):
-    page = open_panel(understand.REAL, told, uec)
+def test_a_small_region_is_not_compared_with_real_cities(made, uec):
+    page = open_panel(understand.REAL, made, uec)
     (info,) = page.info
     assert "at least 30 of them" in info.value and not drawn(page)
 
 
-def test_a_town_is_shown_beside_real_cities(told, uec, monkeypatch):
-    """With a table of its own: regions that are large enough are slow to make."""
+def test_a_town_is_compared_with_real_cities(made, uec, monkeypatch):
+    """With a made-up table: regions that are large enough are slow to make."""
     rows = {name: 0.5 for name in understand.REAL_WORDS} | {"a statistic that is not shown": 1.0}
     table = pd.DataFrame({"week": rows, "week inside": True, "from": 0.4, "to": 0.6})
     table[list(understand.CITIES)] = 0.5
     table.loc["Gini", ["week", "week inside", "Jinan"]] = 0.3, False, np.nan
     table.loc["workday peak, hour", ["week", "Milan"]] = 21.0, 18.0
     monkeypatch.setattr(realism, "beside_real_cities", lambda *_: table)
-    page = open_panel(understand.REAL, replace(told, provenance={"seed": 7}), uec)
+    page = open_panel(understand.REAL, replace(made, provenance={"seed": 7}), uec)
     assert "**15 of 16** statistics" in words(page)
     shown = page.dataframe[0].value
     gini = shown.loc["inequality of places (Gini, 0 to 1)"]
@@ -168,23 +155,23 @@ def test_the_realism_table_has_all_cities_and_statistics_that_are_shown():
     assert set(understand.REAL_WORDS) == {row.name for row in realism_table.ROWS if row.group}
 
 
-def test_weeks_have_keys_of_their_own(told, uec):
-    assert understand.week_key(told) == understand.week_key(replace(told))
-    finest = told.volumes[-1].copy()
+def test_different_weeks_have_different_keys(made, uec):
+    assert understand.week_key(made) == understand.week_key(replace(made))
+    finest = made.volumes[-1].copy()
     finest[0, 9, 4] += 1
-    changed = replace(told, volumes=tuple(S4T4.pyramid(finest)))
-    seeded = replace(told, provenance=told.provenance | {"seed": 6})
-    assert len({understand.week_key(week) for week in (told, changed, seeded)}) == 3
+    changed = replace(made, volumes=tuple(S4T4.pyramid(finest)))
+    seeded = replace(made, provenance=made.provenance | {"seed": 6})
+    assert len({understand.week_key(week) for week in (made, changed, seeded)}) == 3
 
 
-def test_weeks_are_made_and_shown(told, uec, untrained):
-    page = open_panel(understand.SURE, told, uec, k=1)
+def test_weeks_are_made_and_shown(made, uec, model, untrained):
+    page = open_panel(understand.SURE, made, uec, k=1)
     page.segmented_control(key="spread_weeks").set_value(10).run()
     page.button(key="spread_start").click().run()
-    finish(page)
+    finish(page, "spread")
     (found,) = page.session_state["spreads"].values()
     assert (found.k, found.weeks) == (1, 10)
-    weeks = [told, *(ensemble.again(untrained, told, uec, 5 + n) for n in range(1, 10))]
+    weeks = [made, *(ensemble.again(model, made, uec, 5 + n) for n in range(1, 10))]
     np.testing.assert_array_equal(found.steps, ensemble.spread(weeks, 1, 10).steps)
     *maps, band = drawn(page)
     assert titles(page) == ["P10 (low)", "P50 (middle)", "P90 (high)"]
@@ -202,113 +189,79 @@ def test_weeks_are_made_and_shown(told, uec, untrained):
 
 
 @pytest.fixture
-def endless(untrained, monkeypatch) -> None:
-    """Weeks that are never finished, but look at every step whether they are still wanted."""
+def endless(untrained, monkeypatch) -> threading.Event:
+    """Weeks that are never finished, but report every step; the event says that they have ended."""
+    ended = threading.Event()
 
     def again(model, week, uec, seed, on_step):
-        while True:
-            on_step(2, 1, 4)
-            time.sleep(0.005)
+        try:
+            while True:
+                on_step(2, 1, 4)
+                time.sleep(0.001)
+        finally:
+            ended.set()
 
     monkeypatch.setattr(ensemble, "again", again)
+    return ended
 
 
-def test_cancel_ends_the_weeks_and_leaves_the_page_usable(told, uec, endless):
-    page = open_panel(understand.SURE, told, uec)
+def test_cancel_ends_the_weeks_and_leaves_the_page_usable(made, uec, endless):
+    page = open_panel(understand.SURE, made, uec)
     page.button(key="spread_start").click().run()
-    job = page.session_state["spread_job"]
     page.button(key="spread_cancel").click().run()
-    assert isinstance(job.future.exception(PATIENCE), uncertainty.Cancelled)
+    assert run_of(page, "spread") is None
     page.run()
-    assert not page.exception and not page.error and page.session_state["spread_job"] is None
-    assert not page.button(key="spread_start").disabled
+    assert not page.exception and not page.error and not page.button(key="spread_start").disabled
 
 
-def test_a_closed_page_gives_its_weeks_up(told, uec, endless, monkeypatch):
-    monkeypatch.setattr(uncertainty, "_while_open", lambda: lambda: False)
-    page = open_panel(understand.SURE, told, uec)
+def test_a_closed_page_gives_its_weeks_up(made, uec, endless, monkeypatch):
+    monkeypatch.setattr(runs, "_connection", lambda: lambda: False)
+    page = open_panel(understand.SURE, made, uec)
     page.button(key="spread_start").click().run()
-    finish(page)
-    assert "lost its connection" in page.error[0].value and not page.button(key="spread_start").disabled
+    finish(page, "spread")
+    assert [error.value for error in page.error] == [plain(runs.GIVEN_UP)] and not page.button(
+        key="spread_start"
+    ).disabled
 
 
-def test_a_page_is_gone_only_after_a_while(monkeypatch):
-    clock, sessions = [0.0], {"mine"}
-    server = SimpleNamespace(is_active_session=sessions.__contains__)
-    monkeypatch.setattr(uncertainty.runtime, "exists", lambda: True)
-    monkeypatch.setattr(uncertainty.runtime, "get_instance", lambda: server)
-    monkeypatch.setattr(uncertainty, "get_script_run_ctx", lambda: SimpleNamespace(session_id="mine"))
-    monkeypatch.setattr(uncertainty.time, "monotonic", lambda: clock[0])
-    is_open = uncertainty._while_open()
-    clock[0] += 1000
-    assert is_open()
-    sessions.clear()
-    clock[0] += uncertainty.GONE_SECONDS - 1
-    assert is_open()
-    clock[0] += 2
-    assert not is_open()
-
-
-def test_another_week_ends_the_weeks_of_the_first(told, uec, endless):
-    page = open_panel(understand.SURE, told, uec)
+def test_another_week_ends_the_weeks_of_the_first(made, uec, endless):
+    page = open_panel(understand.SURE, made, uec)
     page.button(key="spread_start").click().run()
-    job = page.session_state["spread_job"]
-    other = open_panel(understand.SURE, replace(told, provenance={"seed": 6}), uec)
-    other.session_state["spread_job"] = job
+    other = open_panel(understand.SURE, replace(made, provenance={"seed": 6}), uec)
+    other.session_state["runs"] = {"spread": run_of(page, "spread")}
     other.run()
-    assert isinstance(job.future.exception(PATIENCE), uncertainty.Cancelled)
-    assert other.session_state["spread_job"] is None
+    assert run_of(other, "spread") is None and endless.wait(PATIENCE)
 
 
-def test_jobs_wait_for_each_other_and_can_be_cancelled_meanwhile(told, uec, endless):
-    jobs = [uncertainty.Job((n, 3, 10), None, told, uec, 3, 10) for n in range(2)]
-    while not any(job.share for job in jobs):
-        time.sleep(0.005)
-    (waiting,) = [job for job in jobs if job.started is None]
-    (running,) = [job for job in jobs if job.started is not None]
-    assert "Waiting" in waiting.words and "Week 2 of 10: 100 m square, step 1 of 4" in running.words
-    for job in (waiting, running):
-        job.cancel()
-        assert isinstance(job.future.exception(PATIENCE), uncertainty.Cancelled)
+def test_progress_reaches_the_end_and_never_goes_back(made, uec, model):
+    seen = []
+    run = SimpleNamespace(report=lambda words, share: seen.append((words, share)))
+    for _ in uncertainty._weeks(run, model, made, uec, 10):
+        pass
+    words, shares = zip(*seen, strict=True)
+    assert list(shares) == sorted(shares) and shares[-2:] == (pytest.approx(1), 1)
+    assert len(seen) == 9 * 4 * 2 + 1  # weeks, levels, steps; the comparison
+    assert words[0] == "Week 2 of 10: base station, step 1 of 2" and words[-1] == "Comparing the weeks …"
+    assert re.fullmatch(r"Week 10 of 10: 50 m square, step 2 of 2, about \d+ s left", words[-2])
 
 
-def test_progress_reaches_the_end_and_never_goes_back(told, uec, untrained, monkeypatch):
-    seen, ready = [], threading.Event()
-    again = ensemble.again
-
-    def watched(model, week, uec, seed, on_step):
-        def and_look(*step) -> None:
-            on_step(*step)
-            assert ready.wait(PATIENCE)
-            seen.append(job.share)
-
-        return again(model, week, uec, seed, and_look)
-
-    monkeypatch.setattr(ensemble, "again", watched)
-    job = uncertainty.Job(("", 0, 10), untrained, told, uec, 0, 10)
-    ready.set()
-    job.future.result(PATIENCE)
-    assert seen == sorted(seen) and seen[-1] == pytest.approx(1)
-    assert len(seen) == 9 * 4 * 2  # weeks, levels, steps
-
-
-def test_what_goes_wrong_is_one_sentence(told, uec, untrained, monkeypatch):
+def test_what_goes_wrong_is_one_sentence(made, uec, untrained, monkeypatch):
     def again(*_):
         raise OptionError("The seed is wrong.")
 
     monkeypatch.setattr(ensemble, "again", again)
-    page = open_panel(understand.SURE, told, uec)
+    page = open_panel(understand.SURE, made, uec)
     page.button(key="spread_start").click().run()
-    finish(page)
+    finish(page, "spread")
     assert [error.value for error in page.error] == ["The seed is wrong."]
     assert not page.button(key="spread_start").disabled
 
 
-def test_too_much_is_refused_before_any_week_is_made(told, uec, endless, monkeypatch):
+def test_too_much_is_refused_before_any_week_is_made(made, uec, endless, monkeypatch):
     monkeypatch.setattr(ensemble, "MOST_KEPT", 1000)
-    page = open_panel(understand.SURE, told, uec)
+    page = open_panel(understand.SURE, made, uec)
     page.button(key="spread_start").click().run()
-    assert "take too much memory" in page.error[0].value and "spread_job" not in page.session_state
+    assert "take too much memory" in page.error[0].value and run_of(page, "spread") is None
 
 
 def test_maps_are_north_up_and_end_at_the_region(week, uec):

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 import shapely
-from panel_page import finish, words
+from panel_page import PATIENCE, finish, run_of, words
 from streamlit.testing.v1 import AppTest
 from zoomdiff.app import work
 
@@ -32,9 +32,7 @@ def before(model, place):
 
 
 @pytest.fixture
-def open_page(monkeypatch, model, place, before):
-    monkeypatch.setattr(work, "model", lambda: model)
-
+def open_page(untrained, place, before):
     def open_page(drawn=None) -> AppTest:
         page = AppTest.from_function(page_of, args=(before, place, drawn), default_timeout=60).run()
         assert not page.exception
@@ -108,7 +106,7 @@ def test_a_drawn_polygon_is_taken_first(open_page, region):
     assert page.session_state.whatif_edits == [Park(ground(region))]
 
 
-def test_a_place_outside_the_region_is_told(open_page):
+def test_a_place_outside_the_region_is_one_sentence(open_page):
     page = open_page()
     page.number_input(key="whatif_lat").set_value(60.3).run()
     (error,) = page.error
@@ -150,7 +148,7 @@ def test_an_outline_from_a_file(open_page, region):
         (shapely.to_geojson(shapely.box(2, 48, 2.1, 48.1)).encode(), "The place lies outside the region\\:"),
     ],
 )
-def test_a_bad_outline_is_told_in_one_sentence(open_page, content, sentence):
+def test_a_bad_outline_is_one_sentence(open_page, content, sentence):
     page = outline(open_page(), content)
     (error,) = page.error
     assert error.value.startswith(sentence) and not page.exception and page.button(key="whatif_add").disabled
@@ -181,7 +179,7 @@ def test_a_file_of_changes_is_loaded_once(open_page, region):
         ),
     ],
 )
-def test_a_bad_file_of_changes_is_told_and_changes_nothing(open_page, content, sentence):
+def test_a_bad_file_of_changes_is_one_sentence_and_changes_nothing(open_page, content, sentence):
     page = load(add(open_page(), "mall"), content if isinstance(content, bytes) else content.encode())
     (error,) = page.error
     assert sentence in error.value and not page.exception and len(page.session_state.whatif_edits) == 1
@@ -193,7 +191,7 @@ def test_too_many_changes_are_refused(open_page, region):
     assert "101 changes and the limit is 100" in error.value and not page.session_state.whatif_edits
 
 
-def test_the_changed_week_has_the_same_seed_and_its_totals_are_told(open_page, model, place, before, region):
+def test_the_changed_week_has_the_same_seed_and_its_totals_are_shown(open_page, model, place, before, region):
     page = add(open_page(ground(region)), "event")
     page.button(key="whatif_run").click().run()
     assert not page.exception
@@ -228,27 +226,30 @@ def test_what_changes_nothing_changes_nothing(open_page, before):
 def test_cancel_ends_the_run_and_the_panel_goes_on(open_page, monkeypatch):
     from zoomdiff.app import whatif
 
-    began = threading.Event()
+    began, ended = threading.Event(), threading.Event()
 
     def endless(*arguments, callbacks, **options):
-        while True:
-            began.set()
-            callbacks.on_step(0, 1, 10)
-            time.sleep(0.01)
+        try:
+            while True:
+                callbacks.on_step(0, 1, 10)
+                began.set()
+                time.sleep(0.001)
+        finally:
+            ended.set()
 
     monkeypatch.setattr(whatif, "generate", endless)
     page = add(open_page(), "park")
     page.button(key="whatif_run").click().run()
-    assert began.wait(30)
+    assert began.wait(PATIENCE)
     page.run()
     assert page.button(key="whatif_run").disabled
     page.button(key="whatif_cancel").click().run()
-    assert "whatif_job" not in page.session_state and not page.exception and not page.error
+    assert ended.wait(PATIENCE) and run_of(page, "whatif") is None and not page.exception and not page.error
     page.run()
     assert not page.button(key="whatif_run").disabled and "Changes: 1" in words(page)
 
 
-def test_missing_weights_are_told(open_page, monkeypatch):
+def test_missing_weights_are_one_sentence(open_page, monkeypatch):
     def missing():
         raise CheckpointError("The weights are missing: restore them.")
 

@@ -19,7 +19,7 @@ def decode(codes: np.ndarray, most: float) -> np.ndarray:
 
 
 @given(VOLUMES)
-def test_codes_tell_volumes_to_a_few_per_cent(volumes):
+def test_codes_give_volumes_to_a_few_per_cent(volumes):
     codes, most = zoommap.encode(volumes)
     assert codes.dtype == np.uint8
     np.testing.assert_array_equal(codes > 0, volumes > 0)
