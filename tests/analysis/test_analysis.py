@@ -201,8 +201,10 @@ def test_only_one_level_and_one_week_are_held_at_a_time(uec):
             alive.append(weakref.ref(week))
             yield week
             del week
+        alive.clear()  # the caller may do something after the last week
 
     ensemble.spread(weeks(), 0, 10)
+    assert not alive
 
 
 @pytest.mark.parametrize(("rows", "weeks", "sentence"), [(1, 9, "at least 10"), (30, 40, "take too much memory")])

@@ -54,7 +54,7 @@ def check_room(region: Region, k: int, weeks: int) -> None:
 
 
 def spread(weeks: Iterable[TrafficWeek], k: int, count: int) -> Spread:
-    """Quantiles over the first `count` weeks of one region; only their level k is kept.
+    """Quantiles over `count` weeks of one region; only their level k is kept.
 
     Quantiles are Weibull's, as in `metrics.coverage`.
 
@@ -68,14 +68,13 @@ def spread(weeks: Iterable[TrafficWeek], k: int, count: int) -> Spread:
     OptionError
         As `check_room`.
     """
-    weeks = iter(weeks)
-    week = next(weeks)
+    others = iter(weeks)
+    week = next(others)
     check_room(week.region, k, count)
     kept = np.empty((count, *week.volumes[k].shape), np.float32)
     kept[0] = week.volumes[k]
-    del week
-    for i in range(1, count):
-        kept[i] = next(weeks).volumes[k]
+    for i, week in enumerate(others, 1):
+        kept[i] = week.volumes[k]
 
     def quantiles(x: np.ndarray) -> np.ndarray:
         return np.asarray(np.quantile(x, (BAND[0], 0.5, BAND[1]), axis=0, method="weibull"), np.float32)
