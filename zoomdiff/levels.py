@@ -5,10 +5,18 @@ and torch tensors and keep their dtype. Volumes add up (`aggregate`); the intens
 finest pieces would carry if it were spread evenly, so refining a volume divides it (`refine`).
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+ArrayT = TypeVar("ArrayT", np.ndarray, "torch.Tensor")
 
 HOURS_PER_DAY = 24
 DAYS_PER_WEEK = 7
@@ -17,15 +25,28 @@ HOURS_PER_WEEK = DAYS_PER_WEEK * HOURS_PER_DAY
 
 @dataclass(frozen=True)
 class Level:
-    """One zoom level: square cells of `side` metres, time steps of `hours`."""
+    """One zoom level: square cells and equal time steps.
 
-    name: str  # used in file names and options
-    title: str  # shown to people
-    side: float  # metres
+    Attributes
+    ----------
+    name
+        As in file names and options.
+    title
+        As shown to people.
+    side
+        Of a cell, metres.
+    hours
+        In a time step.
+    """
+
+    name: str
+    title: str
+    side: float
     hours: int
 
     @property
     def steps_per_day(self) -> int:
+        """Time steps in a day."""
         return HOURS_PER_DAY // self.hours
 
 
@@ -33,7 +54,17 @@ class Level:
 class Hierarchy:
     """Levels from coarse to fine, each no coarser than the one before (paper Sec. III-B).
 
-    Raises ValueError where a level is coarser than the one before, or does not divide it evenly.
+    Raises
+    ------
+    ValueError
+        A level is coarser than the one before, or does not divide it or a day evenly.
+
+    Examples
+    --------
+    >>> [(level.name, level.side, level.hours) for level in S4T4]
+    [('bs', 400, 24), ('cell', 200, 4), ('grid100', 100, 2), ('grid50', 50, 1)]
+    >>> S4T4.block, S4T4.between(0, 3)
+    (8, (8, 24))
     """
 
     levels: tuple[Level, ...]
@@ -46,7 +77,7 @@ class Hierarchy:
             if coarse.side % fine.side or coarse.hours % fine.hours:
                 raise ValueError(f"level {fine.name} does not divide level {coarse.name} evenly")
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Level]:
         return iter(self.levels)
 
     def __len__(self) -> int:
@@ -64,6 +95,7 @@ class Hierarchy:
 
     @property
     def finest(self) -> Level:
+        """The last level."""
         return self.levels[-1]
 
     @property
@@ -90,7 +122,7 @@ class Hierarchy:
             self.levels[coarse].hours // self.levels[fine].hours,
         )
 
-    def pyramid(self, finest) -> list:
+    def pyramid(self, finest: ArrayT) -> list[ArrayT]:
         """All levels, coarse to fine, as exact aggregates of the finest volumes (..., T, H, W)."""
         return [aggregate(finest, self.space_factor(k), self.time_factor(k)) for k in range(len(self))]
 
@@ -105,36 +137,71 @@ S4T4 = Hierarchy(
 )
 
 
-def aggregate(x, space: int, time: int):
-    """Sum volumes (..., T, H, W) over blocks of `time` steps and `space` x `space` cells.
+def aggregate(x: ArrayT, space: int, time: int) -> ArrayT:
+    """Sum volumes over blocks of `time` steps and `space` x `space` cells.
 
-    Raises ValueError if a dimension is not a multiple of its block.
+    Parameters
+    ----------
+    x
+        (..., T, H, W) volumes.
+    space, time
+        Side and length of a block.
+
+    Returns
+    -------
+    np.ndarray or torch.Tensor
+        (..., T / time, H / space, W / space), of the kind and dtype of `x`.
+
+    Raises
+    ------
+    ValueError
+        A dimension is not a multiple of its block.
+
+    Examples
+    --------
+    >>> aggregate(np.arange(8.0).reshape(2, 2, 2), space=2, time=1)
+    array([[[ 6.]],
+    <BLANKLINE>
+           [[22.]]])
     """
     t, h, w = x.shape[-3:]
     if t % time or h % space or w % space:
         raise ValueError(f"({t}, {h}, {w}) is not a multiple of blocks ({time}, {space}, {space})")
-    return _blocks(x, space, time).sum(axis=(-5, -3, -1))
+    total: ArrayT = _blocks(x, space, time).sum((-5, -3, -1))
+    return total
 
 
-def repeat(x, space: int, time: int):
+def repeat(x: ArrayT, space: int, time: int) -> ArrayT:
     """Repeat every value of (..., T, H, W) over a block of `time` x `space` x `space`: the U_k of an intensity."""
     xp = _library(x)
     *rest, t, h, w = x.shape
-    blocks = xp.broadcast_to(_of_blocks(x), (*rest, t, time, h, space, w, space))
+    blocks: ArrayT = xp.broadcast_to(_per_block(x), (*rest, t, time, h, space, w, space))
     return blocks.reshape(*rest, t * time, h * space, w * space)
 
 
-def refine(x, space: int, time: int):
+def refine(x: ArrayT, space: int, time: int) -> ArrayT:
     """Spread volumes (..., T, H, W) evenly over blocks: aggregate(refine(x)) == x."""
     return repeat(x / (space * space * time), space, time)
 
 
-def conserve(levels: list, hierarchy: Hierarchy, mode: str = "bottom_up") -> list:
+def conserve(levels: Sequence[ArrayT], hierarchy: Hierarchy, mode: str = "bottom_up") -> list[ArrayT]:
     """Make levels of volumes agree, so that zooming never changes a total (docs/method.md section 6.1).
 
-    bottom_up   every coarser level becomes the exact sum of the finest one, which stays as it is.
-    top_down    every level is rescaled block by block to the (already rescaled) coarser one; zeros and signs stay. A
-                block without any fine traffic takes an even share, as there is nothing to scale.
+    Parameters
+    ----------
+    levels
+        (..., T_k, H_k, W_k) volumes, coarse to fine.
+    hierarchy
+        What the levels are.
+    mode
+        "bottom_up": every coarser level becomes the exact sum of the finest one, which stays as it is. "top_down":
+        every level is rescaled block by block to the (already rescaled) coarser one; zeros and signs stay. A block
+        without any fine traffic takes an even share, as it has nothing to scale.
+
+    Raises
+    ------
+    ValueError
+        The mode is unknown.
     """
     if mode == "bottom_up":
         return hierarchy.pyramid(levels[-1])
@@ -149,12 +216,13 @@ def conserve(levels: list, hierarchy: Hierarchy, mode: str = "bottom_up") -> lis
         empty = have <= 0
         ratio = target / xp.where(empty, xp.ones_like(have), have)
         pieces = _blocks(levels[k], space, time)
-        scaled = xp.where(_of_blocks(empty), _of_blocks(target / (space**2 * time)), pieces * _of_blocks(ratio))
+        even = _per_block(target / (space**2 * time))
+        scaled: ArrayT = xp.where(_per_block(empty), even, pieces * _per_block(ratio))
         kept.append(scaled.reshape(levels[k].shape))
     return kept
 
 
-def gaps(volumes: list, hierarchy: Hierarchy) -> list[float]:
+def gaps(volumes: Sequence[ArrayT], hierarchy: Hierarchy) -> list[float]:
     """Relative difference of each level from the sum of the next finer one: what conservation removes."""
     return [
         float(abs(aggregate(fine, *hierarchy.between(k, k + 1)) - coarse).sum() / max(1.0, float(coarse.sum())))
@@ -162,8 +230,8 @@ def gaps(volumes: list, hierarchy: Hierarchy) -> list[float]:
     ]
 
 
-def _library(x):
-    """numpy or torch, whichever x is of. Torch is imported for tensors only: maps and contexts do without it."""
+def _library(x: "np.ndarray | torch.Tensor") -> ModuleType:
+    """Numpy or torch, as `x` is of. Torch is imported for tensors only: maps and contexts do without it."""
     if isinstance(x, np.ndarray):
         return np
     import torch
@@ -171,12 +239,12 @@ def _library(x):
     return torch
 
 
-def _blocks(x, space: int, time: int):
+def _blocks(x: ArrayT, space: int, time: int) -> ArrayT:
     """(..., T, H, W) -> (..., T', time, H', space, W', space), a view."""
     *rest, t, h, w = x.shape
     return x.reshape(*rest, t // time, time, h // space, space, w // space, space)
 
 
-def _of_blocks(x):
+def _per_block(x: ArrayT) -> ArrayT:
     """One value per block (..., T', H', W'), to broadcast against `_blocks`."""
     return x[..., :, None, :, None, :, None]

@@ -9,9 +9,11 @@ import math
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import h3
 import numpy as np
+import numpy.typing as npt
 import shapely
 from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
@@ -30,34 +32,64 @@ SLIVER_M2 = 1.0  # a block touched by less than this is rounding, not the user's
 class Region:
     """A block-aligned raster frame and the blocks in it that belong to the region.
 
-    polygon   what was asked for, lon/lat (WGS84)
-    epsg      UTM zone, 326xx north or 327xx south
-    row, col  of the frame's north-west block in the zone's raster
-    blocks    (block rows, block cols) bool: True where the block belongs to the region
+    Make one with `from_bbox`, `from_polygon` or `from_geojson`. Levels `k` count from the coarsest, 0, to the finest,
+    also -1.
+
+    Attributes
+    ----------
+    polygon
+        What was asked for, lon/lat (WGS84).
+    epsg
+        UTM zone, 326xx north or 327xx south.
+    row, col
+        Of the frame's north-west block in the zone's raster.
+    blocks
+        (block rows, block cols) True where the block belongs to the region.
+    hierarchy
+        The zoom levels; a block is one cell of the coarsest.
+
+    Examples
+    --------
+    >>> region = Region.from_bbox((24.938, 60.165, 24.952, 60.175))
+    >>> region
+    Region(2.40 km2, 15 of 5 x 3 blocks, EPSG:32635)
+    >>> region.shape
+    (40, 24)
     """
 
     polygon: BaseGeometry
     epsg: int
     row: int
     col: int
-    blocks: np.ndarray
+    blocks: npt.NDArray[np.bool_]
     hierarchy: Hierarchy = S4T4
 
     @classmethod
     def from_polygon(
         cls, polygon: BaseGeometry, *, max_km2: float | None = None, hierarchy: Hierarchy = S4T4
     ) -> "Region":
-        """Snap a lon/lat Polygon or MultiPolygon to all blocks that it touches.
+        """Snap a polygon to all blocks that it touches.
 
-        Raises RegionError if it is empty, not an area, self-crossing, outside 80 S..80 N, across the antimeridian, or
-        larger than `max_km2` once snapped.
+        Parameters
+        ----------
+        polygon
+            Polygon or MultiPolygon, lon/lat (WGS84).
+        max_km2
+            The largest area allowed once snapped. None: any.
+        hierarchy
+            The zoom levels.
+
+        Raises
+        ------
+        RegionError
+            The polygon is empty, not an area, self-crossing, outside 80 S..80 N, across the antimeridian, or too large.
         """
         _check(polygon)
         lon, lat = polygon.centroid.coords[0]
         zone = min(int((lon + 180) // 6) + 1, 60)
         epsg = (32600 if lat >= 0 else 32700) + zone
         side = hierarchy[0].side
-        utm = shapely.transform(polygon, to_utm(epsg).transform, interleaved=False)
+        utm = reproject(polygon, to_utm(epsg))
         west, south, east, north = utm.bounds
         if not np.isfinite(utm.bounds).all():
             raise RegionError("The region spans too much of the Earth for one frame: draw one city or area at a time.")
@@ -90,7 +122,7 @@ class Region:
         )
 
     @classmethod
-    def from_bbox(cls, bbox: Bounds, **options) -> "Region":
+    def from_bbox(cls, bbox: Bounds, *, max_km2: float | None = None, hierarchy: Hierarchy = S4T4) -> "Region":
         """The region of a box (west, south, east, north) in degrees; options and errors as `from_polygon`."""
         west, south, east, north = bbox
         if not all(math.isfinite(v) for v in bbox):
@@ -99,33 +131,37 @@ class Region:
             raise RegionError("The box crosses the antimeridian (180 degrees): draw one region on each side of it.")
         if west >= east or south >= north:
             raise RegionError("The box is empty or turned around: give W,S,E,N in degrees with W < E and S < N.")
-        return cls.from_polygon(shapely.box(west, south, east, north), **options)
+        return cls.from_polygon(shapely.box(west, south, east, north), max_km2=max_km2, hierarchy=hierarchy)
 
     @classmethod
-    def of_blocks(cls, epsg: int, row: int, col: int, blocks: np.ndarray, hierarchy: Hierarchy = S4T4) -> "Region":
-        """The region of given blocks (rows, cols) bool of a zone's raster, the first one at (row, col)."""
+    def of_blocks(
+        cls, epsg: int, row: int, col: int, blocks: npt.NDArray[np.bool_], hierarchy: Hierarchy = S4T4
+    ) -> "Region":
+        """The region of given blocks (rows, cols) of a zone's raster, the first one at (row, col)."""
         side = hierarchy[0].side
         rows, cols = np.nonzero(blocks)
         west, north = (col + cols) * side, UTM_TOP - (row + rows) * side
         area = shapely.union_all(shapely.box(west, north - side, west + side, north))
-        polygon = shapely.transform(area, to_lonlat(epsg).transform, interleaved=False)
+        polygon = reproject(area, to_lonlat(epsg))
         return cls(polygon, epsg, row, col, blocks, hierarchy)
 
     @classmethod
-    def from_geojson(cls, source: str | bytes | Path, **options) -> "Region":
-        """The region of all polygons in a GeoJSON file (or its text); options and errors as `from_polygon`."""
+    def from_geojson(
+        cls, source: str | bytes | Path, *, max_km2: float | None = None, hierarchy: Hierarchy = S4T4
+    ) -> "Region":
+        """The region of all polygons in a GeoJSON file (a Path) or its text; options and errors as `from_polygon`."""
         try:
             text = source.read_bytes() if isinstance(source, Path) else source
             polygons = [shape for shape in _polygons(json.loads(text)) if not shape.is_empty]
         except OSError as error:
-            raise RegionError(f"The region file cannot be read: {error.strerror} ({source}).") from error
+            raise RegionError(f"The region file cannot be read: {error.strerror} ({error.filename}).") from error
         except (ValueError, KeyError, TypeError, AttributeError, shapely.errors.ShapelyError) as error:
             raise RegionError("The region is not valid GeoJSON: save it as GeoJSON with one polygon in it.") from error
         if not polygons:
             raise RegionError("The GeoJSON holds no polygon: draw the region as a polygon and save it again.")
         for polygon in polygons:
             _check(polygon)
-        return cls.from_polygon(shapely.union_all(polygons), **options)
+        return cls.from_polygon(shapely.union_all(polygons), max_km2=max_km2, hierarchy=hierarchy)
 
     def __repr__(self) -> str:
         rows, cols = self.blocks.shape
@@ -133,6 +169,7 @@ class Region:
 
     @property
     def crs(self) -> CRS:
+        """The UTM zone's."""
         return CRS.from_epsg(self.epsg)
 
     @property
@@ -143,6 +180,7 @@ class Region:
 
     @property
     def km2(self) -> float:
+        """Area of the region's blocks."""
         return float(self.blocks.sum()) * self.hierarchy[0].side ** 2 / 1e6
 
     @property
@@ -167,13 +205,14 @@ class Region:
         east, north = corners.max((0, 1))
         return float(west), float(south), float(east), float(north)
 
-    def mask(self, k: int = -1) -> np.ndarray:
-        """(H_k, W_k) bool: the cells of level k that belong to the region."""
+    def mask(self, k: int = -1) -> npt.NDArray[np.bool_]:
+        """(H_k, W_k) True for the cells of level k that belong to the region."""
         k = k % len(self.hierarchy)
         times = round(self.hierarchy[0].side / self.hierarchy[k].side)
-        return repeat(self.blocks[None], times, 1)[0]
+        mask: npt.NDArray[np.bool_] = repeat(self.blocks[None], times, 1)[0]
+        return mask
 
-    def corners(self, k: int = -1) -> np.ndarray:
+    def corners(self, k: int = -1) -> npt.NDArray[np.float64]:
         """(H_k + 1, W_k + 1, 2) lon/lat of the grid's vertices at level k, row 0 in the north."""
         side = self.hierarchy[k].side
         west, south, east, north = self.utm_bounds
@@ -183,19 +222,19 @@ class Region:
         )
         return np.stack(to_lonlat(self.epsg).transform(x, y), -1)
 
-    def utm_centres(self, k: int = -1) -> np.ndarray:
+    def utm_centres(self, k: int = -1) -> npt.NDArray[np.float64]:
         """(H_k, W_k, 2) metres in the zone of the cells' centres at level k."""
         side = self.hierarchy[k].side
         west, _, _, north = self.utm_bounds
         rows, cols = self.mask(k).shape
         return np.stack(np.meshgrid(west + side * (np.arange(cols) + 0.5), north - side * (np.arange(rows) + 0.5)), -1)
 
-    def centres(self, k: int = -1) -> np.ndarray:
+    def centres(self, k: int = -1) -> npt.NDArray[np.float64]:
         """(H_k, W_k, 2) lon/lat of the cells' centres at level k."""
         x, y = np.moveaxis(self.utm_centres(k), -1, 0)
         return np.stack(to_lonlat(self.epsg).transform(x, y), -1)
 
-    def h3_ids(self, k: int = -1) -> np.ndarray:
+    def h3_ids(self, k: int = -1) -> npt.NDArray[np.str_]:
         """(H_k, W_k) H3 index of the cell's centre, at the H3 resolution nearest to its area."""
         area = self.hierarchy[k].side ** 2
         resolution = min(range(16), key=lambda res: abs(math.log(h3.average_hexagon_area(res, unit="m^2") / area)))
@@ -204,7 +243,13 @@ class Region:
         return np.array(ids).reshape(centres.shape[:2])
 
     def cell_at(self, lon: float, lat: float, k: int = -1) -> tuple[int, int] | None:
-        """(row, col) of the level-k cell at a place, or None where that is outside the region."""
+        """(row, col) of the level-k cell at a place, or None outside the region.
+
+        Examples
+        --------
+        >>> Region.from_bbox((24.938, 60.165, 24.952, 60.175)).cell_at(24.941, 60.172, k=3)
+        (18, 7)
+        """
         x, y = to_utm(self.epsg).transform(lon, lat)
         west, _, _, north = self.utm_bounds
         side = self.hierarchy[k].side
@@ -215,7 +260,18 @@ class Region:
 
 
 def parse_bbox(text: str) -> Bounds:
-    """'W,S,E,N' in degrees, as a person types it, as four numbers; raises RegionError."""
+    """A box as a person types it, as four numbers.
+
+    Raises
+    ------
+    RegionError
+        The text is not four numbers.
+
+    Examples
+    --------
+    >>> parse_bbox("24.938, 60.165, 24.952, 60.175")
+    (24.938, 60.165, 24.952, 60.175)
+    """
     try:
         west, south, east, north = (float(word) for word in text.replace(",", " ").replace(";", " ").split())
     except ValueError as error:
@@ -233,6 +289,15 @@ def to_utm(epsg: int) -> Transformer:
 def to_lonlat(epsg: int) -> Transformer:
     """From metres in a UTM zone to lon/lat (WGS84)."""
     return Transformer.from_crs(epsg, 4326, always_xy=True)
+
+
+def reproject(shape: BaseGeometry, transformer: Transformer) -> BaseGeometry:
+    """A geometry with each vertex moved by the transformer; no vertices are added."""
+
+    def move(xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.stack(transformer.transform(xy[:, 0], xy[:, 1]), -1)
+
+    return shapely.transform(shape, move)
 
 
 def _too_large(km2: float, limit: float) -> RegionTooLargeError:
@@ -262,7 +327,7 @@ def _check(polygon: BaseGeometry) -> None:
         raise RegionError("The region crosses the antimeridian (180 degrees): draw one region on each side of it.")
 
 
-def _polygons(node: dict) -> list[BaseGeometry]:
+def _polygons(node: dict[str, Any]) -> list[BaseGeometry]:
     """The geometries of a GeoJSON FeatureCollection, Feature or geometry."""
     match node.get("type"):
         case "FeatureCollection":

@@ -1,5 +1,6 @@
 """The tables of classes on real maps: next to nothing falls through them, and all features of the file are there."""
 
+import left_out
 import osmium
 import pandas as pd
 import pyarrow.parquet as pq
@@ -19,11 +20,11 @@ ROADS = {"highway": classes.ROAD_OF_HIGHWAY}
 RAILS = {"railway": dict.fromkeys(classes.RAILWAYS, "rail")}
 # What a layer's features are told apart by: their shapes, the tables of classes, and what is left out on purpose.
 LAYERS = {
-    "buildings": (POLYGONS, {"building": classes.BUILDING_AOI}, classes.LEFT_OUT_BUILDING),
-    "roads": (LINES, ROADS, classes.LEFT_OUT_ROAD),
-    "rails": (LINES, RAILS, classes.LEFT_OUT_RAIL),
-    "areas": (POLYGONS, GROUNDS, classes.LEFT_OUT_AREA),
-    "pois": (None, classes.POI_OF_TAG, classes.LEFT_OUT_POI),
+    "buildings": (POLYGONS, {"building": classes.BUILDING_AOI}, left_out.BUILDING),
+    "roads": (LINES, ROADS, left_out.ROAD),
+    "rails": (LINES, RAILS, left_out.RAIL),
+    "areas": (POLYGONS, GROUNDS, left_out.AREA),
+    "pois": (None, classes.POI_OF_TAG, left_out.POI),
 }
 
 
@@ -34,31 +35,29 @@ def tagged(request) -> Tagged:
     return sources.read(request.getfixturevalue("shared_data") / "maps" / request.param)
 
 
-def fallen(features: pd.DataFrame, tables: dict, left_out: dict) -> pd.Series:
+def fallen(features: pd.DataFrame, tables: dict, without_class: dict) -> pd.Series:
     """Whether a feature has a value of one of the keys, but none that a table or the list of what is left out knows."""
     keys = [key for key in tables if key in features]
     known = classify(features, tables).notna()
     for key in keys:
-        known |= features[key].isin(left_out.get(key, ()))
+        known |= features[key].isin(without_class.get(key, ()))
     return features[keys].notna().any(axis=1) & ~known
 
 
 @pytest.mark.parametrize("kind", LAYERS)
 def test_next_to_nothing_falls_through_the_tables(tagged, kind):
-    shapes, tables, left_out = LAYERS[kind]
+    shapes, tables, without_class = LAYERS[kind]
     features = getattr(tagged, kind)
     features = features[features.geom_type.isin(shapes)] if shapes else features
-    lost = fallen(features, tables, left_out)
+    lost = fallen(features, tables, without_class)
     assert lost.mean() < MAY_FALL, features[lost].drop(columns="geometry").head(20)
 
 
 def test_what_is_left_out_has_no_class():
-    for _, tables, left_out in LAYERS.values():
-        for key, values in left_out.items():
+    for _, tables, without_class in LAYERS.values():
+        for key, values in without_class.items():
             assert not values & set(tables[key]) and key in tables
-    assert (
-        fallen(pd.DataFrame({"highway": ["primary", "trail", "skyway", None]}), ROADS, classes.LEFT_OUT_ROAD).sum() == 1
-    )
+    assert fallen(pd.DataFrame({"highway": ["primary", "trail", "skyway", None]}), ROADS, left_out.ROAD).sum() == 1
 
 
 def test_overture_is_put_into_tags_that_have_a_class():

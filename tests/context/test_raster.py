@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoomdiff.context import read_map
-from zoomdiff.context.raster import cells_of, count, coverage, length, share
+from zoomdiff.context.raster import count, coverage, length, nearest_cells
 from zoomdiff.region import Region
 
 REGION = Region.from_bbox((24.936, 60.166, 24.947, 60.172))  # 2 x 2 blocks or so of Helsinki
@@ -79,13 +79,6 @@ def test_coverage_of_self_crossing_outlines_is_that_of_the_repaired_ones(ring):
     np.testing.assert_allclose(coverage(utm([shape]), REGION), oracle([shape], shapely.area) / CELL**2, atol=1e-6)
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.lists(polygons(), min_size=1, max_size=4))
-def test_share_counts_overlaps_once(shapes):
-    expected = oracle([shapely.union_all(shapes)], shapely.area) / CELL**2
-    np.testing.assert_allclose(share(utm(shapes), REGION), expected, atol=1e-6)
-
-
 # Not on cell edges, where the oracle would find a line in the cells on both sides.
 off_edge = st.tuples(
     st.integers(int(WEST) - 300, int(EAST) + 300).map(lambda x: x + 0.37),
@@ -146,14 +139,14 @@ def test_points_are_counted_in_their_cell_and_dropped_outside():
     points = utm([shapely.Point(WEST, NORTH), shapely.Point(WEST + 1, NORTH - 51), shapely.Point(EAST + 1, NORTH - 1)])
     counts = count(points, REGION)
     assert counts.sum() == 2 and counts[0, 0] == 1 and counts[1, 0] == 1
-    rows, cols = cells_of(points, REGION)
+    rows, cols = nearest_cells(points, REGION)
     assert rows.tolist() == [0, 1, 0] and cols.tolist() == [0, 0, REGION.shape[1] - 1]
 
 
 @pytest.mark.parametrize("geoms", [[], [None], [shapely.Polygon()], [shapely.Point(0, 0)]])
 def test_nothing_burns_to_zeros(geoms):
     series = gpd.GeoSeries(geoms, crs=REGION.crs)
-    for burn in (coverage, share, length):
+    for burn in (coverage, length):
         result = burn(series, REGION)
         assert result.shape == REGION.shape and not result.any()
     assert not count(series, REGION).any()

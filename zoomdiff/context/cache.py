@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import shapely
 
@@ -35,17 +36,24 @@ def root() -> Path:
 def rounded(bbox: Bounds, margin: float) -> Bounds:
     """The box with a margin in degrees on all sides, rounded outwards to STEP and kept on the earth."""
     west, south, east, north = bbox
-    low = [(v - margin) // STEP * STEP for v in (west, south)]
-    high = [-((-v - margin) // STEP) * STEP for v in (east, north)]
-    whole = (max(low[0], -180.0), max(low[1], -90.0), min(high[0], 180.0), min(high[1], 90.0))
-    return tuple(round(v, 6) for v in whole)
+
+    def down(v: float) -> float:
+        return (v - margin) // STEP * STEP
+
+    return (
+        round(max(down(west), -180.0), 6),
+        round(max(down(south), -90.0), 6),
+        round(min(-down(-east), 180.0), 6),
+        round(min(-down(-north), 90.0), 6),
+    )
 
 
 def find(source: str, box: Bounds) -> Path | None:
     """The entry of the smallest box that holds this one; damaged entries are removed. None if there is none."""
     found = []
     for entry in (root() / source).glob(f"*/{ENTRY}"):
-        whole = shapely.box(*map(float, entry.parent.name.split("_")))
+        west, south, east, north = map(float, entry.parent.name.split("_"))
+        whole = shapely.box(west, south, east, north)
         if whole.covers(shapely.box(*box)):
             found.append((whole.area, entry.parent))
     for _, entry in sorted(found):
@@ -56,25 +64,26 @@ def find(source: str, box: Bounds) -> Path | None:
     return None
 
 
-def about(entry: Path) -> dict:
-    """What `add` was told about an entry."""
-    return json.loads((entry / ENTRY).read_text())["about"]
+def about(entry: Path) -> dict[str, Any]:
+    """What `write` returned when the entry was made."""
+    described: dict[str, Any] = json.loads((entry / ENTRY).read_text())["about"]
+    return described
 
 
-def add(source: str, box: Bounds, write: Callable[[Path], dict]) -> Path:
-    """Make an entry: `write` gets an empty folder, fills it, and returns what is to be known about it (JSON).
+def add(source: str, box: Bounds, write: Callable[[Path], dict[str, Any]]) -> Path:
+    """Make an entry: `write` gets an empty folder, fills it, and returns a description of it (JSON) for `about`.
 
-    Whatever `write` raises leaves nothing behind. If another process was faster, its entry is taken. Raises MapError if
-    the cache cannot be written.
+    If `write` raises, nothing is left behind. If another process was faster, its entry is taken. Raises MapError if the
+    cache cannot be written.
     """
     place = root() / source
     part = None
     try:
         place.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=".part-", dir=place))
-        told = write(part)
+        described = write(part)
         files = {file.name: [file.stat().st_size, _sha256(file)] for file in part.iterdir()}
-        (part / ENTRY).write_text(json.dumps({"about": told, "files": files}, indent=1))
+        (part / ENTRY).write_text(json.dumps({"about": described, "files": files}, indent=1))
         entry = place / "_".join(f"{v:g}" for v in box)
         try:
             part.rename(entry)

@@ -2,10 +2,12 @@
 
 Tables only: edit them freely. Overture's words are put into OpenStreetMap's tags, so that these decide in one place.
 
-Tag meanings follow the OpenStreetMap wiki (Map features). A value that stands in no table means nothing to us and is
-left out; LEFT_OUT lists those that are left out on purpose. The order of AOI_CLASSES and POI_CATEGORIES is the order of
-the network's inputs: append, never reorder.
+Tag meanings follow the OpenStreetMap wiki (Map features). A value that is in no table is left out;
+tests/context/left_out.py lists those that are left out on purpose. The order of AOI_CLASSES and POI_CATEGORIES is the
+order of the network's inputs: append, never reorder.
 """
+
+from typing import TypeVar
 
 AOI_CLASSES = (
     "unknown",
@@ -106,9 +108,16 @@ RAILWAYS = ("rail", "light_rail", "subway", "tram", "narrow_gauge", "monorail", 
 NOT_BUILDINGS = ("no", "roof", "entrance", "ruins", "construction", "collapsed", "wall", "bridge", "canopy", "carport")
 
 
-def _table(classes: dict) -> dict:
+ClassT = TypeVar("ClassT", str, float)
+
+
+def _table(classes: dict[ClassT, str]) -> dict[str, ClassT]:
     """{class: "value value ..."} -> {value: class}; easier to read and edit than the flat form."""
     return {value: name for name, values in classes.items() for value in values.split()}
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
 BUILDING_AOI = _table(
@@ -128,7 +137,7 @@ BUILDING_AOI = _table(
 )
 
 # Tags of buildings and of grounds, in the order in which they are asked: the first that is in its table decides.
-# "*" stands for every other value, except those of NOT_A_VALUE.
+# "*" means every other value, except those of NOT_A_VALUE.
 AOI_OF_TAG = {
     "building": BUILDING_AOI,
     "amenity": _table(
@@ -220,7 +229,7 @@ POI_OF_TAG = {
     "public_transport": _table({"transport": "station"}),
     "aeroway": _table({"transport": "terminal"}),
 }
-NOT_A_VALUE = ("no", "vacant", "disused", "none")  # tag values that deny their key, whatever a "*" says
+NOT_A_VALUE = ("no", "vacant", "disused", "none")  # tag values that deny their key, even under a "*"
 
 # Usual storeys by `building`, where the map gives neither levels nor height. Types that are not listed depend on how
 # densely their surroundings are built: see uec.guess_buildings.
@@ -235,57 +244,6 @@ STOREYS_OF_BUILDING = _table(
     }
 )
 METRES_PER_STOREY = 3.2
-
-# --- What is left out on purpose -------------------------------------------------------------------------------------
-# Known values without a class, {key: "value value ..."}: tests/context/test_classes.py counts everything else that no
-# table knows. These mean no building, no line of traffic, no ground that differs from its surroundings, no place with
-# visitors.
-
-
-def _known(values: dict[str, str]) -> dict[str, frozenset[str]]:
-    return {key: frozenset(words.split()) for key, words in values.items()}
-
-
-LEFT_OUT_BUILDING = _known({"building": " ".join(("yes", *NOT_BUILDINGS))})  # "yes": a building of a type not told
-LEFT_OUT_ROAD = _known(
-    {
-        # Ways in buildings, ways that are no longer or not yet there, and places to wait. "trail" is not in the wiki:
-        # 1.4 of the 93 km of the embedded map, which the shipped weights were trained without.
-        "highway": "trail corridor elevator escape platform bus_stop rest_area services crossing raceway razed "
-        "abandoned disused construction proposed planned no"
-    }
-)
-LEFT_OUT_RAIL = _known(
-    {"railway": "abandoned disused razed construction proposed platform station platform_edge roundhouse turntable"}
-)
-LEFT_OUT_AREA = _known(
-    {
-        "landuse": "construction brownfield greenfield garages lane lanes steps cycleway road bus_stop lane;parking",
-        "leisure": "swimming_pool fitness_station bandstand outdoor_seating slipway picnic_table bbq",
-        "natural": "stone tree tree_row cliff peak spring cave_entrance coastline",
-        "amenity": "parking parking_space bicycle_parking motorcycle_parking swimming_pool fountain toilets shelter "
-        "bandstand car_wash charging_station recycling scout_hut gym watering_place disused_parking",
-        "aeroway": "helipad",
-        "waterway": "river stream canal ditch drain weir dam",
-    }
-)
-LEFT_OUT_POI = _known(
-    {
-        "amenity": "bench vending_machine bicycle_parking bicycle_rental motorcycle_parking parking parking_entrance "
-        "parking_exit parking_space waste_basket waste_disposal recycling post_box atm toilets telephone life_ring "
-        "life_boat fountain drinking_water watering_place clock artwork charging_station grit_bin car_sharing shelter "
-        "shower bbq photo_booth binoculars ashtray grave_yard bandstand tickets",
-        "shop": "no vacant disused none",
-        "office": "no vacant disused none",
-        "tourism": "artwork information picnic_site yes",
-        "leisure": "park garden pitch track common nature_reserve dog_park golf_course swimming_pool fitness_station "
-        "slipway outdoor_seating bandstand picnic_table bbq recreation_ground",
-        "railway": "rail tram subway light_rail switch signal railway_crossing level_crossing crossing stop milestone "
-        "derail platform abandoned disused owner_change buffer_stop",
-        "public_transport": "platform stop_position stop_area",
-        "aeroway": "helipad aerodrome apron runway taxiway",
-    }
-)
 
 # --- Overture Maps -> tags of OpenStreetMap -------------------------------------------------------------------------
 # Words of its schema (docs.overturemaps.org/schema, v1.18): class, or subtype where there is no class.
@@ -396,7 +354,7 @@ OVERTURE_LAND = _table(
 )
 
 # Places: words of the taxonomy of December 2025, basic categories, and those of the older categories that are frequent.
-# The first word of a place, from the most specific to its branch of the taxonomy, that stands here decides.
+# The first word of a place, from the most specific to its branch of the taxonomy, that is listed here decides.
 OVERTURE_PLACE = _table(
     {
         "amenity=restaurant": "food_and_drink restaurant eat_and_drink eating_drinking_location cafe coffee_shop bar "
@@ -440,14 +398,11 @@ OVERTURE_PLACE = _table(
         "office=travel_agent": "travel_and_transportation travel travel_service tour_operator travel_agent",
     }
 )
-# Words that mean no place with visitors. They stand before the branch that they belong to.
-OVERTURE_LEFT_OUT = _known(
-    {
-        "place": "atm geographic_entities structure_and_geography nature_outdoors park parking parking_lot "
-        "bike_parking street_art statue_sculpture public_restroom public_toilet ev_charging_station "
-        "bus_stop recreational_trail electric_vehicle_charging_station apartment_building apartment "
-        "home_developer cemetery farm beach trail hiking_trail lake river mountain forest bridge "
-        "road_structures_and_service post_box public_fountain agricultural_area playing_field sport_field "
-        "scenic_viewpoint"
-    }
-)["place"]
+# Words that mean no place with visitors. They go before the branch that they belong to.
+OVERTURE_LEFT_OUT = _words(
+    "atm geographic_entities structure_and_geography nature_outdoors park parking parking_lot bike_parking street_art "
+    "statue_sculpture public_restroom public_toilet ev_charging_station bus_stop recreational_trail "
+    "electric_vehicle_charging_station apartment_building apartment home_developer cemetery farm beach trail "
+    "hiking_trail lake river mountain forest bridge road_structures_and_service post_box public_fountain "
+    "agricultural_area playing_field sport_field scenic_viewpoint"
+)

@@ -53,22 +53,23 @@ def _lines(coastlines: gpd.GeoSeries) -> np.ndarray:
 
 def _parts(shapes: np.ndarray) -> np.ndarray:
     parts = shapely.get_parts(shapely.get_parts(shapes))
-    return parts[shapely.get_type_id(parts) == 1]
+    lines: np.ndarray = parts[shapely.get_type_id(parts) == 1]
+    return lines
 
 
 def _to_the_edge(line: shapely.LineString, frame: shapely.Polygon) -> shapely.LineString:
     """Lengthen a coastline that ends just short of the frame's edge until it crosses it."""
     if line.is_closed:
         return line
-    points = [list(point) for point in line.coords]
+    points = shapely.get_coordinates(line)
     ahead, behind = _crossing(points[0], frame), _crossing(points[-1], frame)
-    return shapely.LineString([*ahead, *points, *behind])
+    return shapely.LineString(np.array([*ahead, *points, *behind]))
 
 
-def _crossing(point: list[float], frame: shapely.Polygon) -> list[np.ndarray]:
+def _crossing(point: np.ndarray, frame: shapely.Polygon) -> list[np.ndarray]:
     """The place just beyond the edge nearest to a point inside the frame; none if that is farther than REACH."""
     end = shapely.Point(point)
     if not frame.contains(end) or frame.exterior.distance(end) > REACH:
         return []
     edge = frame.exterior.interpolate(frame.exterior.project(end))
-    return [np.array(edge.coords[0]) * 1.001 - np.array(point) * 0.001]
+    return [shapely.get_coordinates(edge)[0] * 1.001 - point * 0.001]

@@ -1,9 +1,13 @@
-"""OpenStreetMap from the network: pyrosm picks the smallest extract that holds the region (of Geofabrik, BBBike and
-Movisda), downloads it, and cuts the region out."""
+"""OpenStreetMap (ODbL, © OpenStreetMap contributors) from the network.
+
+Pyrosm picks the smallest extract that holds the region (of Geofabrik, BBBike and Movisda), downloads it, and cuts the
+region out.
+"""
 
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyrosm
 import shapely
@@ -24,26 +28,30 @@ READ = 60.0  # seconds without a byte
 def load(bbox: Bounds, on_progress: Progress | None = None) -> Tagged:
     """The map of `bbox` (west, south, east, north in degrees): from the cache, or else downloaded into it.
 
-    Downloads are checked (length by pyrosm, content by reading them through) and tried again. Raises MapError if the
-    network does not answer (within 3 s), if the download fails or is damaged, or if no extract holds the box.
+    Downloads are checked (length by pyrosm, content by reading them through) and tried again.
+
+    Raises
+    ------
+    MapError
+        The network does not answer (within 3 s), the download fails or is damaged, or no extract holds the box.
     """
     box = cache.rounded(bbox, osm.MARGIN)
     entry = cache.find("osm", box)
     if entry is None:
         online.check(SERVERS, "The map of this region")
         entry = cache.add("osm", box, lambda part: _download(part, box, on_progress or (lambda what, share: None)))
-    told = cache.about(entry)
+    about = cache.about(entry)
     whole = osm.read(entry / FILE, bbox)
     return replace(
         whole,
-        name=f"OpenStreetMap ({told['extract']})",
-        source=f"OpenStreetMap, {told['provider']}'s extract {told['extract']}",
-        date=told["date"],
-        extent=tuple(told["box"]),
+        name=f"OpenStreetMap ({about['extract']})",
+        source=f"OpenStreetMap, {about['provider']}'s extract {about['extract']}",
+        date=about["date"],
+        extent=tuple(about["box"]),
     )
 
 
-def _download(part: Path, box: Bounds, on_progress: Progress) -> dict:
+def _download(part: Path, box: Bounds, on_progress: Progress) -> dict[str, Any]:
     """Write the map of the box into the folder `part`; returns where it comes from."""
     extracts = cache.root() / "extracts"  # whole ones, for the next region nearby
 
@@ -63,7 +71,7 @@ def _download(part: Path, box: Bounds, on_progress: Progress) -> dict:
     except ExtractNotFoundError as error:
         raise MapError("No extract of OpenStreetMap holds this region: choose a smaller one.") from error
     except PBFException as error:
-        # Which extract it was is not told, so the next attempt downloads anew.
+        # The error does not name the extract, so all go, and the next attempt downloads anew.
         for file in extracts.glob("*.pbf"):
             file.unlink(missing_ok=True)
         raise MapError("The extract that was downloaded is damaged: try again.") from error

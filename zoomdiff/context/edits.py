@@ -1,7 +1,7 @@
 """The kinds of edits that a scenario is made of, and what each of them needs to know."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeGuard
 
 import numpy as np
 import shapely
@@ -21,7 +21,18 @@ LEAST_M2 = 1.0
 
 @dataclass(frozen=True)
 class Edit:
-    """A change of the ground, a lon/lat (Multi)Polygon. Every kind raises OptionError for what it cannot use."""
+    """A change of the ground.
+
+    Attributes
+    ----------
+    ground
+        Polygon or MultiPolygon, lon/lat (WGS84).
+
+    Raises
+    ------
+    OptionError
+        The ground or a value of the kind cannot be used.
+    """
 
     ground: BaseGeometry
 
@@ -41,11 +52,16 @@ class Edit:
 
 @dataclass(frozen=True)
 class Build(Edit):
-    """New buildings, added to what stands there, with the people and the places that such floor has.
+    """New buildings, added to those that exist, with the people and the places that such floor has.
 
-    use       what the floor is for: a key of `population.PEOPLE_PER_100M2`
-    floor_m2  gross floor of all storeys in the whole polygon, m2
-    cover     share of the polygon under a roof, 0..1; by default as for four storeys, and never less than one storey
+    Attributes
+    ----------
+    use
+        What the floor is for: a key of `population.PEOPLE_PER_100M2`.
+    floor_m2
+        Gross floor of all storeys in the whole polygon, m2.
+    cover
+        Share of the polygon under a roof, 0..1; by default as for four storeys, and never less than one storey.
     """
 
     use: str
@@ -77,7 +93,7 @@ class Park(Edit):
 
 @dataclass(frozen=True)
 class Scale(Edit):
-    """factor times as many people as today, in every hour. Where two polygons overlap, the later one counts."""
+    """`factor` times as many people as today, in every hour. Where two polygons overlap, the later one counts."""
 
     factor: float
 
@@ -91,12 +107,18 @@ class Scale(Edit):
 
 @dataclass(frozen=True)
 class Event(Edit):
-    """Visitors, spread evenly over the polygon, besides everybody else.
+    """Visitors in addition to everybody else, spread evenly over the polygon.
 
-    visitors   people present in each of the hours
-    day        0 (Monday) to 6 (Sunday) or the day's English name, local time
-    from_hour  0..23
-    to_hour    0..24, not included; if it is before from_hour, the event goes on past midnight
+    Attributes
+    ----------
+    visitors
+        People present in each of the hours.
+    day
+        0 (Monday) to 6 (Sunday) or the day's English name, local time.
+    from_hour
+        0..23.
+    to_hour
+        0..24, not included; if it is before `from_hour`, the event goes on past midnight.
     """
 
     visitors: float
@@ -122,7 +144,7 @@ class Event(Edit):
 
     @property
     def hours(self) -> np.ndarray:
-        """Hours of the week, Monday 00:00 = 0, in which the visitors are there."""
+        """Hours of the week, Monday 00:00 = 0, in which the visitors are present."""
         start, lasts = int(self.from_hour), int(self.to_hour - self.from_hour) % HOURS_PER_DAY or HOURS_PER_DAY
         return (HOURS_PER_DAY * self.weekday + start + np.arange(lasts)) % HOURS_PER_WEEK
 
@@ -135,7 +157,10 @@ class Event(Edit):
 class CloseRoad(Edit):
     """Roads go, and the people on them. A line closes the roads within 25 m of it.
 
-    road  the class to close, one of ROAD_CLASSES; by default all but paths
+    Attributes
+    ----------
+    road
+        The class to close, one of ROAD_CLASSES; by default all but paths.
     """
 
     road: str | None = None
@@ -148,13 +173,14 @@ class CloseRoad(Edit):
             raise OptionError(f"road must be one of {', '.join(ROAD_CLASSES)}, not {self.road!r}.")
 
     def closes(self, road: str) -> bool:
+        """Whether roads of the class close."""
         return road in ((self.road,) if self.road else CAR_ROADS)
 
     def __str__(self) -> str:
         return f"close {self.road} roads" if self.road else "close roads"
 
 
-EDITS = {
+EDITS: dict[str, type[Edit]] = {
     "build": Build,
     "demolish": Demolish,
     "scale": Scale,
@@ -182,16 +208,16 @@ def _check_ground(ground: BaseGeometry, allowed: tuple[str, ...]) -> None:
         raise OptionError("the polygon has no area: draw one of at least a few metres.")
 
 
-def _check_number(name: str, value: float, words: str, low: float, high: float) -> None:
+def _check_number(name: str, value: object, words: str, low: float, high: float) -> None:
     if not _is_number(value) or not low <= value <= high:
         raise OptionError(f"{name} must be a number {words}, not {value!r}.")
 
 
-def _check_hour(name: str, value: int, last: int, words: str) -> None:
+def _check_hour(name: str, value: object, last: int, words: str) -> None:
     if not _is_number(value) or value not in range(last + 1):
         raise OptionError(f"{name} must be {words}, not {value!r}.")
 
 
-def _is_number(value: object) -> bool:
-    """ "5" is a text, and True is no number, though Python counts it as 1."""
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """Not for "5", which is a text, and not for True, though Python counts it as 1."""
     return isinstance(value, int | float) and not isinstance(value, bool)

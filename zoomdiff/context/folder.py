@@ -1,4 +1,7 @@
-"""A folder of layers, one file each: OSM keys as columns, as in Protomaps' basemap, or written by other tools."""
+"""A folder of layers, one file each: OSM keys as columns, as in Protomaps' basemap, or written by other tools.
+
+Licence: ODbL, as for all that is made from OpenStreetMap.
+"""
 
 from pathlib import Path
 
@@ -12,7 +15,7 @@ def read(folder: Path, bbox: Bounds | None = None) -> Tagged:
     """Read buildings.parquet, roads.parquet and so on, or what touches `bbox` (west, south, east, north) of them.
 
     The names are those of vector.LAYER_NAMES, each with any of vector.SUFFIXES. A layer whose file is absent is empty,
-    but buildings and roads must be there. Raises MapError if they are not, or if a file cannot be read.
+    but buildings and roads must exist. Raises MapError if they do not, or if a file cannot be read.
     """
     missing = [name for name in ("buildings", "roads") if _file(folder, name) is None]
     if missing:

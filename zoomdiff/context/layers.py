@@ -1,6 +1,7 @@
 """Map layers: what a map says about buildings, roads, rails, grounds and places, whichever source it comes from."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from zoomdiff.context.classes import (
 )
 from zoomdiff.context.coast import sea
 from zoomdiff.context.online import Progress
-from zoomdiff.context.tagged import Tagged
+from zoomdiff.context.tagged import Tagged, column
 from zoomdiff.errors import MapError
 from zoomdiff.region import Bounds
 
@@ -33,18 +34,31 @@ LAYERS = ("buildings", "roads", "rails", "areas", "pois")
 class MapLayers:
     """The layers of a map, EPSG:4326, each a GeoDataFrame that may be empty but has its columns.
 
-    name       for people
-    source     where it comes from
-    licence    of the data
-    extent     (west, south, east, north) in degrees: what the map covers
-    buildings  polygons; aoi (one of AOI_CLASSES), storeys (float, NaN where the map does not tell)
-    roads      lines on the surface; road (one of ROAD_CLASSES)
-    rails      lines on the surface, in use
-    areas      polygons of land use, nature, water and grounds; aoi
-    pois       points; category (one of POI_CATEGORIES)
-    date       of the data, ISO 8601 (day or month); None where the source does not tell
-    repaired   how many geometries are invalid (crossing themselves, ...) and are repaired when they are burnt to
-    rasters; polygons that a file leaves open are closed in reading, and not counted
+    Attributes
+    ----------
+    name
+        For people.
+    source
+        Where it comes from.
+    licence
+        Of the data. Publish it with all that is made from the map.
+    extent
+        (west, south, east, north) in degrees: what the map covers.
+    buildings
+        Polygons; columns aoi (one of AOI_CLASSES) and storeys (float, NaN where the map has none).
+    roads
+        Lines on the surface; column road (one of ROAD_CLASSES).
+    rails
+        Lines on the surface, in use.
+    areas
+        Polygons of land use, nature, water and grounds; column aoi.
+    pois
+        Points; column category (one of POI_CATEGORIES).
+    date
+        Of the data, ISO 8601 (day or month); None where the source has none.
+    repaired
+        How many geometries are invalid (crossing themselves, ...) and are repaired when they are burnt to rasters.
+        Polygons that a file leaves open are closed in reading, and not counted.
     """
 
     name: str
@@ -92,8 +106,18 @@ def read_layers(source: str | Path, bbox: Bounds | None = None, on_progress: Pro
 def classify(frame: pd.DataFrame, tables: dict[str, dict[str, str]]) -> pd.Series:
     """The class of each row: of its first tag, in the tables' order, that has one; None where no tag has.
 
-    frame   one column per tag key; keys without a column are skipped
-    tables  {key: {value: class}}, where value "*" stands for any value that does not deny the key
+    Parameters
+    ----------
+    frame
+        One column per tag key; keys without a column are skipped.
+    tables
+        {key: {value: class}}, where value "*" means any value that does not deny the key.
+
+    Examples
+    --------
+    >>> tags = pd.DataFrame({"amenity": ["cafe", None], "shop": [None, "bakery"]})
+    >>> classify(tags, {"amenity": {"cafe": "food"}, "shop": {"*": "shop"}}).tolist()
+    ['food', 'shop']
     """
     found = pd.Series([None] * len(frame), index=frame.index, dtype=object)
     for key, table in tables.items():
@@ -108,24 +132,24 @@ def classify(frame: pd.DataFrame, tables: dict[str, dict[str, str]]) -> pd.Serie
 
 
 def _buildings(tagged: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    kind = _column(tagged, "building")
+    kind = column(tagged, "building")
     keep = _polygonal(tagged) & ~_underground(tagged) & ~kind.isin(NOT_BUILDINGS)
     tagged, kind = tagged[keep], kind[keep]
     # A number of storeys that the map states goes first, then the height, then what is usual for the type.
-    storeys = _number(_column(tagged, "building:levels"))
-    storeys = storeys.fillna((_number(_column(tagged, "height")) / METRES_PER_STOREY).round().clip(lower=1))
+    storeys = _number(column(tagged, "building:levels"))
+    storeys = storeys.fillna((_number(column(tagged, "height")) / METRES_PER_STOREY).round().clip(lower=1))
     storeys = storeys.where(storeys > 0).fillna(kind.map(STOREYS_OF_BUILDING).astype(float))
     return _layer(tagged, aoi=classify(tagged, AOI_OF_TAG).fillna("unknown"), storeys=storeys)
 
 
 def _roads(tagged: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    road = _column(tagged, "highway").map(ROAD_OF_HIGHWAY)
+    road = column(tagged, "highway").map(ROAD_OF_HIGHWAY)
     keep = _linear(tagged) & ~_underground(tagged) & road.notna()
     return _layer(tagged[keep], road=road[keep])
 
 
 def _rails(tagged: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    keep = _linear(tagged) & ~_underground(tagged) & _column(tagged, "railway").isin(RAILWAYS)
+    keep = _linear(tagged) & ~_underground(tagged) & column(tagged, "railway").isin(RAILWAYS)
     return _layer(tagged[keep])
 
 
@@ -153,11 +177,6 @@ def _layer(tagged: gpd.GeoDataFrame, **columns: pd.Series) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(data, geometry=np.asarray(tagged.geometry.array), crs=4326)
 
 
-def _column(tagged: gpd.GeoDataFrame, key: str) -> pd.Series:
-    """The values of a tag; all missing where the map never uses it."""
-    return tagged[key] if key in tagged else pd.Series([None] * len(tagged), index=tagged.index, dtype=object)
-
-
 def _number(values: pd.Series) -> pd.Series:
     """The number at the beginning of each text: "12.13 m" -> 12.13, "3,5" -> 3.5, "two" -> NaN."""
     text = values.astype("string").str.replace(",", ".", regex=False)
@@ -166,20 +185,22 @@ def _number(values: pd.Series) -> pd.Series:
 
 def _underground(tagged: gpd.GeoDataFrame) -> pd.Series:
     """True for what is below the surface: in a tunnel, or on a negative layer."""
-    tunnel = _column(tagged, "tunnel")
-    below = _column(tagged, "layer").astype("string").str.match(r"\s*-\d").fillna(False).astype(bool)
+    tunnel = column(tagged, "tunnel")
+    below = column(tagged, "layer").astype("string").str.match(r"\s*-\d").fillna(False).astype(bool)
     return (tunnel.notna() & ~tunnel.isin(("no", "building_passage", "covered"))) | below
 
 
-def _polygonal(tagged: gpd.GeoDataFrame) -> pd.Series:
-    return tagged.geom_type.isin(("Polygon", "MultiPolygon")) & ~tagged.geometry.is_empty
+def _polygonal(tagged: gpd.GeoDataFrame) -> "pd.Series[bool]":
+    polygonal: pd.Series[bool] = tagged.geom_type.isin(("Polygon", "MultiPolygon")) & ~tagged.geometry.is_empty
+    return polygonal
 
 
-def _linear(tagged: gpd.GeoDataFrame) -> pd.Series:
-    return tagged.geom_type.isin(("LineString", "MultiLineString"))
+def _linear(tagged: gpd.GeoDataFrame) -> "pd.Series[bool]":
+    linear: pd.Series[bool] = tagged.geom_type.isin(("LineString", "MultiLineString"))
+    return linear
 
 
-def _extent(tagged: Tagged, bbox) -> Bounds:
+def _extent(tagged: Tagged, bbox: Bounds | None) -> Bounds:
     """What the map covers: its declared box, or else its data's bounds, within the bbox that was read."""
     extent = tagged.extent
     if extent is None:
@@ -192,13 +213,20 @@ def _extent(tagged: Tagged, bbox) -> Bounds:
                 "reference system if it has a wrong one."
             )
         bounds = np.array([f.total_bounds for f in frames])
-        extent = (*bounds[:, :2].min(0), *bounds[:, 2:].max(0))
-    if bbox is not None:
-        whole = extent
-        extent = (*np.maximum(extent[:2], bbox[:2]), *np.minimum(extent[2:], bbox[2:]))
-        if extent[0] >= extent[2] or extent[1] >= extent[3]:
-            raise MapError(outside(whole))
-    return tuple(float(v) for v in extent)
+        extent = box_of((*bounds[:, :2].min(0), *bounds[:, 2:].max(0)))
+    if bbox is None:
+        return box_of(extent)
+    west, south = map(max, extent[:2], bbox[:2])
+    east, north = map(min, extent[2:], bbox[2:])
+    if west >= east or south >= north:
+        raise MapError(outside(extent))
+    return box_of((west, south, east, north))
+
+
+def box_of(bounds: Iterable[float]) -> Bounds:
+    """(west, south, east, north) as plain floats, of an array for example."""
+    west, south, east, north = map(float, bounds)
+    return west, south, east, north
 
 
 def outside(extent: Bounds) -> str:
@@ -210,7 +238,7 @@ def outside(extent: Bounds) -> str:
     )
 
 
-def _check_bbox(bbox) -> None:
+def _check_bbox(bbox: Bounds) -> None:
     west, south, east, north = bbox
     if not all(math.isfinite(v) for v in bbox) or west >= east or south >= north:
         raise MapError("The box to read is empty or turned around: give W,S,E,N in degrees with W < E and S < N.")

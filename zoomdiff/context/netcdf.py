@@ -25,11 +25,15 @@ EPOCH = f"hours since {WEEK_START:%Y-%m-%d %H:%M:%S}"
 
 
 def to_dataset(uec: UEC) -> xr.Dataset:
-    """The context as a Dataset: structure (channel, y, x), aoi (y, x), poi (category, y, x), population (time, y, x).
+    """The context as a Dataset with CF metadata.
 
-    `x` and `y` are the cells' centres in metres of the UTM zone, y from north to south; `time` is local time of a
-    nominal week; `inside` (y, x) tells which cells belong to the region; the sources with their licences, the notes and
-    the date of making are attributes. What `read_netcdf` needs besides stands in the attributes of `inside`.
+    Returns
+    -------
+    xr.Dataset
+        structure (channel, y, x), aoi (y, x), poi (category, y, x), population (time, y, x); `inside` (y, x), which
+        cells belong to the region, with the rest that `read_netcdf` needs as attributes; `x` and `y`, the cells'
+        centres in metres of the UTM zone, y from north to south; `time`, local time of a nominal week. The sources with
+        their licences, the notes and the date of making are attributes.
     """
     region = uec.region
     where = {
@@ -127,14 +131,26 @@ def save(dataset: xr.Dataset, path: Path) -> None:
 
 
 def write_netcdf(uec: UEC, path: str | Path) -> Path:
-    """Write the context to a NetCDF-4 file, whole or not at all; returns the path. Raises OptionError."""
+    """Write the context to a NetCDF-4 file, whole or not at all, and return the path.
+
+    Raises
+    ------
+    OptionError
+        The file cannot be written.
+    """
     with whole_file(path, "The context") as part:
         save(to_dataset(uec), part)
     return Path(path)
 
 
 def read_netcdf(path: str | Path) -> UEC:
-    """The context that `write_netcdf` wrote, exactly. Raises MapError for any other file."""
+    """The context that `write_netcdf` wrote, exactly.
+
+    Raises
+    ------
+    MapError
+        The file does not exist or is any other file.
+    """
     path = Path(path)
     if not path.is_file():
         raise MapError(f"There is no context file {path}: check the path.")

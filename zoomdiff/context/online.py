@@ -1,4 +1,4 @@
-"""The network: is it there, and a small document from it."""
+"""The network: whether it answers, and a small document from it."""
 
 import json
 import queue
@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from http.client import HTTPException
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from zoomdiff.errors import MapError
 
-# Called with a sentence on what is being done, and the share that is done (None where nobody knows).
+# Called with a sentence on what is being done, and the share that is done (None where unknown).
 Progress = Callable[[str, float | None], None]
 
 ANSWER = 2.5  # seconds for a server's first sign of life; looking up a name offline can take 20
@@ -23,7 +24,7 @@ FAILURES = (OSError, HTTPException)  # what urllib raises; time-outs are OSError
 
 def check(urls: list[str], what: str) -> None:
     """Raise MapError within 3 s if none of the servers answers. `what` is to be downloaded, for the message."""
-    answers = queue.SimpleQueue()
+    answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
     for url in urls:
         threading.Thread(target=lambda url=url: answers.put(_answers(url)), daemon=True).start()
     stop = time.monotonic() + ANSWER
@@ -39,12 +40,13 @@ def check(urls: list[str], what: str) -> None:
     )
 
 
-def get_json(url: str) -> dict:
+def get_json(url: str) -> dict[str, Any]:
     """A JSON object, tried ATTEMPTS times. Raises OSError, HTTPException or ValueError."""
     for attempt in range(ATTEMPTS):
         try:
             with urlopen(url, timeout=TIMEOUT) as response:
-                return json.load(response)
+                document: dict[str, Any] = json.load(response)
+                return document
         except (*FAILURES, ValueError):  # half an answer is no JSON
             if attempt == ATTEMPTS - 1:
                 raise

@@ -1,4 +1,4 @@
-"""OpenStreetMap PBF files. Only this module and download.py know pyrosm, whose interface moves between versions."""
+"""OpenStreetMap PBF files (ODbL). Only this module and download.py use pyrosm: its interface changes with versions."""
 
 import warnings
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ def helsinki() -> Path:
 
 
 def read(path: Path, bbox: Bounds | None = None) -> Tagged:
-    """Read all layers of an .osm.pbf file, or those that touch `bbox` (west, south, east, north).
+    """Read all layers of an .osm.pbf file, or what touches `bbox` (west, south, east, north) of them.
 
     Raises MapError if the file is not a PBF or is damaged.
     """
@@ -33,7 +33,7 @@ def read(path: Path, bbox: Bounds | None = None) -> Tagged:
         declared = get_bounding_box(str(path))
         stamp = read_header_block(str(path)).osmosis_replication_timestamp
         # Pyrosm drops a way that is a member of a relation with a tag of the same reading (a station's building inside
-        # the relation of its stop area), so each layer is a reading of its own with few keys.
+        # the relation of its stop area), so each layer is read separately, with few keys.
         return Tagged(
             name=path.name,
             source=f"OpenStreetMap, {path.name}",
@@ -50,13 +50,15 @@ def read(path: Path, bbox: Bounds | None = None) -> Tagged:
     except MemoryError:
         raise
     except Exception as error:
-        # A damaged file makes pyrosm raise whatever its parser stumbles on (protobuf, zlib, struct, index errors).
+        # On a damaged file pyrosm raises its parser's errors as they are (protobuf, zlib, struct, index errors).
         raise MapError(f"{path.name} is not a complete OpenStreetMap PBF file: download it again.") from error
 
 
-def _features(reader: pyrosm.OSM, keys, more_tags: tuple[str, ...]) -> gpd.GeoDataFrame:
-    """Everything with one of the keys, whatever its geometry."""
-    wanted = keys if isinstance(keys, dict) else dict.fromkeys(keys, True)
+def _features(
+    reader: pyrosm.OSM, keys: tuple[str, ...] | dict[str, list[str]], more_tags: tuple[str, ...]
+) -> gpd.GeoDataFrame:
+    """Everything with one of the keys, of any geometry."""
+    wanted: dict[str, list[str]] | dict[str, bool] = keys if isinstance(keys, dict) else dict.fromkeys(keys, True)
     columns = list(dict.fromkeys((*wanted, *more_tags)))
     with warnings.catch_warnings():
         _ignore_harmless()

@@ -1,14 +1,15 @@
 """Overture Maps (overturemaps.org), from the network by region, or from a folder of its GeoParquet files.
 
-Its classes are put into OpenStreetMap's words (the OVERTURE_ tables of classes.py), so that one set of tables tells
+Its classes are put into OpenStreetMap's words (the OVERTURE_ tables of classes.py), so that one set of tables decides
 what they mean. Licence: ODbL for what comes from OpenStreetMap, CDLA Permissive 2.0 for places.
 """
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -61,19 +62,23 @@ GONE = ("is_abandoned", "is_under_construction", "is_disused", "is_razed")
 def load(bbox: Bounds, on_progress: Progress | None = None) -> Tagged:
     """The map of `bbox` (west, south, east, north in degrees): from the cache, or else downloaded into it.
 
-    It is that of the latest release. Raises MapError if the network does not answer (within 3 s), if the download fails
-    or is damaged, or if there is nothing in the box.
+    A new download is of the latest release.
+
+    Raises
+    ------
+    MapError
+        The network does not answer (within 3 s), the download fails or is damaged, or the box has nothing in it.
     """
     box = cache.rounded(bbox, MARGIN)
     entry = cache.find("overture", box)
     if entry is None:
         online.check([core.STAC_CATALOG_URL], "Overture's map of this region")
         entry = cache.add("overture", box, lambda part: _download(part, box, on_progress or (lambda what, share: None)))
-    told = cache.about(entry)
-    release = told["release"]
+    about = cache.about(entry)
+    release = about["release"]
     source = f"Overture Maps, release {release}"
     return replace(
-        read(entry, bbox), name="Overture Maps", source=source, date=release.split(".")[0], extent=tuple(told["box"])
+        read(entry, bbox), name="Overture Maps", source=source, date=release.split(".")[0], extent=tuple(about["box"])
     )
 
 
@@ -104,15 +109,13 @@ def buildings(raw: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Overture's buildings with OpenStreetMap's tags."""
     kind = _value(raw, "class").fillna(_value(raw, "subtype"))
     underground = _value(raw, "is_underground").eq(True) | (pd.to_numeric(_value(raw, "level")) < 0)
-    return _tagged(
-        raw,
-        **{
-            "building": kind.replace(OVERTURE_BUILDING).fillna("yes"),
-            "building:levels": _value(raw, "num_floors"),
-            "height": _value(raw, "height"),
-            "layer": np.where(underground, "-1", None),
-        },
-    )
+    tags: dict[str, pd.Series | list[str | None]] = {
+        "building": kind.replace(OVERTURE_BUILDING).fillna("yes"),
+        "building:levels": _value(raw, "num_floors"),
+        "height": _value(raw, "height"),
+        "layer": _where(underground, "-1"),
+    }
+    return _tagged(raw, **tags)
 
 
 def roads(raw: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -161,30 +164,36 @@ def place_names(raw: gpd.GeoDataFrame) -> list[list[str]]:
 def place_tag(names: list[str]) -> str | None:
     """The tag of the first name that has one; None if none has, or if one that is left out goes before it."""
     known = next((name for name in names if name in OVERTURE_PLACE or name in OVERTURE_LEFT_OUT), None)
-    return OVERTURE_PLACE.get(known)
+    return None if known is None else OVERTURE_PLACE.get(known)
 
 
-def _tunnel(raw: gpd.GeoDataFrame, flags: str) -> np.ndarray:
-    return np.where(_flagged(raw, flags, ("is_tunnel",)), "yes", None)
+def _tunnel(raw: gpd.GeoDataFrame, flags: str) -> list[str | None]:
+    return _where(_flagged(raw, flags, ("is_tunnel",)), "yes")
 
 
-def _layer(raw: gpd.GeoDataFrame) -> np.ndarray:
-    below = [_share(rules, lambda rule: (rule.get("value") or 0) < 0) for rules in _value(raw, "level_rules")]
-    return np.where(below, "-1", None)
+def _layer(raw: gpd.GeoDataFrame) -> list[str | None]:
+    return _where(
+        (_mostly(rules, lambda rule: (rule.get("value") or 0) < 0) for rules in _value(raw, "level_rules")), "-1"
+    )
+
+
+def _where(marked: Iterable[bool], value: str) -> list[str | None]:
+    """The value for each that is marked, None for the others."""
+    return [value if mark else None for mark in marked]
 
 
 def _flagged(raw: gpd.GeoDataFrame, column: str, flags: tuple[str, ...]) -> np.ndarray:
     """(n,) whether one of the flags holds for most of the segment."""
 
-    def has(rule: dict) -> bool:
+    def has(rule: dict[str, Any]) -> bool:
         values = rule.get("values")
         return values is not None and any(flag in values for flag in flags)
 
-    return np.array([_share(rules, has) for rules in _value(raw, column)], dtype=bool)
+    return np.array([_mostly(rules, has) for rules in _value(raw, column)], dtype=bool)
 
 
-def _share(rules, applies) -> bool:
-    """Whether a segment's rules that apply hold for at least half of its length."""
+def _mostly(rules: Iterable[dict[str, Any]] | float | None, applies: Callable[[dict[str, Any]], bool]) -> bool:
+    """Whether a segment's rules that apply hold for at least half of its length; NaN or None means no rules."""
     if rules is None or isinstance(rules, float):
         return False
     length = 0.0
@@ -202,7 +211,7 @@ def _with_tag(raw: gpd.GeoDataFrame, tag: pd.Series) -> gpd.GeoDataFrame:
     return _tagged(raw[tag.notna()], **{one: [value if key == one else None for key, value in pairs] for one in keys})
 
 
-def _tagged(raw: gpd.GeoDataFrame, **columns) -> gpd.GeoDataFrame:
+def _tagged(raw: gpd.GeoDataFrame, **columns: list[str | None] | pd.Series) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(
         {key: np.asarray(values, dtype=object) for key, values in columns.items()},
         geometry=np.asarray(raw.geometry.array),
@@ -214,7 +223,8 @@ def _value(raw: gpd.GeoDataFrame, column: str) -> pd.Series:
     """A column as objects, None where a release does not have it."""
     if column not in raw:
         return pd.Series([None] * len(raw), index=raw.index, dtype=object)
-    return raw[column].astype(object).where(raw[column].notna(), None)
+    values: pd.Series = raw[column].astype(object).where(raw[column].notna(), None)
+    return values
 
 
 def _file(path: Path, bbox: Bounds | None) -> gpd.GeoDataFrame:
@@ -225,7 +235,7 @@ def _file(path: Path, bbox: Bounds | None) -> gpd.GeoDataFrame:
     return raw if bbox is None else raw.cx[bbox[0] : bbox[2], bbox[1] : bbox[3]]
 
 
-def _download(part: Path, box: Bounds, on_progress: Progress) -> dict:
+def _download(part: Path, box: Bounds, on_progress: Progress) -> dict[str, Any]:
     """Write every type of the box into the folder `part`; returns which release it is."""
     try:
         release = online.get_json(core.STAC_CATALOG_URL)["latest"]
@@ -262,8 +272,8 @@ def _one_type(path: Path, kind: str, box: Bounds, release: str) -> int:
 
 
 def _batches(kind: str, box: Bounds, release: str, stac: bool) -> Iterator[pyarrow.RecordBatch]:
-    """What overturemaps reads. It knows no time-out of its own, so it works in a thread that may be left behind."""
-    inbox = queue.SimpleQueue()
+    """What overturemaps reads. It has no time-out, so it works in a thread that may be left behind."""
+    inbox: queue.SimpleQueue[pyarrow.RecordBatch | BaseException | None] = queue.SimpleQueue()
 
     def work() -> None:
         try:

@@ -2,6 +2,8 @@
 
 import io
 import textwrap
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap, LogNorm, Normalize, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -36,14 +39,14 @@ SCALE_BARS = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)  # metres
 def plot_uec(uec: UEC, title: str) -> Figure:
     """The context on one page, north up, with legends, units, scale bars, and the sources as a caption.
 
-    Not pyplot: the figure belongs to the caller and is drawn on whichever thread.
+    Not pyplot: the figure belongs to the caller and may be drawn on any thread.
     """
     height, width = _size(uec.region)
     w, h = PANEL * min(1, width / height), PANEL * min(1, height / width)
     w, h = max(w, SHORTEST), max(h, SHORTEST)
-    figure = Figure(figsize=(3 * w + 0.6, 2 * h + 3.4), dpi=DPI, layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(rect=(0.008, 0.008, 0.984, 0.984), h_pad=0.12)
-    # parse_math: names of people's files are no formulas, whatever signs they have.
+    layout = ConstrainedLayoutEngine(rect=(0.008, 0.008, 0.984, 0.984), h_pad=0.12)
+    figure = Figure(figsize=(3 * w + 0.6, 2 * h + 3.4), dpi=DPI, layout=layout, facecolor="white")
+    # parse_math: a file's name is no formula, even with a dollar sign in it.
     figure.suptitle(title, x=0.012, ha="left", fontsize=20, weight="bold", color=INK, parse_math=False)
     text = textwrap.wrap(" ".join((place_words(uec.region), *uec.sources, *uec.notes)), int(14 * figure.get_figwidth()))
     figure.supxlabel("\n".join(text), x=0.012, ha="left", fontsize=9, color=SMALL, parse_math=False)
@@ -57,7 +60,13 @@ def plot_uec(uec: UEC, title: str) -> Figure:
 
 
 def write_plot(uec: UEC, path: str | Path, title: str) -> Path:
-    """Write `plot_uec` as a PNG, whole or not at all; returns the path. Raises OptionError."""
+    """Write `plot_uec` as a PNG, whole or not at all, and return the path.
+
+    Raises
+    ------
+    OptionError
+        The name does not end in .png, or the file cannot be written.
+    """
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise OptionError(f"The picture {path.name} must be a PNG: give a name that ends in .png.")
@@ -96,9 +105,9 @@ def base_map(axes: Axes, uec: UEC, title: str, *, ground: bool = True) -> None:
     bar = max([b for b in SCALE_BARS if b / 1000 <= 0.3 * width], default=SCALE_BARS[0])
     x, y = 0.03 * width, 0.03 * height
     words = f"{bar} m" if bar < 1000 else f"{bar // 1000} km"
-    halo = {"path_effects": [withStroke(linewidth=5, foreground=PAPER)], "zorder": 5}
-    axes.plot([x, x + bar / 1000], [y, y], color=INK, lw=3, solid_capstyle="butt", **halo)
-    axes.annotate(words, (x, y), (0, 6), textcoords="offset points", fontsize=9, color=INK, **halo)
+    halo = [withStroke(linewidth=5, foreground=PAPER)]
+    axes.plot([x, x + bar / 1000], [y, y], color=INK, lw=3, solid_capstyle="butt", path_effects=halo, zorder=5)
+    axes.annotate(words, (x, y), (0, 6), textcoords="offset points", fontsize=9, color=INK, path_effects=halo, zorder=5)
 
 
 def _structure(axes: Axes, uec: UEC) -> None:
@@ -111,9 +120,11 @@ def _structure(axes: Axes, uec: UEC) -> None:
     houses = draw_cells(axes, uec.region, cover, fade(HOUSE, 0.95), Normalize(0, 80))
     draw_cells(axes, uec.region, main.astype(float), fade(MAIN_ROAD))
     draw_cells(axes, uec.region, side * uec.structure[STRUCTURE.index("rail")], fade(RAIL), Normalize(0, RAIL_FULL))
-    bars = {"location": "bottom", "shrink": 0.8, "aspect": 40, "pad": 0.01, "panchor": False, "extend": "max"}
-    axes.figure.colorbar(streets, ax=axes, label="road, m per cell (without paths)", **bars)
-    axes.figure.colorbar(houses, ax=axes, label="ground under buildings, % of the cell", **bars)
+    bar = partial(
+        axes.figure.colorbar, ax=axes, location="bottom", shrink=0.8, aspect=40, pad=0.01, panchor=False, extend="max"
+    )
+    bar(streets, label="road, m per cell (without paths)")
+    bar(houses, label="ground under buildings, % of the cell")
 
 
 def _aoi(axes: Axes, uec: UEC) -> None:
@@ -146,8 +157,8 @@ def _people(night: Axes, noon: Axes, uec: UEC) -> None:
         people = uec.population[hour]
         base_map(axes, uec, f"People, Wednesday {words}: {people[inside].sum():,.0f}")
         drawn = draw_cells(axes, uec.region, np.maximum(people, top / 1e6), _ramp(), norm)
-    bar = {"location": "bottom", "shrink": 0.5, "aspect": 50, "pad": 0.01, "panchor": False, "extend": "both"}
-    night.figure.colorbar(drawn, ax=[night, noon], label="people per cell", format="{x:g}", **bar)
+    bar = partial(night.figure.colorbar, location="bottom", shrink=0.5, aspect=50, pad=0.01, panchor=False)
+    bar(drawn, ax=[night, noon], label="people per cell", format="{x:g}", extend="both")
 
 
 def _legends(axes: Axes, uec: UEC) -> None:
@@ -172,14 +183,26 @@ def _legends(axes: Axes, uec: UEC) -> None:
         Line2D([], [], marker="s", ls="", color=MAIN_ROAD, label="main road"),
         Line2D([], [], marker="s", ls="", color=WATER, label="water"),
     ]
-    look = {"frameon": False, "fontsize": 11, "title_fontsize": 12, "alignment": "left", "loc": "upper left"}
-    for handles, title, place in (
+    columns: list[tuple[Sequence[Patch | Line2D], str, tuple[float, float]]] = [
         (uses, "Main use, of the ground", (0, 1)),
         (places, "Points of interest", (0.52, 1)),
         (lines, "Houses and roads", (0.52, 0.32)),
-    ):
-        labels = [handle.get_label() for handle in handles]
-        axes.add_artist(Legend(axes, handles, labels, title=title, bbox_to_anchor=place, borderaxespad=0, **look))
+    ]
+    for handles, title, place in columns:
+        legend = Legend(
+            axes,
+            handles,
+            [str(handle.get_label()) for handle in handles],
+            title=title,
+            loc="upper left",
+            bbox_to_anchor=place,
+            borderaxespad=0,
+            frameon=False,
+            fontsize=11,
+            title_fontsize=12,
+            alignment="left",
+        )
+        axes.add_artist(legend)
 
 
 def draw_cells(

@@ -30,7 +30,7 @@ PEOPLE_PER_100M2 = {
 }
 PEOPLE_PER_KM = {"motorway": 20, "primary": 20, "secondary": 10, "local": 3, "path": 2}  # of street, at its busiest
 PEOPLE_PER_HA_OF_GREEN = 0.3
-# Gross floor that one point of interest stands for, m2.
+# Gross floor of one point of interest, m2.
 FLOOR_OF_POI = {
     "food": 150,
     "shop": 150,
@@ -74,12 +74,19 @@ NIGHTS = slice(3, None, 24)  # the hours at which people count as residents: 3 a
 
 
 def presence(group: str) -> np.ndarray:
-    """(168,) presence of a group over the week, its busiest hour = 1. KeyError for an unknown group."""
+    """(168,) presence of a group of PRESENCE over the week, Monday 00:00 first, relative to its busiest hour.
+
+    Examples
+    --------
+    >>> presence("work")[[3, 11]].round(2)  # Monday, 3:00 and 11:00
+    array([0.13, 1.  ])
+    """
     days = PRESENCE[group]
     hours = np.concatenate([24 * day + np.array(KNOTS) for day in range(7)])
     values = np.concatenate([days[kind] for kind in WEEK])
     curve = np.interp(np.arange(HOURS_PER_WEEK), hours, values, period=HOURS_PER_WEEK)
-    return curve / curve.max()
+    relative: np.ndarray = curve / curve.max()
+    return relative
 
 
 def estimate(
@@ -91,19 +98,32 @@ def estimate(
     residents: float | None = None,
     mask: np.ndarray | None = None,
 ) -> np.ndarray:
-    """People present per hour of the week: (168, H, W) float32, an estimate.
+    """Estimate how many people are present in each hour of the week.
 
-    floor      (len(AOI_CLASSES), H, W) m2 of gross floor by use, points of interest included
-    streets    (len(ROAD_CLASSES), H, W) metres of line
-    green      (H, W) share of the cell that is green
-    cell_m2    area of a cell
-    residents  if given, everything is scaled so that as many people are there at 3 at night, on average over the week
-    mask       (H, W) bool: the cells that `residents` counts; default: all
+    Parameters
+    ----------
+    floor
+        (len(AOI_CLASSES), H, W) m2 of gross floor by use, points of interest included.
+    streets
+        (len(ROAD_CLASSES), H, W) metres of line.
+    green
+        (H, W) share of the cell that is green.
+    cell_m2
+        Area of a cell.
+    residents
+        If given, everything is scaled so that this many people are present at 3 at night, on average over the week.
+    mask
+        (H, W) bool: the cells that `residents` counts. None: all.
+
+    Returns
+    -------
+    np.ndarray
+        (168, H, W) float32 people.
     """
     busiest = _busiest(floor, streets, green, cell_m2)
     curves = np.stack([presence(group) for group in busiest]).astype(np.float32)  # (groups, 168)
     places = np.stack(list(busiest.values())).astype(np.float32)  # (groups, H, W)
-    people = np.einsum("gt,ghw->thw", curves, places, optimize=True)  # (168, H, W)
+    people: np.ndarray = np.einsum("gt,ghw->thw", curves, places, optimize=True)  # (168, H, W)
     if residents is not None:
         at_night = (people[NIGHTS] if mask is None else people[NIGHTS, mask]).mean(0).sum(dtype=float)
         if at_night > 0:
@@ -120,17 +140,26 @@ def around_residents(
     *,
     mask: np.ndarray | None = None,
 ) -> np.ndarray:
-    """People present per hour of the week where it is known who lives where: (168, H, W) float32.
+    """Estimate how many people are present in each hour of the week where it is known who lives where.
 
-    residents  (H, W) people at night
-    others     as for `estimate`
-
-    The residents follow the week of homes. On top of them each place has by day the visitors whom `estimate` sees come
-    to it: what its other groups hold beyond their liveliest night. Two things are kept, exactly:
+    The residents follow the week of homes. In addition each place has by day the visitors that `estimate` gives it:
+    what its other groups hold beyond their liveliest night. Two things are kept, exactly:
 
     * a cell's people at 3 at night, averaged over the seven nights, are its residents;
     * the total over `mask` in each hour is the residents' total times what `estimate` has in that hour relative to its
       night. (All cells of an hour are scaled alike for it; the homes' own week if `estimate` has nobody.)
+
+    Parameters
+    ----------
+    residents
+        (H, W) people at night.
+    floor, streets, green, cell_m2, mask
+        As for `estimate`.
+
+    Returns
+    -------
+    np.ndarray
+        (168, H, W) float32 people.
     """
     busiest = _busiest(floor, streets, green, cell_m2)
     inside = np.ones(green.shape, bool) if mask is None else mask
@@ -141,14 +170,17 @@ def around_residents(
     home = curves["home"] / curves["home"][NIGHTS].mean()
     wanted = known * (modelled / at_night if at_night > 0 else home)
 
-    places, weeks = [residents], [home]
+    places, curves_of_places = [residents], [home]
     for group in [name for name in busiest if name != "home"] if at_night > 0 else []:
         places.append(busiest[group] * known / at_night)
-        weeks.append(np.maximum(curves[group] - curves[group][NIGHTS].max(), 0))
-    weeks = np.stack(weeks)  # (groups, 168)
+        curves_of_places.append(np.maximum(curves[group] - curves[group][NIGHTS].max(), 0))
+    weeks = np.stack(curves_of_places)  # (groups, 168)
     present = np.array([place[inside].sum() for place in places]) @ weeks
     weeks *= np.divide(wanted, present, out=np.ones_like(present), where=present > 0)
-    return np.einsum("gt,ghw->thw", weeks.astype(np.float32), np.stack(places).astype(np.float32), optimize=True)
+    people: np.ndarray = np.einsum(
+        "gt,ghw->thw", weeks.astype(np.float32), np.stack(places).astype(np.float32), optimize=True
+    )
+    return people
 
 
 def _busiest(floor: np.ndarray, streets: np.ndarray, green: np.ndarray, cell_m2: float) -> dict[str, np.ndarray]:
@@ -163,6 +195,7 @@ def _busiest(floor: np.ndarray, streets: np.ndarray, green: np.ndarray, cell_m2:
 
 
 def poi_floor(poi: np.ndarray) -> np.ndarray:
-    """(len(POI_CATEGORIES), H, W) m2 of floor that counted points of interest stand for."""
+    """(len(POI_CATEGORIES), H, W) m2 of floor of counted points of interest."""
     per_poi = np.array([FLOOR_OF_POI[category] for category in POI_CATEGORIES], float)
-    return poi * per_poi[:, None, None]
+    floor: np.ndarray = poi * per_poi[:, None, None]
+    return floor

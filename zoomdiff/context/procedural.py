@@ -5,14 +5,17 @@ finer towards the centres; every block gets a use, buildings and points of inter
 a railway cross the town; at last everything is bent smoothly, so that streets are not all straight.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import geopandas as gpd
 import numpy as np
 import shapely
 from shapely.affinity import rotate
+from shapely.geometry.base import BaseGeometry
 
-from zoomdiff.context.layers import MapLayers
+from zoomdiff.context.layers import MapLayers, box_of
+from zoomdiff.region import Bounds
 
 UTM = 32632  # northern Italy's zone: a place to put the town, nothing more
 CENTRE = (500_000.0, 5_000_000.0)  # metres, on the zone's central meridian
@@ -54,20 +57,36 @@ POIS = {
     "green": {"leisure": 0.3},
 }
 
+Centrality = Callable[[float, float], float]  # of the place (x, y) in metres: 0 in the outskirts, 1 in a centre
+Move = Callable[[np.ndarray], np.ndarray]  # of coordinates (n, 2)
+
 
 @dataclass
 class _Town:
     """What has been drawn so far, in metres around the origin."""
 
-    blocks: list = field(default_factory=list)
-    roads: list = field(default_factory=list)  # (line, class)
-    buildings: list = field(default_factory=list)  # (polygon, aoi, storeys)
-    areas: list = field(default_factory=list)  # (polygon, aoi)
-    pois: list = field(default_factory=list)  # (point, category)
+    blocks: list[shapely.Polygon] = field(default_factory=list)
+    roads: list[tuple[BaseGeometry, str]] = field(default_factory=list)  # (line, class)
+    buildings: list[tuple[BaseGeometry, str, float]] = field(default_factory=list)  # (polygon, aoi, storeys)
+    areas: list[tuple[BaseGeometry, str]] = field(default_factory=list)  # (polygon, aoi)
+    pois: list[tuple[BaseGeometry, str]] = field(default_factory=list)  # (point, category)
 
 
 def procedural_map(seed: int, kilometres: float = 4.8) -> MapLayers:
-    """A fictional town of `kilometres` x `kilometres`; the same for a seed."""
+    """Draw a fictional town.
+
+    Parameters
+    ----------
+    seed
+        The same seed gives the same town.
+    kilometres
+        Side of the square that it covers.
+
+    Examples
+    --------
+    >>> procedural_map(7, kilometres=1)
+    MapLayers(fictional town 7: 0 buildings)
+    """
     rng = np.random.default_rng([seed, 20251122])
     half = 500 * kilometres
     town = _Town()
@@ -94,7 +113,7 @@ def procedural_map(seed: int, kilometres: float = 4.8) -> MapLayers:
         name=f"fictional town {seed}",
         source=f"a fictional town, procedural map of seed {seed}",
         licence="none: it does not exist",
-        extent=tuple(float(v) for v in frame.total_bounds),
+        extent=box_of(frame.total_bounds),
         buildings=_frame(town.buildings, ("aoi", "storeys"), bend),
         roads=_frame(town.roads, ("road",), bend),
         rails=_frame([(rail,) for rail in rails], (), bend),
@@ -103,7 +122,7 @@ def procedural_map(seed: int, kilometres: float = 4.8) -> MapLayers:
     )
 
 
-def _split(town: _Town, box: tuple, depth: int, centrality, rng: np.random.Generator) -> None:
+def _split(town: _Town, box: Bounds, depth: int, centrality: Centrality, rng: np.random.Generator) -> None:
     """Split a rectangle by a street until it is as small as its place asks for; the leaves are blocks."""
     west, south, east, north = box
     width, height = east - west, north - south
@@ -127,7 +146,7 @@ def _split(town: _Town, box: tuple, depth: int, centrality, rng: np.random.Gener
         _split(town, part, depth + 1, centrality, rng)
 
 
-def _fill(town: _Town, block: shapely.Polygon, centrality, rng: np.random.Generator) -> None:
+def _fill(town: _Town, block: BaseGeometry, centrality: Centrality, rng: np.random.Generator) -> None:
     """Give a block its use, buildings and points of interest."""
     if block.area < 400:
         return
@@ -137,7 +156,7 @@ def _fill(town: _Town, block: shapely.Polygon, centrality, rng: np.random.Genera
     if rng.random() < 0.8:  # real maps leave some land use out
         town.areas.append((block, use))
     chance, plot, low, high = BUILDINGS[use]
-    told = rng.random() < 0.5  # whether the map knows what the block's buildings are for
+    typed = rng.random() < 0.5  # whether the map says what the block's buildings are for
     west, south, east, north = block.bounds
     for x in np.arange(west + 4, east - plot, plot + 6):
         for y in np.arange(south + 4, north - plot, plot + 6):
@@ -147,14 +166,14 @@ def _fill(town: _Town, block: shapely.Polygon, centrality, rng: np.random.Genera
             house = shapely.box(x, y, x + plot * rng.uniform(0.6, 1), y + plot * rng.uniform(0.6, 1))
             if house.within(block):
                 storeys = round(low + (high - low) * central * rng.uniform(0.6, 1.2)) or 1
-                town.buildings.append((house, use if told else "unknown", storeys if rng.random() < 0.5 else np.nan))
+                town.buildings.append((house, use if typed else "unknown", storeys if rng.random() < 0.5 else np.nan))
     hectares = block.area / 1e4
     for category, rate in POIS.get(use, {}).items():
         for _ in range(rng.poisson(rate * hectares * (0.15 + 0.85 * central))):
             town.pois.append((shapely.Point(rng.uniform(west, east), rng.uniform(south, north)), category))
 
 
-def _crossing(half: float, rng: np.random.Generator) -> shapely.LineString:
+def _crossing(half: float, rng: np.random.Generator) -> BaseGeometry:
     """A winding line through the whole square."""
     x = np.linspace(-1.5 * half, 1.5 * half, 60)
     y = rng.uniform(-0.5, 0.5) * half + 0.12 * half * np.sin(x / half * rng.uniform(2, 4) + rng.uniform(0, 6))
@@ -162,21 +181,22 @@ def _crossing(half: float, rng: np.random.Generator) -> shapely.LineString:
     return shapely.intersection(line, shapely.box(-half, -half, half, half))
 
 
-def _bend(rng: np.random.Generator, half: float):
+def _bend(rng: np.random.Generator, half: float) -> Move:
     """A smooth displacement of up to about 60 m, and the move to the place in the UTM zone."""
     phase, wave = rng.uniform(0, 2 * np.pi, 4), rng.uniform(0.6, 1.4, 4) * np.pi / half
 
-    def move(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def move(xy: np.ndarray) -> np.ndarray:
+        x, y = xy.T
         dx = 30 * (np.sin(wave[0] * y + phase[0]) + np.sin(wave[1] * x + phase[1]))
         dy = 30 * (np.sin(wave[2] * x + phase[2]) + np.sin(wave[3] * y + phase[3]))
-        return x + dx + CENTRE[0], y + dy + CENTRE[1]
+        return np.stack([x + dx + CENTRE[0], y + dy + CENTRE[1]], -1)
 
     return move
 
 
-def _frame(rows: list[tuple], columns: tuple[str, ...], bend) -> gpd.GeoDataFrame:
+def _frame(rows: Sequence[tuple[object, ...]], columns: tuple[str, ...], bend: Move) -> gpd.GeoDataFrame:
     """Rows (geometry, *columns) as a GeoDataFrame in lon/lat, bent. Long straight lines get vertices to bend at."""
     shapes = shapely.segmentize(np.array([row[0] for row in rows], object), 50.0)
     data = {name: [row[i + 1] for row in rows] for i, name in enumerate(columns)}
-    bent = shapely.transform(shapes, bend, interleaved=False)
+    bent = shapely.transform(shapes, bend)
     return gpd.GeoDataFrame(data, geometry=list(bent), crs=UTM).to_crs(4326)

@@ -22,12 +22,18 @@ POLYGON = 3  # shapely's type id
 
 
 class Pieces(NamedTuple):
-    """Polygons' edges, cut so that each piece lies in one cell: burn them as often as there are weights.
+    """Polygons' edges, cut so that each piece lies in one cell: cut once, burn with any weights.
 
-    cell      (n,) index into an (H, W + 1) raster
-    height    (n,) cells that the piece runs south, negative where what is east of it is not inside
-    west      (n,) share of the cell that lies west of the piece
-    polygon   (n,) which of the geometries it is from
+    Attributes
+    ----------
+    cell
+        (n,) index into an (H, W + 1) raster.
+    height
+        (n,) cells that the piece runs south, negative where what is east of it is not inside.
+    west
+        (n,) share of the cell that lies west of the piece.
+    polygon
+        (n,) which of the geometries it is from.
     """
 
     cell: np.ndarray
@@ -39,8 +45,8 @@ class Pieces(NamedTuple):
 def coverage(geoms: gpd.GeoSeries, region: Region, weight: np.ndarray | None = None) -> np.ndarray:
     """Area of the polygons in each cell, as a share of the cell: (H, W).
 
-    Overlapping polygons add up, so a sum can exceed 1: use `share` where a share is meant. `weight` (one number per
-    geometry, e.g. storeys) multiplies each polygon's area. Lines and points have no area and add nothing.
+    Overlapping polygons add up, so a sum can exceed 1. `weight` (one number per geometry, e.g. storeys) multiplies each
+    polygon's area. Lines and points have no area and add nothing.
     """
     return burn(cut(geoms, region), region, np.ones(len(geoms)) if weight is None else weight)
 
@@ -77,15 +83,9 @@ def burn(pieces: Pieces, region: Region, weight: np.ndarray) -> np.ndarray:
     strip = pieces.height[used] * weight[used]
     size = height * (width + 1)
     steps = np.bincount(cell, strip * (1 - west), size) + np.bincount(cell + 1, strip * west, size)[:size]
-    area = np.cumsum(steps.reshape(height, width + 1), axis=1)[:, :width]
-    return np.maximum(area, 0.0)  # rounding leaves -1e-16 in empty cells
-
-
-def share(geoms: gpd.GeoSeries, region: Region) -> np.ndarray:
-    """Share of each cell under at least one of the polygons: (H, W) within 0..1. Overlaps are merged first."""
-    polygons, _ = _polygons_in_frame(geoms, region)
-    merged = gpd.GeoSeries(shapely.get_parts(shapely.disjoint_subset_union_all(polygons)), crs=region.crs)
-    return np.minimum(coverage(merged, region), 1.0)
+    area: np.ndarray = np.cumsum(steps.reshape(height, width + 1), axis=1)[:, :width]
+    area[area < 0] = 0.0  # rounding leaves -1e-16 in empty cells
+    return area
 
 
 def length(geoms: gpd.GeoSeries, region: Region) -> np.ndarray:
@@ -108,7 +108,7 @@ def count(points: gpd.GeoSeries, region: Region) -> np.ndarray:
     return _sum_in_cells(xy, np.ones(len(xy)), region)
 
 
-def cells_of(points: gpd.GeoSeries, region: Region) -> tuple[np.ndarray, np.ndarray]:
+def nearest_cells(points: gpd.GeoSeries, region: Region) -> tuple[np.ndarray, np.ndarray]:
     """(rows, cols) of the cell that each point is in; points outside the frame take the nearest cell at its edge."""
     height, width = region.shape
     xy = _to_cells(shapely.get_coordinates(_projected(points, region)), region)
@@ -153,7 +153,7 @@ def _parts(geoms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     while (whole := (shapely.get_type_id(geoms) <= POLYGON) & ~shapely.is_missing(geoms)).sum() < len(geoms):
         parts, part_of = shapely.get_parts(geoms[~whole], return_index=True)
         index = np.concatenate([np.flatnonzero(whole), np.flatnonzero(~whole)[part_of]])
-        order = np.argsort(index, kind="stable")  # parts stand where the whole stood
+        order = np.argsort(index, kind="stable")  # parts take the place of the whole
         geoms, source = np.concatenate([geoms[whole], parts])[order], source[index[order]]
     return geoms, source
 
@@ -181,14 +181,14 @@ def _edges(lines: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray, n
     return xy[:-1][joined], xy[1:][joined], line[:-1][joined]
 
 
-def _cut_at_grid(start, end, label) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _cut_at_grid(start: np.ndarray, end: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut edges at every whole x and y, so that each piece lies in one cell; `label` is carried along."""
     for axis in (0, 1):
         start, end, label = _cut(start, end, label, axis)
     return start, end, label
 
 
-def _cut(start, end, label, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _cut(start: np.ndarray, end: np.ndarray, label: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut edges at the whole numbers strictly between their ends along one axis."""
     a, b = start[:, axis], end[:, axis]
     low, high = np.minimum(a, b), np.maximum(a, b)

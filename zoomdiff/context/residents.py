@@ -1,4 +1,8 @@
-"""Who lives where, from a raster that the user gives: people per pixel, as GHS-POP and WorldPop have them."""
+"""Who lives where, from a raster that the user gives: people per pixel, as GHS-POP and WorldPop have them.
+
+Both are under CC BY 4.0: GHS-POP of the European Commission's Joint Research Centre, WorldPop of the University of
+Southampton. Other rasters have other terms.
+"""
 
 import warnings
 from pathlib import Path
@@ -18,7 +22,7 @@ from zoomdiff.region import Region
 MOST_PIXELS = 4_000_000  # over the region: finer than 10 m is no population raster, and would not fit in memory
 MOST_PEOPLE = 10_000_000  # in a pixel; more is a code for missing values
 OUTLINE_STEP = 1000.0  # metres: how finely the frame's straight sides are followed into the raster's CRS
-# Word in the file's name or tags -> whose it is and on which terms, for files that do not say so themselves.
+# Word in the file's name or tags -> source and licence, for files that do not state it.
 LICENCES = {
     "ghs_pop": "GHS-POP, European Commission JRC, CC BY 4.0",
     "worldpop": "WorldPop, CC BY 4.0",
@@ -27,7 +31,17 @@ LICENCES = {
 
 
 class Residents(NamedTuple):
-    """people (H, W) float64 at night, row 0 in the north; licence as far as known; notes: sentences for the user."""
+    """Who lives in a region.
+
+    Attributes
+    ----------
+    people
+        (H, W) float64 at night, row 0 in the north.
+    licence
+        Of the raster, as far as known.
+    notes
+        Sentences for the user.
+    """
 
     people: np.ndarray
     licence: str
@@ -37,14 +51,22 @@ class Residents(NamedTuple):
 def read_residents(path: str | Path, region: Region, homes: np.ndarray) -> Residents:
     """Spread a raster's people over the region's cells, so that their sum stays.
 
-    path   a raster file in any CRS, one band, people per pixel; nodata means nobody
-    homes  (H, W) residential floor of each cell: within a pixel people live where it is, evenly if it has none
-
     A pixel that the frame or the region's outline cuts gives to each side what its area has there. So the total in the
     region, and that in the frame, is the sum of the raster's counts weighed by the share of each pixel in it.
 
-    Raises MapError if the file cannot be read, has no CRS, several bands, negative counts or far too fine pixels, or
-    lies elsewhere.
+    Parameters
+    ----------
+    path
+        Raster file in any CRS, one band, people per pixel; nodata means nobody.
+    region
+        Where to spread them.
+    homes
+        (H, W) residential floor of each cell: within a pixel people live where it is, evenly if it has none.
+
+    Raises
+    ------
+    MapError
+        The file cannot be read, has no CRS, several bands, negative counts or far too fine pixels, or lies elsewhere.
     """
     path = Path(path)
     counts, pixels, covered, licence = _read(path, region)
@@ -71,9 +93,9 @@ def read_residents(path: str | Path, region: Region, homes: np.ndarray) -> Resid
 
 
 def _read(path: Path, region: Region) -> tuple[np.ndarray, np.ndarray, float, str]:
-    """Counts (n,) and outlines in the region's zone (n,) of the pixels with people around the frame; the share of the
+    """Read the pixels with people around the frame.
 
-    region that the raster covers; the licence.
+    Counts (n,), outlines in the region's zone (n,), the share of the region that the raster covers, and its licence.
     """
     if not path.is_file():
         raise MapError(f"There is no population raster {path}: check the path.")
@@ -97,8 +119,8 @@ def _read(path: Path, region: Region) -> tuple[np.ndarray, np.ndarray, float, st
     for worst in (counts.min(), counts.max()):
         if not 0 <= worst <= MOST_PEOPLE:
             raise MapError(
-                f"{path.name} has {worst:g} people in a pixel: give counts, and if that number stands for missing "
-                "values, declare it with gdal_edit.py -a_nodata."
+                f"{path.name} has {worst:g} people in a pixel: give counts, and if that number means a missing "
+                "value, declare it with gdal_edit.py -a_nodata."
             )
     rows, cols = counts.shape
     x, y = grid @ np.meshgrid(np.arange(cols + 1.0), np.arange(rows + 1.0))

@@ -5,13 +5,14 @@ once, so their order means nothing: first ground is cleared, roads are closed an
 added. What was built is never cleared by the same scenario.
 
 A UEC knows cells, not houses. What a cell holds counts as spread evenly over it, so a polygon that covers 30 % of a
-cell clears 30 % of what is there.
+cell clears 30 % of what it holds.
 """
 
 import json
 from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -25,10 +26,10 @@ from zoomdiff.context.raster import coverage
 from zoomdiff.context.uec import LITTLE_FLOOR, MAIN_USE, STRUCTURE, UEC
 from zoomdiff.errors import OptionError
 from zoomdiff.levels import HOURS_PER_WEEK
-from zoomdiff.region import Region, to_utm
+from zoomdiff.region import Region, reproject, to_utm
 
 ROAD_REACH = 25.0  # metres on each side of a drawn line: a line through the middle of a cell closes all of its road
-USUAL_STOREYS = 4.0  # of a new building whose cover is not told
+USUAL_STOREYS = 4.0  # of a new building whose cover is not given
 # Places that come with new floor: between what OpenStreetMap has per floor of such ground in Helsinki and in Florence.
 PLACES_PER_1000M2 = {
     "commercial": {"shop": 0.2, "food": 0.15},
@@ -41,12 +42,19 @@ OPEN = tuple(AOI_INDEX[name] for name in ("green", "water", "farmland"))  # a sm
 ROUNDING = 1e-9  # share of a cell below which a polygon does not touch it
 
 COVER, FLOOR, INDOOR = (STRUCTURE.index(name) for name in ("building_cover", "floor_area_ratio", "indoor_share"))
+Cells = tuple[np.ndarray, np.ndarray]  # rows and columns (n,)
 ROADS = slice(STRUCTURE.index(ROAD_CLASSES[0]), STRUCTURE.index(ROAD_CLASSES[-1]) + 1)
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """Edits that happen at once."""
+    """Edits that happen at once.
+
+    Attributes
+    ----------
+    edits
+        In any order, except that of two overlapping `Scale`s the later one counts.
+    """
 
     edits: tuple[Edit, ...] = ()
 
@@ -55,11 +63,24 @@ class Scenario:
 
 
 def read_scenario(source: str | bytes | Path) -> Scenario:
-    """The scenario in a GeoJSON file (or its text). Raises OptionError, with the number of the feature at fault."""
+    """The scenario in a GeoJSON file (a Path) or its text.
+
+    Raises
+    ------
+    OptionError
+        The file cannot be read or is no FeatureCollection of edits; the message names the feature at fault.
+
+    Examples
+    --------
+    >>> park = {"type": "Polygon", "coordinates": [[[24.94, 60.17], [24.95, 60.17], [24.95, 60.18], [24.94, 60.17]]]}
+    >>> feature = {"type": "Feature", "properties": {"edit": "park"}, "geometry": park}
+    >>> read_scenario(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    Scenario(park)
+    """
     try:
         file = json.loads(source.read_bytes() if isinstance(source, Path) else source)
     except OSError as error:
-        raise OptionError(f"The scenario cannot be read: {error.strerror} ({source}).") from error
+        raise OptionError(f"The scenario cannot be read: {error.strerror} ({error.filename}).") from error
     except (ValueError, RecursionError) as error:
         raise OptionError("The scenario is not JSON: save it as GeoJSON.") from error
     features = file.get("features") if isinstance(file, dict) and file.get("type") == "FeatureCollection" else None
@@ -104,10 +125,11 @@ def touched(region: Region, scenario: Scenario) -> np.ndarray:
 def apply(uec: UEC, scenario: Scenario) -> UEC:
     """The context after the edits; cells that no edit touches keep every bit.
 
-    Its sources tell what was edited, and its notes which edits lie outside the region's blocks and so do nothing.
+    Its sources say what was edited, and its notes which edits lie outside the region's blocks and so do nothing.
     """
     region, cell_m2 = uec.region, uec.region.hierarchy.finest.side**2
-    edits, notes, touched = [], [], np.zeros(region.shape, bool)
+    edits: list[tuple[Edit, BaseGeometry]] = []
+    notes, touched = [], np.zeros(region.shape, bool)
     for number, edit in enumerate(scenario.edits, 1):
         ground = _in_zone(edit, region)
         share = _share([ground], region)
@@ -122,7 +144,8 @@ def apply(uec: UEC, scenario: Scenario) -> UEC:
     if not edits:
         return replace(uec, notes=(*uec.notes, *notes))
 
-    cells = np.nonzero(touched)  # everything below happens in these n cells
+    rows, cols = np.nonzero(touched)
+    cells = (rows, cols)  # everything below happens in these n cells
     change = _Change.of(edits, region, cells)
     layers = {"structure": _structure, "aoi": _aoi, "poi": _poi, "population": _population}
     edited = {name: getattr(uec, name).copy() for name in layers}
@@ -140,7 +163,7 @@ class _Change:
     cleared  (n,) share under demolition or a new park
     green    (n,) share under a new park
     closed   (len(ROAD_CLASSES), n) share whose roads of the class close
-    growth   (n,) share of today's people who come besides, or negative who go, by scaling
+    growth   (n,) share of today's people who come in addition, or negative who go, by scaling
     floor    (len(AOI_CLASSES), n) m2 of new floor by use
     cover    (n,) share under new roofs
     site     (n,) share under polygons of new buildings
@@ -157,12 +180,13 @@ class _Change:
     visitors: np.ndarray
 
     @classmethod
-    def of(cls, edits: list[tuple[Edit, BaseGeometry]], region: Region, cells: tuple) -> "_Change":
+    def of(cls, edits: list[tuple[Edit, BaseGeometry]], region: Region, cells: Cells) -> "_Change":
         """Sum up edits with their ground in the region's UTM zone."""
         cell_m2 = region.hierarchy.finest.side**2
 
         def share(grounds: Iterable[BaseGeometry]) -> np.ndarray:
-            return _share(grounds, region)[cells]
+            in_cells: np.ndarray = _share(grounds, region)[cells]
+            return in_cells
 
         n = len(cells[0])
         cleared = [ground for edit, ground in edits if isinstance(edit, Demolish | Park)]
@@ -194,7 +218,7 @@ class _Change:
         )
 
 
-def _structure(uec: UEC, cells: tuple, change: _Change) -> np.ndarray:
+def _structure(uec: UEC, cells: Cells, change: _Change) -> np.ndarray:
     """(len(STRUCTURE), n) after the change."""
     before = uec.structure[:, *cells].astype(np.float64)
     after = before.copy()
@@ -202,7 +226,7 @@ def _structure(uec: UEC, cells: tuple, change: _Change) -> np.ndarray:
     after[FLOOR] = before[FLOOR] * (1 - change.cleared) + change.floor.sum(0) / uec.region.hierarchy.finest.side**2
     after[ROADS] = before[ROADS] * (1 - change.closed)
 
-    # The share of open ground (no roof, no water) is not in a UEC, but where there is floor the indoor share tells it.
+    # The share of open ground (no roof, no water) is not in a UEC, but where there is floor, the indoor share gives it.
     dry = np.where(uec.aoi[cells] == AOI_INDEX["water"], 0, 1 - before[COVER])
     open_ground = np.divide(before[FLOOR] * (1 - before[INDOOR]), before[INDOOR], out=dry, where=before[INDOOR] > 0)
     open_ground = np.clip(open_ground + before[COVER] - after[COVER], 0, 1)
@@ -212,9 +236,12 @@ def _structure(uec: UEC, cells: tuple, change: _Change) -> np.ndarray:
     return after
 
 
-def _aoi(uec: UEC, cells: tuple, change: _Change) -> np.ndarray:
-    """(n,) class after the change: cleared ground loses it and a park takes it from half of the cell on; then new
-    buildings take it by the rules of a UEC, the use of most of the floor or "mixed"."""
+def _aoi(uec: UEC, cells: Cells, change: _Change) -> np.ndarray:
+    """(n,) class after the change.
+
+    Cleared ground loses it and a park takes it from half of the cell on; then new buildings take it by the rules of a
+    UEC, the use of most of the floor or "mixed".
+    """
     before = uec.aoi[cells].astype(int)
     cell_m2 = uec.region.hierarchy.finest.side**2
     lost = (change.cleared >= 0.5) & ~np.isin(before, OPEN)
@@ -228,16 +255,16 @@ def _aoi(uec: UEC, cells: tuple, change: _Change) -> np.ndarray:
     return np.where(built & (~np.isin(ground, OPEN) | (change.site >= 0.5)), of_floor, ground)
 
 
-def _poi(uec: UEC, cells: tuple, change: _Change) -> np.ndarray:
+def _poi(uec: UEC, cells: Cells, change: _Change) -> np.ndarray:
     """(len(POI_CATEGORIES), n) places after the change."""
-    after = uec.poi[:, *cells] * (1 - change.cleared)
+    after: np.ndarray = uec.poi[:, *cells] * (1 - change.cleared)
     for use, places in PLACES_PER_1000M2.items():
         for category, number in places.items():
             after[POI_CATEGORIES.index(category)] += change.floor[AOI_INDEX[use]] / 1000 * number
     return after
 
 
-def _population(uec: UEC, cells: tuple, change: _Change) -> np.ndarray:
+def _population(uec: UEC, cells: Cells, change: _Change) -> np.ndarray:
     """(168, n) people after the change, by the same tables as the estimate."""
     side = uec.region.hierarchy.finest.side
     before = uec.population[:, *cells].astype(np.float64)
@@ -245,14 +272,16 @@ def _population(uec: UEC, cells: tuple, change: _Change) -> np.ndarray:
     nothing = np.zeros_like(change.floor)
 
     def people(floor: np.ndarray, metres: np.ndarray, green: np.ndarray) -> np.ndarray:
-        return population.estimate(floor[:, None], metres[:, None], green[None], side**2)[:, 0]
+        present: np.ndarray = population.estimate(floor[:, None], metres[:, None], green[None], side**2)[:, 0]
+        return present
 
     on_streets = np.minimum(people(nothing, metres, 0 * change.green), before)
     left = before * (1 - change.cleared + change.growth) + on_streets * change.cleared
     gone = people(nothing, metres * change.closed, 0 * change.green)
     come = people(change.floor, 0 * metres, change.green) + change.visitors
     # Not below zero: where a road closes among people who are scaled down, those on it are among them.
-    return np.maximum(left - gone, 0) + come
+    after: np.ndarray = np.maximum(left - gone, 0) + come
+    return after
 
 
 def _in_zone(edit: Edit, region: Region) -> BaseGeometry:
@@ -260,7 +289,7 @@ def _in_zone(edit: Edit, region: Region) -> BaseGeometry:
     near = shapely.box(*region.bounds).buffer(0.01)
     if not edit.ground.intersects(near):
         return shapely.Polygon()
-    ground = shapely.transform(edit.ground, to_utm(region.epsg).transform, interleaved=False)
+    ground = reproject(edit.ground, to_utm(region.epsg))
     # By 0 m, too: it mends a narrow polygon whose outline crosses itself by rounding.
     return ground.buffer(ROAD_REACH if ground.geom_type.endswith("LineString") else 0, cap_style="flat")
 
@@ -273,7 +302,7 @@ def _share(grounds: Iterable[BaseGeometry], region: Region) -> np.ndarray:
     return np.select([share < ROUNDING, share > 1 - ROUNDING], [0.0, 1.0], share)
 
 
-def _read_edit(number: int, feature: dict) -> Edit:
+def _read_edit(number: int, feature: Any) -> Edit:
     """A feature as an edit, or the sentence that says what is wrong with it."""
     where = f"Feature {number} of the scenario"
     if not isinstance(feature, dict) or feature.get("type") != "Feature":

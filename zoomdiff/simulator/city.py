@@ -1,13 +1,13 @@
 """The reference city: simulated ground truth on a real or procedural map, one week of bytes per 50 m grid and hour.
 
-No open data set has traffic at 50 m, so the shipped model learns from this simulator. It tells a short generative
-story; each factor is one function:
+No open data set has traffic at 50 m, so the shipped model learns from this simulator. It is a chain of factors, each
+one function:
 
     people present -> active users, some of them out on the streets (+ travellers) -> rare events, unobserved attraction
     -> how many come and go -> demand per user by use, service and hour, less where Wi-Fi carries it
     -> unobserved appetite, rhythm, day-to-day variation, hourly noise -> bursty usage
 
-What differs from country to country lives in `CityConfig`, whose presets were fitted to open measurements: see them
+What differs from country to country is in `CityConfig`, whose presets were fitted to open measurements: see them
 side by side with `python -m zoomdiff realism --city MAP --preset china`.
 """
 
@@ -22,7 +22,6 @@ from zoomdiff.context.classes import AOI_INDEX
 from zoomdiff.context.uec import STRUCTURE, UEC
 from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK
 from zoomdiff.presets import check_preset
-from zoomdiff.region import Bounds
 
 DAYS = 7
 SATURDAY = 5
@@ -43,12 +42,17 @@ SERVICES = {
 class Use:
     """What people do at a kind of place.
 
-    services  how much of each of SERVICES a user takes, relative to home
-    wifi      share of the demand indoors that Wi-Fi carries
-    weekend   demand on (Saturday, Sunday) relative to a workday: at home one is on Wi-Fi then, outside on leisure
+    Attributes
+    ----------
+    services
+        How much of each of SERVICES a user takes, relative to home.
+    wifi
+        Share of the demand indoors that Wi-Fi carries.
+    weekend
+        Demand on (Saturday, Sunday) relative to a workday: at home on Wi-Fi then, outside on leisure.
     """
 
-    services: Bounds
+    services: tuple[float, ...]
     wifi: float
     weekend: tuple[float, float]
 
@@ -87,29 +91,49 @@ WALK_ON = ("primary", "secondary", "local", "path")
 
 @dataclass(frozen=True)
 class CityConfig:
-    """Parameters of the story. In brackets: what open measurements show (see `realism.ROWS` for where).
+    """Parameters of the reference city; in brackets what open measurements show (`realism.ROWS` says where).
 
-    rhythm           demand of a user by hour of the day, relative to the mean; with the users' own day it makes the
-                     city's [peak at 12-18 h, 2.4-11 times the trough]
-    megabytes        per active user and hour, before Wi-Fi takes its share
-    active_share     of the people awake who use cellular data in an hour
-    usage_shape      shape of the gamma distribution of a user's hour: small is bursty [ln-sd .10-.23 around a cell's
-                     own profile at 400 m; Taylor exponent 1.61-1.83: small cells are noisier]
-    stays            share of the users who are still there an hour later
-    out_share        of the active users who are on foot nearby rather than where the estimate has them ...
-    out_range        ... and how far, metres (standard deviation)
-    travellers       on the way in the rush hour per 50 m of main road
-    attraction_sd    ln-sd of what draws users to a 50 m grid and no map shows, and ...
-    appetite_sd      ... of what they demand there [children of a block: sd of ln share .56-1.03; traffic against users
-                     log-log r .92-.996]
-    unobserved_range correlation lengths of both, metres; each carries the same variance [neighbours .3-.5]
-    taste_sd         how far a place's rhythm strays from its kind's [correlation with the city's hours .77-.95] ...
-    taste_range      ... and over how many metres alike
-    daily_sd         ln-sd from day to day [.08-.09 of whole days at 400 m]
-    hourly_sd        ln-sd from hour to hour beside the users' coming and going
-    hourly_memory    its correlation from one hour to the next
-    noise_range      correlation length of days and hours, metres [.05-.10 between neighbours at 400 m]
-    event_rate       rare events (match, fair) per km2 and week
+    Attributes
+    ----------
+    rhythm
+        Demand of a user by hour of the day, relative to the mean; with the users' own day it makes the city's [peak at
+        12-18 h, 2.4-11 times the trough].
+    megabytes
+        Per active user and hour, before Wi-Fi takes its share.
+    active_share
+        Of the people awake who use cellular data in an hour.
+    usage_shape
+        Shape of the gamma distribution of a user's hour: small is bursty [ln-sd .10-.23 around a cell's own profile at
+        400 m; Taylor exponent 1.61-1.83: small cells are noisier].
+    stays
+        Share of the users who are still present an hour later.
+    out_share
+        Of the active users who are on foot nearby rather than where the estimate has them.
+    out_range
+        How far those on foot are, metres (standard deviation).
+    travellers
+        On the way in the rush hour per 50 m of main road.
+    attraction_sd
+        ln-sd of what draws users to a 50 m grid and no map shows.
+    appetite_sd
+        ln-sd of what they demand there [children of a block: sd of ln share .56-1.03; traffic against users log-log
+        r .92-.996].
+    unobserved_range
+        Correlation lengths of attraction and appetite, metres; each carries the same variance [neighbours .3-.5].
+    taste_sd
+        How far a place's rhythm strays from its kind's [correlation with the city's hours .77-.95].
+    taste_range
+        Over how many metres rhythms are alike.
+    daily_sd
+        ln-sd from day to day [.08-.09 of whole days at 400 m].
+    hourly_sd
+        ln-sd from hour to hour in addition to the users' coming and going.
+    hourly_memory
+        Its correlation from one hour to the next.
+    noise_range
+        Correlation length of days and hours, metres [.05-.10 between neighbours at 400 m].
+    event_rate
+        Rare events (match, fair) per km2 and week.
     """
 
     rhythm: tuple[float, ...]
@@ -154,22 +178,50 @@ CONFIGS = {"china": CHINA, "europe": EUROPE}
 
 
 def config_of(preset: str) -> CityConfig:
-    """The parameters of a preset. Raises OptionError for an unknown one."""
+    """The parameters of a preset.
+
+    Raises
+    ------
+    OptionError
+        The preset is unknown.
+
+    Examples
+    --------
+    >>> config_of("europe").active_share
+    0.6
+    """
     check_preset(preset)
     return CONFIGS[preset]
 
 
 class CityWeek(NamedTuple):
-    """One simulated week, Monday 00:00 first: traffic (168, H, W) float32 bytes and users (168, H, W) who caused it."""
+    """One simulated week, Monday 00:00 first.
+
+    Attributes
+    ----------
+    traffic
+        (168, H, W) float32 bytes.
+    users
+        (168, H, W) float32 users who caused it.
+    """
 
     traffic: np.ndarray
     users: np.ndarray
 
 
 def simulate(uec: UEC, seed: int, config: CityConfig) -> CityWeek:
-    """One week per 50 m grid and hour; the same for a seed.
+    """Simulate one week per 50 m grid and hour.
 
-    Zero where nobody is; doubling the population doubles the expected traffic.
+    It is zero where nobody is; doubling the population doubles the expected traffic.
+
+    Parameters
+    ----------
+    uec
+        The context of the region.
+    seed
+        The same seed gives the same week.
+    config
+        The city's parameters, of `config_of` for example.
     """
     rng = np.random.default_rng(seed)
     shape, side = uec.aoi.shape, uec.region.hierarchy.finest.side
@@ -192,7 +244,8 @@ def active_users(uec: UEC, config: CityConfig) -> np.ndarray:
     for aoi, use in USE_OF_AOI.items():
         if use is HOME:
             awake[AOI_INDEX[aoi]] = AWAKE_AT_HOME
-    return uec.population * config.active_share * np.moveaxis(np.tile(awake, DAYS)[uec.aoi], -1, 0)
+    users: np.ndarray = uec.population * config.active_share * np.moveaxis(np.tile(awake, DAYS)[uec.aoi], -1, 0)
+    return users
 
 
 def on_foot(users: np.ndarray, uec: UEC, config: CityConfig) -> np.ndarray:
@@ -203,7 +256,8 @@ def on_foot(users: np.ndarray, uec: UEC, config: CityConfig) -> np.ndarray:
     around = gaussian_filter(walkable, sigma, truncate=3)
     go_out = config.out_share * users * (around > 1e-4)  # nowhere to go far out on the sea
     per_place = np.divide(go_out, around, where=around > 1e-4, out=np.zeros_like(users))
-    return users - go_out + walkable * gaussian_filter(per_place, (0, sigma, sigma), truncate=3)
+    after: np.ndarray = users - go_out + walkable * gaussian_filter(per_place, (0, sigma, sigma), truncate=3)
+    return after
 
 
 def travellers(uec: UEC, config: CityConfig) -> np.ndarray:
@@ -214,7 +268,8 @@ def travellers(uec: UEC, config: CityConfig) -> np.ndarray:
     busy = nearby / (nearby + 0.3)  # people per 50 m grid at which a road carries half its full flow
     week = np.concatenate([_by_hour(TRAVELLERS)] * SATURDAY + [_by_hour(TRAVELLERS_AT_WEEKENDS)] * 2)
     flow = config.travellers * config.active_share * week
-    return flow[:, None, None].astype(np.float32) * (road * busy)
+    users: np.ndarray = flow[:, None, None].astype(np.float32) * (road * busy)
+    return users
 
 
 def rare_events(shape: tuple[int, int], rng: np.random.Generator, config: CityConfig, side: float) -> np.ndarray:
@@ -235,7 +290,8 @@ def unobserved(
 ) -> np.ndarray:
     """(H, W) log of what no map shows, correlated over `unobserved_range`. Its exponential has mean 1."""
     fields = [_field(shape, rng, metres / side) for metres in config.unobserved_range]
-    return sd * sum(fields) / np.sqrt(len(fields)) - sd**2 / 2
+    log: np.ndarray = sd * sum(fields) / np.sqrt(len(fields)) - sd**2 / 2
+    return log
 
 
 def come_and_go(expected: np.ndarray, rng: np.random.Generator, config: CityConfig) -> np.ndarray:
@@ -268,7 +324,8 @@ def demand_per_user(uec: UEC, config: CityConfig) -> np.ndarray:
         curves[AOI_INDEX[aoi]] = np.concatenate([workday] * SATURDAY + [saturday, sunday])
         wifi[AOI_INDEX[aoi]] = use.wifi
     cellular = 1 - wifi[uec.aoi] * uec.structure[STRUCTURE.index("indoor_share")]
-    return np.float32(1e6 * config.megabytes) * cellular * np.moveaxis(curves[uec.aoi], -1, 0)
+    demand: np.ndarray = np.float32(1e6 * config.megabytes) * cellular * np.moveaxis(curves[uec.aoi], -1, 0)
+    return demand
 
 
 def taste(shape: tuple[int, int], rng: np.random.Generator, config: CityConfig, side: float) -> np.ndarray:
@@ -276,14 +333,16 @@ def taste(shape: tuple[int, int], rng: np.random.Generator, config: CityConfig, 
     hour = np.arange(HOURS_PER_WEEK) * (2 * np.pi / HOURS_PER_DAY)
     waves = np.stack([np.cos(hour), np.sin(hour), 0.6 * np.cos(2 * hour), 0.6 * np.sin(2 * hour)]).astype(np.float32)
     lean = np.stack([0.7 * config.taste_sd * _field(shape, rng, config.taste_range / side) for _ in waves])
-    return np.einsum("wt,whx->thx", waves, lean)
+    log: np.ndarray = np.einsum("wt,whx->thx", waves, lean)
+    return log
 
 
 def day_to_day(shape: tuple[int, int], rng: np.random.Generator, config: CityConfig, side: float) -> np.ndarray:
-    """(7, H, W) log factor per day: a little weather of the whole city plus each neighbourhood's own."""
+    """(7, H, W) log factor per day: a little variation of the whole city plus each neighbourhood's own."""
     city = rng.standard_normal((DAYS, 1, 1)).astype(np.float32)
     own = np.stack([_field(shape, rng, config.noise_range / side) for _ in range(DAYS)])
-    return config.daily_sd * (0.2 * city + own)
+    log: np.ndarray = config.daily_sd * (0.2 * city + own)
+    return log
 
 
 def hourly_noise(shape: tuple[int, int], rng: np.random.Generator, config: CityConfig, side: float) -> np.ndarray:
@@ -297,7 +356,8 @@ def hourly_noise(shape: tuple[int, int], rng: np.random.Generator, config: CityC
 def usage(users: np.ndarray, demand: np.ndarray, rng: np.random.Generator, config: CityConfig) -> np.ndarray:
     """Bytes of `users` whose hours are gamma distributed around `demand`: most little, a few a lot."""
     shape = np.float32(config.usage_shape)
-    return rng.standard_gamma(shape * users, dtype=np.float32) * demand / shape
+    used: np.ndarray = rng.standard_gamma(shape * users, dtype=np.float32) * demand / shape
+    return used
 
 
 def _by_hour(values: tuple[float, ...]) -> np.ndarray:
