@@ -52,9 +52,9 @@ class Region:
     --------
     >>> region = Region.from_bbox((24.938, 60.165, 24.952, 60.175))
     >>> region
-    Region(2.40 km2, 15 of 5 x 3 blocks, EPSG:32635)
+    Region(1.92 km2, 12 of 4 x 3 blocks, EPSG:32635)
     >>> region.shape
-    (40, 24)
+    (32, 24)
     """
 
     polygon: BaseGeometry
@@ -248,7 +248,7 @@ class Region:
         Examples
         --------
         >>> Region.from_bbox((24.938, 60.165, 24.952, 60.175)).cell_at(24.941, 60.172, k=3)
-        (18, 7)
+        (9, 11)
         """
         x, y = to_utm(self.epsg).transform(lon, lat)
         west, _, _, north = self.utm_bounds

@@ -1,4 +1,4 @@
-"""A small web server on this machine, in the place of the internet."""
+"""The map of Helsinki, read once, and a small web server in the place of the internet."""
 
 import threading
 from collections.abc import Callable
@@ -6,6 +6,20 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from zoomdiff.context import UEC, MapLayers, build_uec, read_map
+from zoomdiff.region import Region
+
+
+@pytest.fixture(scope="session")
+def helsinki() -> MapLayers:
+    return read_map("helsinki")
+
+
+@pytest.fixture(scope="session")
+def centre(helsinki) -> UEC:
+    """The context of Helsinki's centre."""
+    return build_uec(helsinki, Region.from_bbox((24.937, 60.166, 24.951, 60.177)))
 
 
 @dataclass

@@ -6,8 +6,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pyogrio
 import pytest
+from whole_maps import read_source
 
-from zoomdiff.context import classes, osm, read_map, sources
+from zoomdiff.context import classes, osm, read_map
 from zoomdiff.context.layers import classify
 from zoomdiff.context.overture import place_tag
 from zoomdiff.context.tagged import AREA_KEYS, Tagged
@@ -28,11 +29,11 @@ LAYERS = {
 }
 
 
-@pytest.fixture(params=MAPS, ids=[name.split("_")[0] for name in MAPS])
+@pytest.fixture(scope="module", params=MAPS, ids=[name.split("_")[0] for name in MAPS])
 def tagged(request) -> Tagged:
     if request.param == "helsinki":
-        return sources.read("helsinki")
-    return sources.read(request.getfixturevalue("shared_data") / "maps" / request.param)
+        return read_source("helsinki")
+    return read_source(request.getfixturevalue("shared_data") / "maps" / request.param)
 
 
 def fallen(features: pd.DataFrame, tables: dict, without_class: dict) -> pd.Series:
@@ -133,7 +134,7 @@ def pbf(request):
         else:
             tags["relation", one.id] = dict(one.tags)
             members |= {member.ref for member in one.members if member.type == "w"}
-    return path, tags, points, members, osm.read(path)
+    return path, tags, points, members, read_source("helsinki" if name == "helsinki" else path)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,7 @@ def test_all_features_are_those_that_osmium_finds(pbf, layer, key):
     missing = there - read
     assert read <= there and not [one for one in missing if one[0] == "node"]
     # Left out are ways of which the extract has too little to draw, and some that a relation has as members: mostly
-    # outlines of polygons, which stand for the polygon's tags (see the note in osm.py).
+    # outlines of polygons, which have the polygon's tags (see the note in osm.py).
     in_relations = [number for kind, number in missing if kind == "way" and points[number] > 2]
     assert set(in_relations) <= members and len(in_relations) <= 0.005 * len(there) + 2
     assert len([one for one in missing if one[0] == "relation"]) <= 4
@@ -186,7 +187,7 @@ def test_buildings_cover_what_gdal_finds(pbf):
 def test_florence_has_the_rows_that_pyarrow_counts(shared_data):
     folder = shared_data / "maps" / "firenze"
     files = {file.stem: pq.read_table(file).drop_columns("geometry").to_pandas() for file in folder.glob("*.parquet")}
-    ours = sources.read(folder)
+    ours = read_source(folder)
     assert len(ours.buildings) == len(files["buildings"]) == 48_780
     assert len(ours.roads) == len(files["roads"]) == 28_925 and len(ours.pois) == len(files["pois"]) == 8405
     assert len(ours.rails) == len(files["transit"])

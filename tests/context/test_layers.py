@@ -7,15 +7,10 @@ import pytest
 import shapely
 
 from zoomdiff.context import classes, osm, read_map
-from zoomdiff.context.layers import MapLayers, classify
+from zoomdiff.context.layers import classify
 from zoomdiff.errors import MapError
 
 CENTRE = (24.940, 60.168, 24.946, 60.171)
-
-
-@pytest.fixture(scope="module")
-def helsinki() -> MapLayers:
-    return read_map("helsinki")
 
 
 def test_the_embedded_map(helsinki):

@@ -11,7 +11,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoomdiff.context import UEC, build_uec, read_map
+from zoomdiff.context import UEC
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
 from zoomdiff.context.netcdf import read_netcdf, to_dataset, write_netcdf
 from zoomdiff.context.uec import STRUCTURE
@@ -19,12 +19,12 @@ from zoomdiff.errors import MapError, OptionError
 from zoomdiff.levels import S4T4, Hierarchy
 from zoomdiff.region import Region
 
-HELSINKI = Region.from_bbox((24.937, 60.166, 24.951, 60.177))
+HELSINKI = Region.from_bbox((24.937, 60.166, 24.951, 60.177))  # of the fixture centre
 
 
-@pytest.fixture(scope="module")
-def uec() -> UEC:
-    return build_uec(read_map("helsinki"), HELSINKI)
+@pytest.fixture
+def uec(centre) -> UEC:
+    return centre
 
 
 def same(a: UEC, b: UEC) -> bool:
@@ -96,7 +96,7 @@ def test_a_real_context_comes_back(uec, tmp_path):
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["uec.nc"]
 
 
-def test_the_file_tells_what_is_in_it(uec, tmp_path):
+def test_the_file_describes_what_is_in_it(uec, tmp_path):
     with xr.open_dataset(write_netcdf(uec, tmp_path / "uec.nc"), decode_coords="all") as file:
         assert file.attrs["Conventions"].startswith("CF-1.") and "ODbL" in file.attrs["license"]
         assert "OpenStreetMap" in file.attrs["source"] and "Bergroth" in file.attrs["source"]

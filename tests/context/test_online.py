@@ -1,4 +1,4 @@
-"""Is the network there, and small documents from it."""
+"""Whether the network answers, and small documents from it."""
 
 import socket
 import time
@@ -16,7 +16,7 @@ def silent():
         yield f"http://127.0.0.1:{server.getsockname()[1]}/"
 
 
-def test_offline_is_told_within_three_seconds_with_advice(silent):
+def test_offline_is_an_error_within_three_seconds_with_advice(silent):
     started = time.monotonic()
     with pytest.raises(MapError, match=r"The map cannot be downloaded.*connect to the internet.*helsinki"):
         online.check([silent, "http://127.0.0.1:9/", "http://nowhere.invalid/"], "The map")

@@ -4,6 +4,7 @@ A fictional town is moved to each place. What is burnt must be what plain geomet
 """
 
 from dataclasses import replace
+from functools import cache
 
 import geopandas as gpd
 import numpy as np
@@ -44,6 +45,7 @@ def local(lon: float, lat: float) -> str:
     return f"+proj=aeqd +lon_0={lon} +lat_0={lat} +datum=WGS84 +units=m +no_defs"
 
 
+@cache
 def town_at(lon: float, lat: float) -> MapLayers:
     """The town, moved to a place."""
     moved = {}

@@ -6,19 +6,19 @@ import shapely
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from zoomdiff.context import UEC, build_uec, read_map
+from zoomdiff.context import UEC, build_uec
 from zoomdiff.context.classes import AOI_COLOURS, POI_CATEGORIES
 from zoomdiff.context.plot import WATER, plot_uec, write_plot
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.errors import OptionError
 from zoomdiff.region import Region
 
-HELSINKI = Region.from_bbox((24.937, 60.166, 24.951, 60.177))
+HELSINKI = Region.from_bbox((24.937, 60.166, 24.951, 60.177))  # of the fixture centre
 
 
-@pytest.fixture(scope="module")
-def uec() -> UEC:
-    return build_uec(read_map("helsinki"), HELSINKI)
+@pytest.fixture
+def uec(centre) -> UEC:
+    return centre
 
 
 def words(figure) -> str:
@@ -38,14 +38,14 @@ def test_it_says_what_is_shown_in_which_unit_and_from_whom(uec):
     assert f"shop  {uec.poi[POI_CATEGORIES.index('shop')].sum():,.0f}" in text
 
 
-def test_north_is_up_and_only_the_region_is_drawn(uec):
+def test_north_is_up_and_only_the_region_is_drawn(helsinki, uec):
     figure = plot_uec(uec, "")
     aoi = next(axes for axes in figure.axes if axes.get_title("left") == "Main use of the ground")
     shown = aoi.images[-1]
     np.testing.assert_array_equal(shown.get_array(), uec.aoi)  # row 0 on top: origin "upper"
     assert shown.origin == "upper" and shown.get_extent() == [0, HELSINKI.shape[1] * 0.05, 0, HELSINKI.shape[0] * 0.05]
     triangle = Region.from_polygon(shapely.Polygon([(24.937, 60.166), (24.951, 60.166), (24.937, 60.177)]))
-    part = plot_uec(build_uec(read_map("helsinki"), triangle), "")
+    part = plot_uec(build_uec(helsinki, triangle), "")
     drawn = next(axes for axes in part.axes if axes.get_title("left") == "Main use of the ground").images[-1]
     np.testing.assert_array_equal(drawn.get_array().mask, ~triangle.mask())
 

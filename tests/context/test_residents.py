@@ -10,7 +10,7 @@ import shapely
 from pyproj import Transformer
 from rasterio.transform import Affine, from_origin
 
-from zoomdiff.context import MapLayers, build_uec, read_map
+from zoomdiff.context import MapLayers, build_uec
 from zoomdiff.context.population import NIGHTS
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.context.residents import read_residents
@@ -144,14 +144,14 @@ def test_known_residents_scale_the_estimate_and_the_raster(tmp_path):
         assert "Scaled to 12,345 residents" in uec.sources[1]
 
 
-def test_with_neither_the_context_is_as_it_was_when_the_weights_were_trained():
-    uec = build_uec(read_map("helsinki"), Region.from_bbox((24.9362, 60.1660, 24.9520, 60.1780)))
+def test_with_neither_the_context_is_as_it_was_when_the_weights_were_trained(helsinki):
+    uec = build_uec(helsinki, Region.from_bbox((24.9362, 60.1660, 24.9520, 60.1780)))
     assert uec.population[3].sum(dtype=float) == pytest.approx(15988.829309562523, rel=1e-6)
     assert uec.population[12].sum(dtype=float) == pytest.approx(41193.92904984103, rel=1e-6)
     assert uec.population.std(dtype=float) == pytest.approx(58.87926916165614, rel=1e-6)
 
 
-def test_method_and_licence_are_told(tmp_path):
+def test_sources_name_method_and_licence(tmp_path):
     names = {"GHS_POP_E2020_R2023A.tif": "CC BY 4.0", "ita_ppp_2020.tif": "WorldPop", "mine.tif": "not stated"}
     for name, words in names.items():
         uec = build_uec(TOWN, REGION, population=around(tmp_path / name, "EPSG:3035", 250.0))

@@ -11,7 +11,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoomdiff.context import UEC, MapLayers, build_uec, population, read_map
+from zoomdiff.context import UEC, MapLayers, build_uec, population
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES, ROAD_CLASSES
 from zoomdiff.context.edits import Build, CloseRoad, Demolish, Event, Park, Scale
 from zoomdiff.context.raster import coverage
@@ -29,16 +29,11 @@ from zoomdiff.errors import OptionError
 from zoomdiff.region import Region, to_lonlat
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "scenario_example.geojson"
-CENTRE = Region.from_bbox((24.937, 60.166, 24.951, 60.177))
+CENTRE = Region.from_bbox((24.937, 60.166, 24.951, 60.177))  # of the fixture centre
 TINY = Region.from_bbox((11.001, 43.001, 11.003, 43.003))
 LAYERS = ("structure", "aoi", "poi", "population")
 CELL_M2 = 2500
 EVERYWHERE = shapely.box(24.9, 60.1, 25.0, 60.2)
-
-
-@pytest.fixture(scope="module")
-def helsinki() -> UEC:
-    return build_uec(read_map("helsinki"), CENTRE)
 
 
 def tiny(**given) -> UEC:
@@ -103,73 +98,73 @@ uses = st.sampled_from(list(population.PEOPLE_PER_100M2))
 
 @given(polygons, uses, st.floats(1, 200_000), st.none() | st.floats(0.01, 1))
 @settings(max_examples=25)
-def test_new_floor_and_its_people_are_what_was_asked_for(helsinki, shape, use, m2, cover):
-    after = edited(helsinki, Build(drawn(shape, CENTRE), use, m2, cover))
+def test_new_floor_and_its_people_are_what_was_asked_for(centre, shape, use, m2, cover):
+    after = edited(centre, Build(drawn(shape, CENTRE), use, m2, cover))
     asked = m2 * shape.intersection(shapely.box(*CENTRE.utm_bounds)).area / shape.area
-    assert floor(after) == pytest.approx(floor(helsinki) + asked, rel=1e-6)
+    assert floor(after) == pytest.approx(floor(centre) + asked, rel=1e-6)
     people, group = population.PEOPLE_PER_100M2[use]
-    expected = helsinki.population.sum((1, 2), dtype=float) + asked / 100 * people * population.presence(group)
+    expected = centre.population.sum((1, 2), dtype=float) + asked / 100 * people * population.presence(group)
     np.testing.assert_allclose(after.population.sum((1, 2), dtype=float), expected, rtol=1e-6)
     for category, number in PLACES_PER_1000M2.get(use, {}).items():
         k = POI_CATEGORIES.index(category)
-        more = after.poi[k].sum(dtype=float) - helsinki.poi[k].sum(dtype=float)
+        more = after.poi[k].sum(dtype=float) - centre.poi[k].sum(dtype=float)
         assert more == pytest.approx(asked / 1000 * number, rel=1e-4, abs=1e-4)
     beside = coverage(gpd.GeoSeries([shape.buffer(0.01)], crs=CENTRE.crs), CENTRE) < 1e-12
-    assert_same(after, helsinki, beside)
+    assert_same(after, centre, beside)
 
 
 @given(polygons, st.floats(0, 1e5), st.integers(0, 6), st.integers(0, 23), st.integers(0, 24))
 @settings(max_examples=25)
-def test_visitors_are_there_in_their_hours_only(helsinki, shape, visitors, day, start, end):
+def test_visitors_are_there_in_their_hours_only(centre, shape, visitors, day, start, end):
     if start == end:
         end += 1
     event = Event(drawn(shape, CENTRE), visitors, day, start, end)
-    after = edited(helsinki, event)
+    after = edited(centre, event)
     hours = [t % 168 for t in range(24 * day + start, 24 * day + (end if end > start else end + 24))]
     asked = visitors * shape.intersection(shapely.box(*CENTRE.utm_bounds)).area / shape.area
-    before = helsinki.population.sum((1, 2), dtype=float)
+    before = centre.population.sum((1, 2), dtype=float)
     np.testing.assert_allclose(after.population[hours].sum((1, 2), dtype=float), before[hours] + asked, rtol=1e-6)
     others = np.setdiff1d(np.arange(168), hours)
-    np.testing.assert_array_equal(after.population[others], helsinki.population[others])
+    np.testing.assert_array_equal(after.population[others], centre.population[others])
     for name in ("structure", "aoi", "poi"):
-        np.testing.assert_array_equal(getattr(after, name), getattr(helsinki, name))
+        np.testing.assert_array_equal(getattr(after, name), getattr(centre, name))
 
 
 @given(polygons)
 @settings(max_examples=25)
-def test_after_demolition_nothing_is_left_inside(helsinki, shape):
+def test_after_demolition_nothing_is_left_inside(centre, shape):
     ground = drawn(shape, CENTRE)
     share = coverage(gpd.GeoSeries([shape], crs=CENTRE.crs), CENTRE)
     inside = share > 1 - 1e-9
     closed = [CloseRoad(ground, road) for road in ROAD_CLASSES]
-    after = edited(helsinki, Demolish(ground), *closed)
+    after = edited(centre, Demolish(ground), *closed)
     built = [STRUCTURE.index(name) for name in ("building_cover", "floor_area_ratio", "indoor_share", *ROAD_CLASSES)]
     assert not after.structure[built][:, inside].any()
     assert not after.poi[:, inside].any() and not after.population[:, inside].any()
     assert set(after.aoi[inside]) <= {AOI_CLASSES.index(name) for name in ("unknown", "green", "water", "farmland")}
-    np.testing.assert_allclose(after.poi, helsinki.poi * (1 - share), rtol=1e-5, atol=1e-6)
-    assert_same(after, helsinki, share < 1e-12)
+    np.testing.assert_allclose(after.poi, centre.poi * (1 - share), rtol=1e-5, atol=1e-6)
+    assert_same(after, centre, share < 1e-12)
 
 
 @given(polygons, st.floats(0, 10))
 @settings(max_examples=25)
-def test_scaling_the_population_scales_nothing_else(helsinki, shape, factor):
-    after = edited(helsinki, Scale(drawn(shape, CENTRE), factor))
+def test_scaling_the_population_scales_nothing_else(centre, shape, factor):
+    after = edited(centre, Scale(drawn(shape, CENTRE), factor))
     share = coverage(gpd.GeoSeries([shape], crs=CENTRE.crs), CENTRE)
-    expected = helsinki.population * (1 + (factor - 1) * share)
+    expected = centre.population * (1 + (factor - 1) * share)
     np.testing.assert_allclose(after.population, expected, rtol=1e-5, atol=1e-5)
     for name in ("structure", "aoi", "poi"):
-        np.testing.assert_array_equal(getattr(after, name), getattr(helsinki, name))
+        np.testing.assert_array_equal(getattr(after, name), getattr(centre, name))
 
 
-def test_without_edits_and_scaled_by_one_nothing_changes(helsinki):
-    untouched = apply(helsinki, Scenario())
-    assert_same(untouched, helsinki)
-    assert (untouched.sources, untouched.notes) == (helsinki.sources, helsinki.notes)
-    assert_same(edited(helsinki, Scale(EVERYWHERE, 1)), helsinki)
+def test_without_edits_and_scaled_by_one_nothing_changes(centre):
+    untouched = apply(centre, Scenario())
+    assert_same(untouched, centre)
+    assert (untouched.sources, untouched.notes) == (centre.sources, centre.notes)
+    assert_same(edited(centre, Scale(EVERYWHERE, 1)), centre)
 
 
-def test_the_order_of_edits_means_nothing(helsinki):
+def test_the_order_of_edits_means_nothing(centre):
     # The first three share cells without overlapping; the fourth is built on what the first demolishes.
     demolished, mall = drawn(box(5.2, 4.3, 3, 2.2, CENTRE), CENTRE), drawn(box(5.2, 6.5, 3, 2, CENTRE), CENTRE)
     edits = [
@@ -179,37 +174,37 @@ def test_the_order_of_edits_means_nothing(helsinki):
         Build(demolished, "office", 9_000, 0.4),
         CloseRoad(EVERYWHERE, "primary"),
     ]
-    first = edited(helsinki, *edits)
-    assert not np.array_equal(first.population, helsinki.population)
+    first = edited(centre, *edits)
+    assert not np.array_equal(first.population, centre.population)
     for order in list(permutations(edits))[1::17]:
-        assert_close(edited(helsinki, *order), first)
+        assert_close(edited(centre, *order), first)
 
 
-def test_edits_twice_on_the_same_ground(helsinki):
+def test_edits_twice_on_the_same_ground(centre):
     ground = drawn(box(5.2, 4.3, 3, 2.2, CENTRE), CENTRE)
     for edit in (Demolish(ground), Park(ground), CloseRoad(ground)):
-        assert_same(edited(helsinki, edit, edit), edited(helsinki, edit))
-    later = edited(helsinki, Scale(ground, 3), Scale(EVERYWHERE, 2))
-    np.testing.assert_allclose(later.population, 2 * helsinki.population, rtol=1e-6)
-    twice = edited(helsinki, *[Event(ground, 500, 0, 8, 9)] * 2)
-    assert_close(twice, edited(helsinki, Event(ground, 1000, 0, 8, 9)))
+        assert_same(edited(centre, edit, edit), edited(centre, edit))
+    later = edited(centre, Scale(ground, 3), Scale(EVERYWHERE, 2))
+    np.testing.assert_allclose(later.population, 2 * centre.population, rtol=1e-6)
+    twice = edited(centre, *[Event(ground, 500, 0, 8, 9)] * 2)
+    assert_close(twice, edited(centre, Event(ground, 1000, 0, 8, 9)))
 
 
-def test_edits_outside_the_region_do_nothing_and_say_so(helsinki):
+def test_edits_outside_the_region_do_nothing_and_say_so(centre):
     for far in (shapely.box(2.30, 48.85, 2.31, 48.86), shapely.box(-179.9, -89.9, -179.8, -89.8)):
-        after = edited(helsinki, Park(far))
-        assert_same(after, helsinki)
-        assert after.sources == helsinki.sources
+        after = edited(centre, Park(far))
+        assert_same(after, centre)
+        assert after.sources == centre.sources
         assert after.notes == (
-            *helsinki.notes,
+            *centre.notes,
             "Edit 1 of the scenario (park) lies outside the region and changes nothing.",
         )
 
 
-def test_only_blocks_of_the_region_are_edited():
+def test_only_blocks_of_the_region_are_edited(helsinki):
     """The frame of an L-shaped region holds a block that is not in it."""
     region = Region.of_blocks(CENTRE.epsg, CENTRE.row, CENTRE.col, np.array([[True, False], [True, True]]))
-    uec = build_uec(read_map("helsinki"), region)
+    uec = build_uec(helsinki, region)
     away = drawn(box(2, 10, 4, 4, region), region)
     assert_same(edited(uec, Demolish(away)), uec)
     across = edited(uec, Build(drawn(box(6, 10, 4, 4, region), region), "office", 10_000))
@@ -219,9 +214,9 @@ def test_only_blocks_of_the_region_are_edited():
     )
 
 
-def test_the_sources_tell_what_was_edited(helsinki):
-    after = edited(helsinki, Event(EVERYWHERE, 5000, "friday", 22, 2), CloseRoad(EVERYWHERE, "primary"))
-    assert after.sources[:-1] == helsinki.sources
+def test_the_sources_say_what_was_edited(centre):
+    after = edited(centre, Event(EVERYWHERE, 5000, "friday", 22, 2), CloseRoad(EVERYWHERE, "primary"))
+    assert after.sources[:-1] == centre.sources
     assert "event with 5,000 visitors, Friday 22:00-02:00; close primary roads" in after.sources[-1]
 
 
@@ -233,7 +228,7 @@ def test_a_new_building_is_as_one_on_the_map(use):
     on_map = tiny(buildings=([box(2, 3, 0.8, 1)], {"aoi": [use], "storeys": [3.0]}))
     edit = Build(drawn(box(2, 3, 0.8, 1)), use, 3 * 0.8 * CELL_M2, 1)
     after = edited(tiny(), edit)
-    after.poi[:] = 0  # it brings places, which the map has as points of their own
+    after.poi[:] = 0  # it brings places, which the map has as separate points
     assert_close(after, on_map)
 
 
@@ -277,7 +272,7 @@ def test_building_on_a_quay_leaves_the_water_open():
 
 @given(st.lists(st.tuples(st.floats(24.935, 24.953), st.floats(0, 1e-5)), min_size=3, max_size=8))
 @settings(max_examples=50)
-def test_narrow_polygons_do_no_harm(helsinki, corners):
+def test_narrow_polygons_do_no_harm(centre, corners):
     """Their outline can cross itself by rounding, once it is in metres."""
     polygon = shapely.Polygon([(x, 60.17 + y) for x, y in corners])
     try:
@@ -285,8 +280,8 @@ def test_narrow_polygons_do_no_harm(helsinki, corners):
     except OptionError as error:
         assert "no area" in str(error) or "crosses itself" in str(error)
         return
-    after = edited(helsinki, *edits, Build(polygon, "office", 1000))
-    assert floor(after) < floor(helsinki) + 1000 * (1 + 1e-6)
+    after = edited(centre, *edits, Build(polygon, "office", 1000))
+    assert floor(after) < floor(centre) + 1000 * (1 + 1e-6)
 
 
 @pytest.mark.parametrize(
@@ -359,7 +354,7 @@ def test_a_written_file_is_read_as_the_same_scenario(made):
     assert read_scenario(to_geojson(Scenario(tuple(made)))) == Scenario(tuple(made))
 
 
-def test_what_an_edit_touches(helsinki):
+def test_what_an_edit_touches(centre):
     share = touched(CENTRE, Scenario((Park(drawn(box(2, 3, 1, 1.5, CENTRE), CENTRE)),)))
     assert share[2, 3] == 1 and share[2, 4] == pytest.approx(0.5) and share.sum() == pytest.approx(1.5)
     assert not touched(CENTRE, Scenario()).any()
@@ -486,19 +481,19 @@ def test_the_feature_at_fault_is_named():
         read_scenario(text(feature(BUILD), feature({"edit": "scale", "factor": "2"})))
 
 
-def test_the_example(helsinki):
+def test_the_example(centre):
     scenario = read_scenario(EXAMPLE)
     assert [type(edit) for edit in scenario.edits] == [Build, Park, CloseRoad, Event]
-    after = apply(helsinki, scenario)
-    assert after.notes == helsinki.notes  # all of it lies in the region
+    after = apply(centre, scenario)
+    assert after.notes == centre.notes  # all of it lies in the region
     mall, park, road, stadium = (CENTRE.cell_at(*edit.ground.centroid.coords[0]) for edit in scenario.edits)
-    assert AOI_CLASSES[after.aoi[mall]] == "commercial" and after.poi[:, *mall].sum() > helsinki.poi[:, *mall].sum()
-    assert AOI_CLASSES[helsinki.aoi[park]] != "green" and AOI_CLASSES[after.aoi[park]] == "green"
+    assert AOI_CLASSES[after.aoi[mall]] == "commercial" and after.poi[:, *mall].sum() > centre.poi[:, *mall].sum()
+    assert AOI_CLASSES[centre.aoi[park]] != "green" and AOI_CLASSES[after.aoi[park]] == "green"
     assert (
-        channel(helsinki, "secondary")[road] > 1
-        and channel(after, "secondary")[road] < channel(helsinki, "secondary")[road] / 2
+        channel(centre, "secondary")[road] > 1
+        and channel(after, "secondary")[road] < channel(centre, "secondary")[road] / 2
     )
     saturday = 5 * 24
-    more = after.population[:, *stadium] - helsinki.population[:, *stadium]
+    more = after.population[:, *stadium] - centre.population[:, *stadium]
     assert (more[saturday + 18 : saturday + 22] > 500).all() and more.sum() == more[saturday + 18 : saturday + 22].sum()
     assert "Saturday 18:00-22:00" in after.sources[-1]

@@ -1,7 +1,5 @@
 """The urban context: on the embedded map, on tiny maps made here, and (where they are at hand) on whole cities."""
 
-from pathlib import Path
-
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -13,15 +11,14 @@ from zoomdiff.context.uec import STRUCTURE
 from zoomdiff.errors import MapError
 from zoomdiff.region import Region
 
-MAPS = Path(__file__).parents[3] / "shared" / "data" / "maps"
 CITY = Region.from_bbox((24.9362, 60.1660, 24.9520, 60.1780))
 TINY = Region.from_bbox((11.001, 43.001, 11.003, 43.003))
 EXTENT = (10.9, 42.9, 11.1, 43.1)
 
 
 @pytest.fixture(scope="module")
-def uec() -> UEC:
-    return build_uec(read_map("helsinki"), CITY)
+def uec(helsinki) -> UEC:
+    return build_uec(helsinki, CITY)
 
 
 def layers(**given) -> MapLayers:
@@ -75,9 +72,9 @@ def test_helsinki_has_a_plausible_number_of_people(uec):
     assert 5_000 < night < 40_000 and 20_000 < noon < 80_000 and noon > night  # a centre fills by day
 
 
-def test_the_region_must_be_on_the_map():
+def test_the_region_must_be_on_the_map(helsinki):
     with pytest.raises(MapError, match=r"outside the map: choose one within 24\.9"):
-        build_uec(read_map("helsinki"), TINY)
+        build_uec(helsinki, TINY)
 
 
 def test_nothing_on_the_map_is_a_valid_context():
@@ -133,7 +130,7 @@ def test_buildings_without_any_hint_are_homes():
 
 
 def test_places_make_homes_mixed_and_then_commercial():
-    # 0.4 x 3 storeys x 2500 m2 = 3000 m2 of floor, and a shop stands for 150
+    # 0.4 x 3 storeys x 2500 m2 = 3000 m2 of floor, and a shop takes 150
     assert aoi(build_uec(layers(buildings=houses((1, 1)), pois=shops(1, 1, 1)), TINY), 1, 1) == "residential"
     assert aoi(build_uec(layers(buildings=houses((1, 1)), pois=shops(1, 1, 10)), TINY), 1, 1) == "mixed"
     assert aoi(build_uec(layers(buildings=houses((1, 1)), pois=shops(1, 1, 18)), TINY), 1, 1) == "commercial"
@@ -199,22 +196,19 @@ CITIES = [  # source, (fewest, most) people by night in it, a place and what it 
 
 
 @pytest.mark.parametrize("source, people, place, kind", CITIES, ids=[c[0].split("_")[0] for c in CITIES])
-def test_whole_cities(source, people, place, kind):
-    if not (MAPS / source).exists():
-        pytest.skip(f"{MAPS / source} is not here")
-    city = read_map(MAPS / source)
+def test_whole_cities(source, people, place, kind, shared_data):
+    city = read_map(shared_data / "maps" / source)
     region = Region.from_bbox(city.extent)
     uec = build_uec(city, region)
     assert people[0] < uec.population[3].sum() < people[1]
     assert AOI_CLASSES[uec.aoi[region.cell_at(*place)]] == kind
 
 
-def test_the_user_is_told_what_the_map_does_not_have():
-    layers = read_map("helsinki")
-    east = layers.extent[2]
+def test_the_notes_say_what_the_map_does_not_have(helsinki):
+    east = helsinki.extent[2]
     inside = Region.from_bbox((24.94, 60.168, 24.945, 60.172))
-    assert build_uec(layers, inside).notes == ()
+    assert build_uec(helsinki, inside).notes == ()
     half_off = Region.from_bbox((east - 0.005, 60.168, east + 0.005, 60.172))
-    (note,) = build_uec(layers, half_off).notes
+    (note,) = build_uec(helsinki, half_off).notes
     share = int(note.removeprefix("Only ").split("%")[0])
     assert 30 < share < 70 and "empty ground" in note

@@ -85,7 +85,7 @@ def procedural_map(seed: int, kilometres: float = 4.8) -> MapLayers:
     Examples
     --------
     >>> procedural_map(7, kilometres=1)
-    MapLayers(fictional town 7: 0 buildings)
+    MapLayers(fictional town 7: 139 buildings, 14 roads, 0 rails, 11 areas, 58 pois)
     """
     rng = np.random.default_rng([seed, 20251122])
     half = 500 * kilometres
