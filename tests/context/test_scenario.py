@@ -10,8 +10,9 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import TINY, tiny_map
 
-from zoomdiff.context import UEC, MapLayers, build_uec, population
+from zoomdiff.context import UEC, build_uec, population
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES, ROAD_CLASSES
 from zoomdiff.context.edits import Build, CloseRoad, Demolish, Event, Park, Scale
 from zoomdiff.context.raster import coverage
@@ -30,20 +31,14 @@ from zoomdiff.region import Region, to_lonlat
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "scenario_example.geojson"
 CENTRE = Region.from_bbox((24.937, 60.166, 24.951, 60.177))  # of the fixture centre
-TINY = Region.from_bbox((11.001, 43.001, 11.003, 43.003))
 LAYERS = ("structure", "aoi", "poi", "population")
 CELL_M2 = 2500
 EVERYWHERE = shapely.box(24.9, 60.1, 25.0, 60.2)
 
 
 def tiny(**given) -> UEC:
-    """The context of a map with some layers given as {layer: (geometries in UTM, columns)}, the rest empty."""
-    columns = {"buildings": ["aoi", "storeys"], "roads": ["road"], "rails": [], "areas": ["aoi"], "pois": ["category"]}
-    frames = {}
-    for name, keys in columns.items():
-        shapes, tags = given.get(name, ([], {key: [] for key in keys}))
-        frames[name] = gpd.GeoDataFrame(tags, geometry=list(shapes), crs=TINY.crs).to_crs(4326)
-    return build_uec(MapLayers("test", "made here", "none", (10.9, 42.9, 11.1, 43.1), **frames), TINY)
+    """The context of `tiny_map`."""
+    return build_uec(tiny_map(**given), TINY)
 
 
 def box(row: float, col: float, rows: float = 1, cols: float = 1, region: Region = TINY) -> shapely.Polygon:

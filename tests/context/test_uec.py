@@ -1,34 +1,22 @@
 """The urban context: on the embedded map, on tiny maps made here, and (where they are at hand) on whole cities."""
 
-import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+from tiny import TINY, tiny_map
 
-from zoomdiff.context import UEC, MapLayers, build_uec, read_map
+from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
 from zoomdiff.context.uec import STRUCTURE
 from zoomdiff.errors import MapError
 from zoomdiff.region import Region
 
 CITY = Region.from_bbox((24.9362, 60.1660, 24.9520, 60.1780))
-TINY = Region.from_bbox((11.001, 43.001, 11.003, 43.003))
-EXTENT = (10.9, 42.9, 11.1, 43.1)
 
 
 @pytest.fixture(scope="module")
 def uec(helsinki) -> UEC:
     return build_uec(helsinki, CITY)
-
-
-def layers(**given) -> MapLayers:
-    """A map of TINY's surroundings with some layers given as {layer: (geometries in UTM, columns)}, the rest empty."""
-    columns = {"buildings": ["aoi", "storeys"], "roads": ["road"], "rails": [], "areas": ["aoi"], "pois": ["category"]}
-    frames = {}
-    for name, keys in columns.items():
-        shapes, tags = given.get(name, ([], {key: [] for key in keys}))
-        frames[name] = gpd.GeoDataFrame(tags, geometry=list(shapes), crs=TINY.crs).to_crs(4326)
-    return MapLayers("test", "made here", "none", EXTENT, **frames)
 
 
 def cell(row: int, col: int, part: float = 1.0) -> shapely.Polygon:
@@ -78,14 +66,14 @@ def test_the_region_must_be_on_the_map(helsinki):
 
 
 def test_nothing_on_the_map_is_a_valid_context():
-    empty = build_uec(layers(), TINY)
+    empty = build_uec(tiny_map(), TINY)
     assert not empty.structure.any() and not empty.poi.any() and not empty.population.any() and not empty.aoi.any()
     assert any("no streets, buildings or places" in note for note in empty.notes)
 
 
 def test_open_sea():
     frame = shapely.box(*TINY.utm_bounds).buffer(100)
-    sea = build_uec(layers(areas=([frame], {"aoi": ["water"]})), TINY)
+    sea = build_uec(tiny_map(areas=([frame], {"aoi": ["water"]})), TINY)
     assert (sea.aoi == AOI_CLASSES.index("water")).all() and not sea.population.any() and not sea.structure.any()
 
 
@@ -93,7 +81,7 @@ def test_structure_of_one_building_and_one_road():
     west, north = TINY.origin
     road = shapely.LineString([(west, north - 225), (west + 400, north - 225)])
     uec = build_uec(
-        layers(
+        tiny_map(
             buildings=([cell(2, 3, 0.5)], {"aoi": ["office"], "storeys": [4.0]}),
             roads=([road], {"road": ["primary"]}),
             rails=([road], {}),
@@ -110,8 +98,8 @@ def test_structure_of_one_building_and_one_road():
 
 
 def test_a_building_mapped_twice_counts_once():
-    once = layers(buildings=([cell(2, 3)], {"aoi": ["office"], "storeys": [4.0]}))
-    twice = layers(buildings=([cell(2, 3)] * 2, {"aoi": ["office"] * 2, "storeys": [4.0] * 2}))
+    once = tiny_map(buildings=([cell(2, 3)], {"aoi": ["office"], "storeys": [4.0]}))
+    twice = tiny_map(buildings=([cell(2, 3)] * 2, {"aoi": ["office"] * 2, "storeys": [4.0] * 2}))
     np.testing.assert_allclose(build_uec(twice, TINY).structure, build_uec(once, TINY).structure, atol=1e-5)
 
 
@@ -124,20 +112,20 @@ def shops(row, col, number):
 
 
 def test_buildings_without_any_hint_are_homes():
-    uec = build_uec(layers(buildings=houses((1, 1))), TINY)
+    uec = build_uec(tiny_map(buildings=houses((1, 1))), TINY)
     assert aoi(uec, 1, 1) == "residential"
     assert uec.population[3, 1, 1] > uec.population[12, 1, 1] > 0
 
 
 def test_places_make_homes_mixed_and_then_commercial():
     # 0.4 x 3 storeys x 2500 m2 = 3000 m2 of floor, and a shop takes 150
-    assert aoi(build_uec(layers(buildings=houses((1, 1)), pois=shops(1, 1, 1)), TINY), 1, 1) == "residential"
-    assert aoi(build_uec(layers(buildings=houses((1, 1)), pois=shops(1, 1, 10)), TINY), 1, 1) == "mixed"
-    assert aoi(build_uec(layers(buildings=houses((1, 1)), pois=shops(1, 1, 18)), TINY), 1, 1) == "commercial"
+    assert aoi(build_uec(tiny_map(buildings=houses((1, 1)), pois=shops(1, 1, 1)), TINY), 1, 1) == "residential"
+    assert aoi(build_uec(tiny_map(buildings=houses((1, 1)), pois=shops(1, 1, 10)), TINY), 1, 1) == "mixed"
+    assert aoi(build_uec(tiny_map(buildings=houses((1, 1)), pois=shops(1, 1, 18)), TINY), 1, 1) == "commercial"
 
 
 def test_land_use_goes_first_and_residential_is_only_a_backdrop():
-    ground = layers(
+    ground = tiny_map(
         areas=(
             [cell(1, 1), cell(1, 1), cell(2, 2), cell(3, 3)],
             {"aoi": ["residential", "education", "green", "residential"]},
@@ -153,24 +141,24 @@ def test_land_use_goes_first_and_residential_is_only_a_backdrop():
 
 def test_unknown_storeys_follow_the_density_around():
     unknown = {"aoi": ["unknown"], "storeys": [np.nan]}
-    lone = build_uec(layers(buildings=([cell(3, 3, 0.1)], unknown)), TINY)
+    lone = build_uec(tiny_map(buildings=([cell(3, 3, 0.1)], unknown)), TINY)
     storeys = channel(lone, "floor_area_ratio")[3, 3] / channel(lone, "building_cover")[3, 3]
     assert 1.5 <= storeys < 2
     block = [cell(r, c, 0.6) for r in range(7) for c in range(7)]
-    dense = build_uec(layers(buildings=(block, {"aoi": ["unknown"] * 49, "storeys": [np.nan] * 49})), TINY)
+    dense = build_uec(tiny_map(buildings=(block, {"aoi": ["unknown"] * 49, "storeys": [np.nan] * 49})), TINY)
     storeys = channel(dense, "floor_area_ratio")[3, 3] / channel(dense, "building_cover")[3, 3]
     assert storeys == pytest.approx(4.5, abs=0.1)
 
 
 def test_a_large_outline_in_the_open_is_a_hall():
-    hall = build_uec(layers(buildings=([cell(3, 3)], {"aoi": ["unknown"], "storeys": [np.nan]})), TINY)
+    hall = build_uec(tiny_map(buildings=([cell(3, 3)], {"aoi": ["unknown"], "storeys": [np.nan]})), TINY)
     assert aoi(hall, 3, 3) == "industrial"
     assert channel(hall, "floor_area_ratio")[3, 3] == pytest.approx(1, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", ["structure", "aoi", "poi", "population"])
 def test_a_context_is_checked(name):
-    good = build_uec(layers(), TINY)
+    good = build_uec(tiny_map(), TINY)
     parts = {field: getattr(good, field) for field in UEC.__dataclass_fields__}
     with pytest.raises(ValueError, match=f"{name} has shape"):
         UEC(**{**parts, name: parts[name][..., 1:]})

@@ -26,7 +26,7 @@ from zoomdiff.context.classes import (
     OVERTURE_RAILWAY,
 )
 from zoomdiff.context.online import Progress
-from zoomdiff.context.tagged import Tagged, nothing
+from zoomdiff.context.tagged import Tagged, column, nothing
 from zoomdiff.errors import MapError
 from zoomdiff.region import Bounds
 
@@ -182,14 +182,14 @@ def _where(marked: Iterable[bool], value: str) -> list[str | None]:
     return [value if mark else None for mark in marked]
 
 
-def _flagged(raw: gpd.GeoDataFrame, column: str, flags: tuple[str, ...]) -> np.ndarray:
+def _flagged(raw: gpd.GeoDataFrame, name: str, flags: tuple[str, ...]) -> np.ndarray:
     """(n,) whether one of the flags holds for most of the segment."""
 
     def has(rule: dict[str, Any]) -> bool:
         values = rule.get("values")
         return values is not None and any(flag in values for flag in flags)
 
-    return np.array([_mostly(rules, has) for rules in _value(raw, column)], dtype=bool)
+    return np.array([_mostly(rules, has) for rules in _value(raw, name)], dtype=bool)
 
 
 def _mostly(rules: Iterable[dict[str, Any]] | float | None, applies: Callable[[dict[str, Any]], bool]) -> bool:
@@ -219,12 +219,10 @@ def _tagged(raw: gpd.GeoDataFrame, **columns: list[str | None] | pd.Series) -> g
     )
 
 
-def _value(raw: gpd.GeoDataFrame, column: str) -> pd.Series:
+def _value(raw: gpd.GeoDataFrame, name: str) -> pd.Series:
     """A column as objects, None where a release does not have it."""
-    if column not in raw:
-        return pd.Series([None] * len(raw), index=raw.index, dtype=object)
-    values: pd.Series = raw[column].astype(object).where(raw[column].notna(), None)
-    return values
+    values = column(raw, name)
+    return values.astype(object).where(values.notna(), None)
 
 
 def _file(path: Path, bbox: Bounds | None) -> gpd.GeoDataFrame:

@@ -4,7 +4,7 @@ A scenario is a GeoJSON FeatureCollection (docs/scenarios.md). All its edits ref
 once, so their order means nothing: first ground is cleared, roads are closed and people are scaled, then what is new is
 added. What was built is never cleared by the same scenario.
 
-A UEC knows cells, not houses. What a cell holds counts as spread evenly over it, so a polygon that covers 30 % of a
+A UEC has cells, not houses. What a cell holds counts as spread evenly over it, so a polygon that covers 30 % of a
 cell clears 30 % of what it holds.
 """
 

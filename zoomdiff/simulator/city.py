@@ -20,11 +20,10 @@ from scipy.signal import lfilter
 
 from zoomdiff.context.classes import AOI_INDEX
 from zoomdiff.context.uec import STRUCTURE, UEC
-from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK
+from zoomdiff.levels import DAYS_PER_WEEK, HOURS_PER_DAY, HOURS_PER_WEEK
 from zoomdiff.presets import check_preset
 
-DAYS = 7
-SATURDAY = 5
+WORKDAYS = 5
 
 HOURS = (0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22)  # knots of the curves below, interpolated in between
 # Part of a user's bytes by service, and when it is used relative to all traffic. Video carries most; it leans to the
@@ -244,7 +243,9 @@ def active_users(uec: UEC, config: CityConfig) -> np.ndarray:
     for aoi, use in USE_OF_AOI.items():
         if use is HOME:
             awake[AOI_INDEX[aoi]] = AWAKE_AT_HOME
-    users: np.ndarray = uec.population * config.active_share * np.moveaxis(np.tile(awake, DAYS)[uec.aoi], -1, 0)
+    users: np.ndarray = (
+        uec.population * config.active_share * np.moveaxis(np.tile(awake, DAYS_PER_WEEK)[uec.aoi], -1, 0)
+    )
     return users
 
 
@@ -266,7 +267,7 @@ def travellers(uec: UEC, config: CityConfig) -> np.ndarray:
     # Where nobody lives or works for miles, roads are empty too: traffic on them follows the people around.
     nearby = gaussian_filter(uec.population.mean(0), 1000 / uec.region.hierarchy.finest.side)
     busy = nearby / (nearby + 0.3)  # people per 50 m grid at which a road carries half its full flow
-    week = np.concatenate([_by_hour(TRAVELLERS)] * SATURDAY + [_by_hour(TRAVELLERS_AT_WEEKENDS)] * 2)
+    week = np.concatenate([_by_hour(TRAVELLERS)] * WORKDAYS + [_by_hour(TRAVELLERS_AT_WEEKENDS)] * 2)
     flow = config.travellers * config.active_share * week
     users: np.ndarray = flow[:, None, None].astype(np.float32) * (road * busy)
     return users
@@ -278,7 +279,7 @@ def rare_events(shape: tuple[int, int], rng: np.random.Generator, config: CityCo
     rows, cols = np.mgrid[: shape[0], : shape[1]]
     for _ in range(rng.poisson(config.event_rate * shape[0] * shape[1] * side**2 / 1e6)):
         row, col = rng.integers(shape[0]), rng.integers(shape[1])
-        start = HOURS_PER_DAY * rng.integers(DAYS) + rng.integers(10, 20)
+        start = HOURS_PER_DAY * rng.integers(DAYS_PER_WEEK) + rng.integers(10, 20)
         radius = rng.uniform(200, 400) / side
         crowd = rng.uniform(2, 6) * np.exp(-((rows - row) ** 2 + (cols - col) ** 2) / (2 * (radius / 2) ** 2))
         factor[start : start + 3] += crowd.astype(np.float32)
@@ -321,7 +322,7 @@ def demand_per_user(uec: UEC, config: CityConfig) -> np.ndarray:
     for aoi, use in USE_OF_AOI.items():
         workday = share * use.services @ when
         saturday, sunday = (factor * (workday + at_home) / 2 for factor in use.weekend)
-        curves[AOI_INDEX[aoi]] = np.concatenate([workday] * SATURDAY + [saturday, sunday])
+        curves[AOI_INDEX[aoi]] = np.concatenate([workday] * WORKDAYS + [saturday, sunday])
         wifi[AOI_INDEX[aoi]] = use.wifi
     cellular = 1 - wifi[uec.aoi] * uec.structure[STRUCTURE.index("indoor_share")]
     demand: np.ndarray = np.float32(1e6 * config.megabytes) * cellular * np.moveaxis(curves[uec.aoi], -1, 0)
@@ -339,8 +340,8 @@ def taste(shape: tuple[int, int], rng: np.random.Generator, config: CityConfig, 
 
 def day_to_day(shape: tuple[int, int], rng: np.random.Generator, config: CityConfig, side: float) -> np.ndarray:
     """(7, H, W) log factor per day: a little variation of the whole city plus each neighbourhood's own."""
-    city = rng.standard_normal((DAYS, 1, 1)).astype(np.float32)
-    own = np.stack([_field(shape, rng, config.noise_range / side) for _ in range(DAYS)])
+    city = rng.standard_normal((DAYS_PER_WEEK, 1, 1)).astype(np.float32)
+    own = np.stack([_field(shape, rng, config.noise_range / side) for _ in range(DAYS_PER_WEEK)])
     log: np.ndarray = config.daily_sd * (0.2 * city + own)
     return log
 
