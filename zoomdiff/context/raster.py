@@ -83,9 +83,8 @@ def burn(pieces: Pieces, region: Region, weight: np.ndarray) -> np.ndarray:
     strip = pieces.height[used] * weight[used]
     size = height * (width + 1)
     steps = np.bincount(cell, strip * (1 - west), size) + np.bincount(cell + 1, strip * west, size)[:size]
-    area: np.ndarray = np.cumsum(steps.reshape(height, width + 1), axis=1)[:, :width]
-    area[area < 0] = 0.0  # rounding leaves -1e-16 in empty cells
-    return area
+    area: np.ndarray = np.maximum(np.cumsum(steps.reshape(height, width + 1), axis=1)[:, :width], 0.0)
+    return area  # not below zero: rounding leaves -1e-16 in empty cells
 
 
 def length(geoms: gpd.GeoSeries, region: Region) -> np.ndarray:
