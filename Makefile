@@ -39,7 +39,7 @@ map: .venv/ready $(MAP)
 try-map: .venv/ready
 	@$(MAKE) --no-print-directory --silent $(MAP) || true
 
-$(MAP): $(wildcard app/frontend/src/*) app/frontend/package.json app/frontend/package-lock.json
+$(MAP): $(wildcard app/frontend/src/*) app/frontend/build.py app/frontend/package.json app/frontend/package-lock.json
 	$(BIN)/python app/frontend/build.py
 
 .venv/ready: requirements.txt pyproject.toml

@@ -94,6 +94,8 @@ def test_it_holds_the_modules_the_data_and_nothing_else(wheel: Path):
     others = {"zoomdiff/py.typed", "zoomdiff/app/.streamlit/config.toml"}
     assert names == {*sources()} | data | static | others
     assert {"zoomdiff/assets/zoomdiff-s4t4.safetensors", "zoomdiff/assets/configs/shipped.toml"} <= names
+    if BUNDLE.exists():
+        assert "zoomdiff/app/static/zoommap.licences.txt" in names
     assert wheel.stat().st_size < MAX_BYTES
 
 
