@@ -22,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,  # importing rich takes longer than all else that --help does
     no_args_is_help=True,
+    context_settings={"max_content_width": 120},
     help=zoomdiff.__doc__,
 )
 
@@ -271,7 +272,9 @@ def train(
     ] = None,
     init: Annotated[str | None, typer.Option(help="Weights to start from: fine-tuning.")] = None,
     preset: Annotated[list[str] | None, typer.Option(help="china or europe; default: both.")] = None,
-    splits: Annotated[str | None, typer.Option(help="File of splits: maps named in it are used in part.")] = None,
+    splits: Annotated[
+        str | None, typer.Option(help="File of splits, or shipped: maps named in it are used in part.")
+    ] = None,
     held_out: Annotated[str | None, typer.Option(help="Map that is only evaluated on.")] = None,
     towns: Annotated[int | None, typer.Option(help="Procedural towns to train on besides; default 8.")] = None,
     weeks: Annotated[int | None, typer.Option(help="Simulated weeks per map and preset; default 2.")] = None,

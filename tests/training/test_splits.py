@@ -9,6 +9,7 @@ from zoomdiff.context import build_uec
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.errors import DataError
 from zoomdiff.region import Region
+from zoomdiff.training.config import read_config
 from zoomdiff.training.patches import TrainingCity, random_patches
 from zoomdiff.training.splits import GAP, TEST, TRAIN, Split, band_split, held_out_split, read_splits, write_splits
 
@@ -88,10 +89,9 @@ def test_patches_never_show_a_block_that_is_not_allowed():
         assert (patches.x_k >= 0).all()
 
 
-def test_the_shipped_splits_are_disjoint_and_of_the_benchmark_cities():
-    from zoomdiff.checkpoint import SHIPPED
-
-    splits = read_splits(SHIPPED.parent / "splits.json")
+def test_the_shipped_splits_are_disjoint_and_of_the_benchmark_cities(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # they come with the package, not from the folder that one works in
+    splits = read_splits(read_config("shipped").splits)
     assert {"firenze", "liechtenstein_2015_valhalla.osm.pbf", "monaco_2016_osrm.osm.pbf"} == set(splits)
     assert all(isinstance(split, Split) for split in splits.values())
     assert splits["monaco_2016_osrm.osm.pbf"].mask(TEST).all()

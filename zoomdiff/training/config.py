@@ -22,7 +22,8 @@ class TrainConfig:
     own_weeks   grid50.geojson files, one week of known traffic each, in the layout that `generate` writes; the map is
                 then the first of `maps`, and nothing is simulated on it; every preset learns from it
     init        weights to start from instead of random ones: fine-tuning keeps their design and statistics
-    splits      file of splits (see `training.splits`): of the maps that it names only the training blocks are used
+    splits      file of splits, or "shipped" (see `training.splits`): of the maps that it names only the training blocks
+                are used
     presets     of the simulated cities (see `simulator.city`); every map is simulated with each
     towns       number of procedural towns besides
     real_share  share of the patches that are cut from `maps` where there are towns, too

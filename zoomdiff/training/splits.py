@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from zoomdiff.errors import DataError
+from zoomdiff.files import ASSETS
 from zoomdiff.region import Region
 
 TRAIN, GAP, TEST = ".", " ", "#"
@@ -73,8 +74,15 @@ def write_splits(path: Path, splits: dict[str, Split]) -> None:
     path.write_text(json.dumps({name: asdict(split) for name, split in splits.items()}, indent=1) + "\n")
 
 
-def read_splits(path: Path) -> dict[str, Split]:
-    """What `write_splits` wrote. Raises DataError."""
+def read_splits(path: str | Path) -> dict[str, Split]:
+    """What `write_splits` wrote; "shipped" is the file of the shipped model, wherever it is installed.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or is not a file of splits.
+    """
+    path = ASSETS / "splits.json" if path == "shipped" else Path(path)
     try:
         rows = json.loads(path.read_text())
         splits = {name: Split(**(row | {"blocks": tuple(row["blocks"])})) for name, row in rows.items()}

@@ -58,7 +58,7 @@ def gather_cities(config: TrainConfig, say: Callable[[str], None]) -> tuple[list
     maps += [procedural_map(config.seed + number) for number in range(config.towns)]
     if not maps and not cities:
         raise OptionError("There is nothing to train on: give --map or --towns.")
-    splits = read_splits(Path(config.splits)) if config.splits else {}
+    splits = read_splits(config.splits) if config.splits else {}
     for number, layers in enumerate(maps):
         cities += training_cities(layers, splits, config, 1000 * number)
         say(f"{layers.name}: {cities[-1].allowed.sum()} of {math.prod(cities[-1].blocks)} blocks")
