@@ -7,7 +7,7 @@ from zoomdiff.app import charts
 
 from zoomdiff.context import UEC
 from zoomdiff.export.cells import WEEK
-from zoomdiff.export.formats import FORMATS, Job, to_bytes
+from zoomdiff.export.formats import FORMATS, Export, to_bytes
 from zoomdiff.export.reproduce import Inputs
 from zoomdiff.levels import HOURS_PER_DAY
 from zoomdiff.week import WEEKDAYS, TrafficWeek, human_bytes
@@ -32,7 +32,11 @@ def panel(
     """
     left, right = st.columns(2)
     name = left.selectbox(
-        "File", list(FORMATS), format_func=lambda name: FORMATS[name].title, key="download_file", persist_state="page"
+        "File",
+        [name for name, kind in FORMATS.items() if kind.mime],
+        format_func=lambda name: FORMATS[name].title,
+        key="download_file",
+        persist_state="page",
     )
     kind, level = FORMATS[name], k
     if name == "png":
@@ -42,8 +46,8 @@ def panel(
         words = [charts.level_words(each) for each in week.region.hierarchy]
         level = right.selectbox("Level", range(len(words)), k, format_func=words.__getitem__, key=f"download_level_{k}")
     hours = _window(week, level, name, step * week.level(k).hours // HOURS_PER_DAY) if kind.long else WEEK
-    job = Job(week, uec, level, hours, step if name == "png" else None, logarithmic, inputs or Inputs())
-    size = kind.size(job)
+    export = Export(week, uec, level, hours, step if name == "png" else None, logarithmic, inputs or Inputs())
+    size = kind.size(export)
     st.caption(kind.about)
     if size > LARGEST:
         st.warning(
@@ -52,10 +56,10 @@ def panel(
             icon=":material/info:",
         )
     st.download_button(
-        f"Download {kind.file_name(job)}, about {human_bytes(size)}",
-        partial(to_bytes, job, name),
-        file_name=f"zoomdiff-{kind.file_name(job)}",
-        mime="application/gzip" if kind.file_name(job).endswith(".gz") else kind.mime,
+        f"Download {kind.file_name(export)}, about {human_bytes(size)}",
+        partial(to_bytes, export, name),
+        file_name=f"zoomdiff-{kind.file_name(export)}",
+        mime="application/gzip" if kind.file_name(export).endswith(".gz") else kind.mime,
         key="download",
         on_click="ignore",
         icon=":material/download:",

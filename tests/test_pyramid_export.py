@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoomdiff.errors import OptionError
-from zoomdiff.export import read_geojson, to_geojson, write_geojson
+from zoomdiff.export import read_geojson, to_geojson
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 from zoomdiff.week import TrafficWeek, human_bytes
 
 
-def made_up_pyramid(seed=0, polygon=None) -> TrafficWeek:
+def made_up_week(seed=0, polygon=None) -> TrafficWeek:
     polygon = polygon or shapely.Polygon([(24.93, 60.16), (24.95, 60.16), (24.95, 60.175)])
     region = Region.from_polygon(polygon)
     rng = np.random.default_rng(seed)
@@ -23,7 +23,7 @@ def made_up_pyramid(seed=0, polygon=None) -> TrafficWeek:
 
 
 def test_levels_must_agree_fit_and_be_finite():
-    good = made_up_pyramid()
+    good = made_up_week()
     *coarse, finest = good.volumes
     with pytest.raises(ValueError, match="not the sum"):
         TrafficWeek(good.region, (*coarse, finest * 1.01))
@@ -36,7 +36,7 @@ def test_levels_must_agree_fit_and_be_finite():
 
 
 def test_words_for_people():
-    week = made_up_pyramid()
+    week = made_up_week()
     assert week.time_label(0, 6) == "Sun"
     assert week.time_label(2, 7) == "Mon 14:00-16:00"
     assert week.time_label(3, 167) == "Sun 23:00-24:00"
@@ -48,7 +48,7 @@ def test_words_for_people():
 @given(st.integers(0, 100))
 @settings(max_examples=5)
 def test_geojson_round_trip(seed):
-    week = made_up_pyramid(seed)
+    week = made_up_week(seed)
     for k in range(4):
         data = json.loads(to_geojson(week, k))
         assert len(data["time"]) == week.volumes[k].shape[0] and data["unit"] == "byte"
@@ -63,8 +63,8 @@ def test_geojson_round_trip(seed):
 
 
 def test_files_open_in_geopandas_where_they_belong(tmp_path):
-    week = made_up_pyramid()
-    paths = write_geojson(week, tmp_path / "new" / "folder")
+    week = made_up_week()
+    paths = week.save(tmp_path / "new" / "folder")
     assert [p.name for p in paths] == ["bs.geojson", "cell.geojson", "grid100.geojson", "grid50.geojson"]
     assert sorted(p.name for p in paths[0].parent.iterdir()) == sorted(p.name for p in paths)
     for k, path in enumerate(paths):
@@ -79,10 +79,10 @@ def test_files_open_in_geopandas_where_they_belong(tmp_path):
         assert shapely.Polygon(ring).contains(shapely.Point(lon, lat))
 
 
-def test_read_geojson_undoes_write_geojson(tmp_path):
-    week = made_up_pyramid()
+def test_read_geojson_undoes_save(tmp_path):
+    week = made_up_week()
     region = week.region
-    for k, path in enumerate(write_geojson(week, tmp_path)):
+    for k, path in enumerate(week.save(tmp_path)):
         volumes, frame, level = read_geojson(path)
         np.testing.assert_array_equal(volumes, week.volumes[k])
         assert level == S4T4[k].name
@@ -96,5 +96,5 @@ def test_read_geojson_undoes_write_geojson(tmp_path):
 def test_a_folder_that_cannot_be_written_gets_one_sentence_and_no_half_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OptionError, match="cannot be written"):
-        write_geojson(made_up_pyramid(), tmp_path / "file")
+        made_up_week().save(tmp_path / "file")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]

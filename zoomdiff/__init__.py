@@ -1,3 +1,63 @@
 """ZoomDiff: a week of realistic mobile traffic for any region on a map, at four zoom levels."""
 
-__version__ = "0.1.0"
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoomdiff.checkpoint import load_model
+    from zoomdiff.context import UEC, MapLayers, build_uec, read_map
+    from zoomdiff.errors import ZoomDiffError
+    from zoomdiff.generate import ensemble, generate, refine
+    from zoomdiff.levels import S4T4
+    from zoomdiff.measured.read import read_measurements
+    from zoomdiff.measured.traffic import MeasuredTraffic
+    from zoomdiff.region import Region
+    from zoomdiff.sampling import Callbacks, Sampling
+    from zoomdiff.week import TrafficWeek
+
+__version__ = "0.2.0"
+__all__ = [
+    "S4T4",
+    "UEC",
+    "Callbacks",
+    "MapLayers",
+    "MeasuredTraffic",
+    "Region",
+    "Sampling",
+    "TrafficWeek",
+    "ZoomDiffError",
+    "build_uec",
+    "ensemble",
+    "generate",
+    "load_model",
+    "read_map",
+    "read_measurements",
+    "refine",
+]
+
+# Imported when first used: torch and geopandas take seconds, `import zoomdiff` and `zoomdiff --help` must not.
+_MODULES = {
+    "zoomdiff.checkpoint": ("load_model",),
+    "zoomdiff.context": ("UEC", "MapLayers", "build_uec", "read_map"),
+    "zoomdiff.errors": ("ZoomDiffError",),
+    "zoomdiff.generate": ("ensemble", "generate", "refine"),
+    "zoomdiff.levels": ("S4T4",),
+    "zoomdiff.measured.read": ("read_measurements",),
+    "zoomdiff.measured.traffic": ("MeasuredTraffic",),
+    "zoomdiff.region": ("Region",),
+    "zoomdiff.sampling": ("Callbacks", "Sampling"),
+    "zoomdiff.week": ("TrafficWeek",),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _MODULES.items():
+        if name in names:
+            loaded = import_module(module)
+            globals().update({each: getattr(loaded, each) for each in names})
+            return globals()[name]
+    raise AttributeError(f"module 'zoomdiff' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -13,8 +13,11 @@ from zoomdiff.bars import download_bar, stage_bars
 from zoomdiff.errors import OptionError, ZoomDiffError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zoomdiff.context import MapLayers
-    from zoomdiff.export.formats import Job
+    from zoomdiff.diffusion.drdm import DRDM
+    from zoomdiff.export.formats import Export
     from zoomdiff.region import Region
 
 app = typer.Typer(
@@ -47,7 +50,17 @@ POPULATION = Annotated[
 RESIDENTS = Annotated[float | None, typer.Option(help="People who live in the region, if you know.")]
 STEPS = Annotated[str, typer.Option(help="fast, full, or a number of steps per level.")]
 PRESET = Annotated[str, typer.Option(help="Whose habits the people have: china or europe.")]
-WEIGHTS = Annotated[Path | None, typer.Option(help="Weights of your own; default: the shipped ones.")]
+OUT = Annotated[Path, typer.Option(help="Folder for the files.")]
+FORMATS = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="One or more of geojson, geojson-long, parquet, netcdf, zarr, cog, csv, png, uec and reproduce, "
+        "with commas between (docs/files.md).",
+    ),
+]
+HOURS = Annotated[str, typer.Option(help="Hours of the week in geojson-long and csv, such as 24-48 for Tuesday.")]
+WEIGHTS = Annotated[Path | None, typer.Option(help="Path of other weights; default: the shipped ones.")]
 DEVICE = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 
 
@@ -65,21 +78,10 @@ def generate(
     steps: STEPS = "fast",
     seed: Annotated[int, typer.Option(help="The same seed gives the same traffic.")] = 0,
     preset: PRESET = "europe",
-    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("out"),
-    formats: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            help="One or more of geojson, geojson-long, parquet, netcdf, cog, csv, png, uec, reproduce; docs/files.md.",
-        ),
-    ] = "geojson",
-    hours: Annotated[
-        str, typer.Option(help="Hours of the week in geojson-long and csv, such as 24-48 for Tuesday.")
-    ] = "0-168",
-    reproduce: Annotated[
-        Path | None,
-        typer.Option(help="Make the week of a reproduce.json again; --map and --population say where its files are."),
-    ] = None,
+    out: OUT = Path("out"),
+    formats: FORMATS = "geojson",
+    hours: HOURS = "0-168",
+    reproduce: Annotated[Path | None, typer.Option(help="Deprecated: use the command reproduce.")] = None,
     max_km2: MAX_KM2 = 150.0,
     weights: WEIGHTS = None,
     device: DEVICE = "auto",
@@ -89,44 +91,85 @@ def generate(
 ) -> None:
     """Generate one week of traffic of a region and write it, by default as GeoJSON, one file per level."""
     # Imported here, so that --help and usage errors come at once.
-    from zoomdiff.checkpoint import SHIPPED, load_model
-    from zoomdiff.context import build_uec, read_map
+    from zoomdiff.context import build_uec
     from zoomdiff.context.scenario import Scenario, apply, read_scenario
-    from zoomdiff.device import compile_network
-    from zoomdiff.export.formats import Job, parse_formats, parse_hours
-    from zoomdiff.export.reproduce import Inputs, read_reproduce
+    from zoomdiff.export.formats import Export, parse_formats, parse_hours
+    from zoomdiff.export.reproduce import Inputs
     from zoomdiff.generate import generate as run
     from zoomdiff.sampling import Callbacks, Sampling
 
+    if reproduce:
+        given = _given(ctx)
+        for name in OF_THE_FILE:
+            if name in given:
+                raise OptionError(f"--{name} comes from the file of --reproduce: leave it out.")
+        typer.echo("Warning: --reproduce goes away in the next release: use 'zoomdiff reproduce FILE'.", err=True)
+        chosen_map = map_ if "map_" in given else None
+        return _reproduce(reproduce, chosen_map, population, out, formats, hours, _model(weights, device, compile_))
     names, window = parse_formats(formats), parse_hours(hours)
-    if reproduce:
-        for name in set(OF_THE_FILE) & set(_given(ctx)):
-            raise OptionError(f"--{name} comes from the file of --reproduce: leave it out.")
-        recipe = read_reproduce(reproduce)
-        inputs = recipe.inputs_with(map=map_ if "map_" in _given(ctx) else None, population=population)
-        seed, sampling, frame = recipe.seed, recipe.sampling, recipe.region
-        edits = read_scenario(json.dumps(inputs.scenario)) if inputs.scenario else Scenario()
-        layers = read_map(inputs.map, bbox=None if inputs.whole_map else frame.bounds, on_progress=download_bar())
-    else:
-        edits = read_scenario(scenario) if scenario else Scenario()
-        drawn = json.loads(scenario.read_bytes()) if scenario else None
-        inputs = Inputs(map_, not (bbox or region), population and str(population), residents, drawn)
-        sampling = Sampling(steps, preset)
-        layers, frame = _place(map_, bbox, region, max_km2)
-    uec = apply(build_uec(layers, frame, population=inputs.population, residents=inputs.residents), edits)
-    model = load_model(weights or SHIPPED, device=device)
-    if reproduce:
-        recipe.check_weights(model)
-    if compile_:
-        compile_network(model.network, model.device)
+    edits = read_scenario(scenario) if scenario else Scenario()
+    drawn = json.loads(scenario.read_bytes()) if scenario else None
+    inputs = Inputs(map_, not (bbox or region), str(population) if population else None, residents, drawn)
+    layers, frame = _place(map_, bbox, region, max_km2)
+    uec = apply(build_uec(layers, frame, population=population, residents=residents), edits)
+    model = _model(weights, device, compile_)()
 
     started = time.monotonic()
-    week = run(model, uec, seed=seed, sampling=sampling, callbacks=Callbacks(stage_bars(frame.hierarchy)))
-    changed = f" with {scenario.name if scenario else 'its scenario'}" if edits.edits else ""
-    job = Job(week, uec, hours=window, inputs=inputs)
-    _write(job, names, out, f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}){changed}, generated", started)
-    if reproduce:
-        typer.echo(recipe.compare(week, uec))
+    callbacks = Callbacks(stage_bars(frame.hierarchy))
+    week = run(model, uec, seed=seed, sampling=Sampling(steps, preset), callbacks=callbacks)
+    changed = f" with {scenario.name}" if scenario and edits.edits else ""
+    export = Export(week, uec, hours=window, inputs=inputs)
+    _write(export, names, out, f"{_words(layers, frame)}{changed}, generated", started)
+
+
+@app.command()
+def reproduce(
+    file: Annotated[Path, typer.Argument(help="A reproduce.json that `generate --format reproduce` wrote.")],
+    map_: Annotated[str | None, typer.Option("--map", help="Where its map is now; default: as in the file.")] = None,
+    population: Annotated[
+        Path | None, typer.Option(help="Where its population raster is now; default: as in the file.")
+    ] = None,
+    out: OUT = Path("out"),
+    formats: FORMATS = "geojson",
+    hours: HOURS = "0-168",
+    weights: WEIGHTS = None,
+    device: DEVICE = "auto",
+) -> None:
+    """Make the week of a reproduce.json again, and say whether it is the same byte for byte."""
+    _reproduce(file, map_, population, out, formats, hours, _model(weights, device))
+
+
+def _reproduce(
+    file: Path,
+    map_: str | None,
+    population: Path | None,
+    out: Path,
+    formats: str,
+    hours: str,
+    model_of: "Callable[[], DRDM]",
+) -> None:
+    from zoomdiff.context import build_uec, read_map
+    from zoomdiff.context.scenario import Scenario, apply, read_scenario
+    from zoomdiff.export.formats import Export, parse_formats, parse_hours
+    from zoomdiff.export.reproduce import read_reproduce
+    from zoomdiff.generate import generate as run
+    from zoomdiff.sampling import Callbacks
+
+    names, window = parse_formats(formats), parse_hours(hours)
+    recipe = read_reproduce(file)
+    inputs, frame = recipe.inputs_with(map=map_, population=population), recipe.region
+    edits = read_scenario(json.dumps(inputs.scenario)) if inputs.scenario else Scenario()
+    layers = read_map(inputs.map, bbox=None if inputs.whole_map else frame.bounds, on_progress=download_bar())
+    uec = apply(build_uec(layers, frame, population=inputs.population, residents=inputs.residents), edits)
+    model = model_of()
+    recipe.check_weights(model.sha256)
+    started = time.monotonic()
+    callbacks = Callbacks(stage_bars(frame.hierarchy))
+    week = run(model, uec, seed=recipe.seed, sampling=recipe.sampling, callbacks=callbacks)
+    changed = " with its scenario" if edits.edits else ""
+    export = Export(week, uec, hours=window, inputs=inputs)
+    _write(export, names, out, f"{_words(layers, frame)}{changed}, generated", started)
+    typer.echo(recipe.compare(week, uec))
 
 
 @app.command()
@@ -150,40 +193,39 @@ def refine(
     steps: STEPS = "fast",
     seed: Annotated[int, typer.Option(help="The same seed gives the same detail.")] = 0,
     preset: PRESET = "europe",
+    max_km2: MAX_KM2 = 150.0,
     out: Annotated[Path, typer.Option(help="Folder for the four GeoJSON files.")] = Path("refined"),
     weights: WEIGHTS = None,
     device: DEVICE = "auto",
 ) -> None:
-    """Refine known or measured traffic to all finer levels, without training; what is known stays as it is."""
-    from zoomdiff.checkpoint import SHIPPED, load_model
+    """Refine known or measured traffic to all finer levels, without training; known values stay as they are."""
     from zoomdiff.context import build_uec, read_map
     from zoomdiff.export import read_geojson
-    from zoomdiff.export.formats import Job
-    from zoomdiff.generate import refine_level as run
-    from zoomdiff.measured.fit import fit, hold
+    from zoomdiff.export.formats import Export
+    from zoomdiff.generate import refine as run
+    from zoomdiff.generate import refine_level
+    from zoomdiff.measured.fit import fit
     from zoomdiff.measured.read import read_measurements
     from zoomdiff.sampling import Callbacks, Sampling
 
-    if bbox or region:
+    is_measured = bool(bbox or region)
+    if is_measured:
         guess = float(fill) if fill and fill.replace(".", "", 1).isdecimal() else fill
         measured = read_measurements(file, sites=sites, unit=unit, zone=zone, fill=guess)
-        layers, frame = _place(map_, bbox, region, 150.0)
+        layers, frame = _place(map_, bbox, region, max_km2)
     else:
-        known = read_geojson(file)
-        layers, frame = read_map(map_, bbox=known.region.bounds, on_progress=download_bar()), known.region
+        level = read_geojson(file)
+        layers, frame = read_map(map_, bbox=level.region.bounds, on_progress=download_bar()), level.region
     uec = build_uec(layers, frame, population=population, residents=residents)
-    if bbox or region:
-        known = fit(measured, uec)
-        for note in known.notes:
-            typer.echo(f"Note: {note}")
-    model = load_model(weights or SHIPPED, device=device)
-    started, bars = time.monotonic(), stage_bars(frame.hierarchy)
-    week = run(
-        model, uec, known.volumes, known.level, seed=seed, sampling=Sampling(steps, preset), callbacks=Callbacks(bars)
-    )
-    week = hold(week, known) if bbox or region else week
-    what = f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence}), refined"
-    _write(Job(week, uec), ("geojson",), out, what, started)
+    fitted = fit(measured, uec) if is_measured else None  # before the model is loaded: its errors come at once
+    model = _model(weights, device)()
+    started = time.monotonic()
+    sampling, callbacks = Sampling(steps, preset), Callbacks(stage_bars(frame.hierarchy))
+    if fitted:
+        week = run(model, uec, fitted, seed=seed, sampling=sampling, callbacks=callbacks)
+    else:
+        week = refine_level(model, uec, level.volumes, level.level, seed=seed, sampling=sampling, callbacks=callbacks)
+    _write(Export(week, uec), ("geojson",), out, f"{_words(layers, frame)}, refined", started)
 
 
 @app.command()
@@ -231,26 +273,51 @@ def _place(map_: str, bbox: str | None, region: Path | None, max_km2: float) -> 
     return layers, frame or Region.from_bbox(layers.extent, max_km2=max_km2)
 
 
+def _words(layers: "MapLayers", frame: "Region") -> str:
+    return f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence})"
+
+
+def _model(weights: Path | None, device: str, compile_: bool = False) -> "Callable[[], DRDM]":
+    """What loads the model: called once all other inputs are known to be right, as torch takes seconds to import."""
+
+    def load() -> "DRDM":
+        from zoomdiff.checkpoint import SHIPPED, load_model
+        from zoomdiff.device import compile_network
+
+        model = load_model(weights or SHIPPED, device=device)
+        if compile_:
+            compile_network(model.network, model.device)
+        return model
+
+    return load
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)
+
+
 def _given(ctx: typer.Context) -> list[str]:
-    """The parameters that stand on the command line."""
+    """The parameters that the command line has."""
     return [name for name in ctx.params if ctx.get_parameter_source(name).name == "COMMANDLINE"]
 
 
-def _write(job: "Job", names: tuple[str, ...], out: Path, what: str, started: float) -> None:
+def _write(export: "Export", names: tuple[str, ...], out: Path, what: str, started: float) -> None:
     """Write the files of the formats `names` and say what is in them."""
     from zoomdiff.export.formats import write_files
     from zoomdiff.week import human_bytes
 
-    week, paths = job.week, write_files(job, out, names)
-    for note in job.uec.notes:
+    week, paths = export.week, write_files(export, out, names)
+    for note in week.provenance["notes"]:
         typer.echo(f"Note: {note}")
     typer.echo(f"{what} in {time.monotonic() - started:.1f} s")
-    told = {None}
+    described: set[int] = set()
     for path, k in paths.items():
-        if k in told:
-            typer.echo(f"{path}: a file of {human_bytes(path.stat().st_size)}")
+        if k is None or k in described:
+            typer.echo(f"{path}: {human_bytes(_size(path))}")
             continue
-        told.add(k)
+        described.add(k)
         steps_k, rows, cols = week.volumes[k].shape
         typer.echo(
             f"{path}: {steps_k} steps x {rows} x {cols} cells, {human_bytes(week.total(k))} in the week, "

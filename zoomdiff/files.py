@@ -1,6 +1,7 @@
 """Files: the folder of what ships with the package, and files that are written whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +15,9 @@ ASSETS = next(folder for folder in (_PACKAGE / "assets", _PACKAGE.parent / "asse
 
 @contextmanager
 def whole_file(path: str | Path, what: str = "The file") -> Iterator[Path]:
-    """A path to write to; what was written appears at `path` when the block ends, and nothing where it raises.
+    """A path to write a file or a folder to; it appears at `path` when the block ends, and not where that raises.
 
-    The folder is made. Raises OptionError, which calls the file `what`, where it cannot be written.
+    The folder around it is made. Raises OptionError, which calls the file `what`, where it cannot be written.
     """
     path = Path(path)
     part = path.with_name(f"{path.name}.part")
@@ -24,8 +25,12 @@ def whole_file(path: str | Path, what: str = "The file") -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield part
+            if part.is_dir() and path.is_dir():  # a folder is not replaced by one rename where it holds something
+                shutil.rmtree(path)
             os.replace(part, path)
         finally:
+            if part.is_dir():
+                shutil.rmtree(part)
             part.unlink(missing_ok=True)
     except OSError as error:
         raise OptionError(f"{what} cannot be written to {path}: {error.strerror or error}.") from error

@@ -17,6 +17,7 @@ from zoomdiff.levels import HOURS_PER_WEEK, S4T4, Hierarchy, aggregate, conserve
 from zoomdiff.measured.fit import FittedTraffic, fit, hold
 from zoomdiff.measured.traffic import MeasuredTraffic
 from zoomdiff.region import Region
+from zoomdiff.presets import check_preset
 from zoomdiff.sampling import Callbacks, OnStep, Sampling
 from zoomdiff.week import TrafficWeek
 
@@ -86,26 +87,26 @@ def ensemble(
     check_seeds(seeds)
     _check_levels(model, uec.region)
     together = TOGETHER if model.device.type == "cuda" else 1
-    plan = _plan(sampling, model, min(together, len(seeds)))
-    conditions_of(uec, sampling.preset)  # raises now, not when the first week is asked for
+    _plan(sampling, model, 1)  # its errors, and an unknown preset, come now and not when the first week is asked for
+    check_preset(sampling.preset)
 
     def weeks() -> Iterator[TrafficWeek]:
         for first in range(0, len(seeds), together):
             part = seeds[first : first + together]
-            raw = _run(model, uec, part, plan, sampling.preset, callbacks=callbacks)
+            raw = _run(model, uec, part, sampling, callbacks=callbacks)
             for sample, seed in enumerate(part):
-                yield _week(model, uec, [x[sample] for x in raw], seed, sampling, plan)
+                yield _week(model, uec, [x[sample] for x in raw], seed, sampling)
 
     return weeks()
 
 
-def _week(model: DRDM, uec: UEC, levels: list[np.ndarray], seed: int, sampling: Sampling, plan: Plan) -> TrafficWeek:
+def _week(model: DRDM, uec: UEC, levels: list[np.ndarray], seed: int, sampling: Sampling) -> TrafficWeek:
     """The week of a sample's raw levels, made to agree."""
     # Down from what is known best: finer levels lose a few per cent of the volume each, where tails are heavy.
     finest = conserve([levels[0].astype(np.float64), *levels[1:]], model.hierarchy, "top_down")[-1]
     # Whole bytes: their sums are exact in float64, so the levels agree to the last byte.
     volumes = model.hierarchy.pyramid(np.round(finest))
-    about = _provenance(model, uec, seed, sampling, plan, gaps(levels, model.hierarchy))
+    about = _provenance(model, uec, seed, sampling, gaps(levels, model.hierarchy))
     return TrafficWeek(uec.region, tuple(volumes), about, uec)
 
 
@@ -185,11 +186,10 @@ def refine_level(
     volumes = volumes * region.mask(k)
     if not np.isfinite(volumes).all() or (volumes < 0).any():
         raise OptionError("The volumes have values that are negative or no numbers: fill gaps first.")
-    plan = _plan(sampling, model, 1)
-    raw = _run(model, uec, [seed], plan, sampling.preset, given=(k, volumes), callbacks=callbacks)
+    raw = _run(model, uec, [seed], sampling, given=(k, volumes), callbacks=callbacks)
     levels = [volumes, *(x[0].astype(np.float64) for x in raw)]
     finer = Hierarchy(hierarchy.levels[k:])
-    about = _provenance(model, uec, seed, sampling, plan, gaps(levels, finer)) | {"refined_from": level}
+    about = _provenance(model, uec, seed, sampling, gaps(levels, finer)) | {"refined_from": level}
     coarser = [aggregate(volumes, *hierarchy.between(i, k)) for i in range(k)]
     return TrafficWeek(region, (*coarser, *conserve(levels, finer, "top_down")), about, uec)
 
@@ -225,11 +225,8 @@ def watch(
     def on_noisy(n: int, volumes: torch.Tensor) -> None:
         on_state(n - node, volumes[0].float().cpu().numpy() * mask)
 
-    plan = _plan(sampling, model, 1)
     wanted = sorted((node + left for left in to_go), reverse=True)
-    _run(
-        model, uec, [seed], plan, sampling.preset, last=k, callbacks=Callbacks(on_step), watch=wanted, on_state=on_noisy
-    )
+    _run(model, uec, [seed], sampling, last=k, callbacks=Callbacks(on_step), noisy=(wanted, on_noisy))
 
 
 def check_seeds(seeds: Iterable[int]) -> None:
@@ -255,16 +252,18 @@ def _run(
     model: DRDM,
     uec: UEC,
     seeds: Sequence[int],
-    plan: Plan,
-    preset: str,
+    sampling: Sampling,
     *,
+    callbacks: Callbacks,
     given: tuple[int, np.ndarray] | None = None,
     last: int | None = None,
-    callbacks: Callbacks,
-    watch: Collection[int] = (),
-    on_state: Callable[[int, torch.Tensor], None] | None = None,
+    noisy: tuple[Collection[int], Callable[[int, torch.Tensor], None]] | None = None,
 ) -> list[np.ndarray]:
-    """(S, T_k, H_k, W_k) bytes of each level that RRDP generates up to the `last`, 0 outside the region."""
+    """(S, T_k, H_k, W_k) bytes of each level that RRDP generates up to the `last`, 0 outside the region.
+
+    given  (k, volumes) of a known level, which the chain starts after
+    noisy  steps n at which the state is wanted, too, and what is called with (n, volumes)
+    """
     check_seeds(seeds)
     region = uec.region
     device = model.device
@@ -274,13 +273,13 @@ def _run(
     with autocast(device):
         levels = rrdp(
             model,
-            conditions_of(uec, preset).to(device),
+            conditions_of(uec, sampling.preset).to(device),
             lambda *address: torch.cat([field(*address) for field in fields]),
-            plan,
+            _plan(sampling, model, len(seeds)),
             given=known,
             on_step=callbacks.on_step,
-            watch=watch,
-            on_state=on_state,
+            watch=noisy[0] if noisy else (),
+            on_state=noisy[1] if noisy else None,
         )
         for k, x_k in levels:
             raw.append(x_k.float().cpu().numpy() * region.mask(k))
@@ -291,7 +290,8 @@ def _run(
     return raw
 
 
-def _provenance(model: DRDM, uec: UEC, seed: int, sampling: Sampling, plan: Plan, gap: list[float]) -> dict:
+def _provenance(model: DRDM, uec: UEC, seed: int, sampling: Sampling, gap: list[float]) -> dict[str, object]:
+    """What is needed to make the week again, and what to know of it; goes into every file."""
     steps = sampling.steps
     return {
         "zoomdiff": zoomdiff.__version__,
@@ -299,7 +299,7 @@ def _provenance(model: DRDM, uec: UEC, seed: int, sampling: Sampling, plan: Plan
         "seed": seed,
         "steps": asdict(steps) if isinstance(steps, Plan) else steps,
         "preset": sampling.preset,
-        "guidance": plan.guidance,
+        "guidance": steps.guidance if isinstance(steps, Plan) else sampling.guidance,
         "gap_before_conservation": [round(g, 4) for g in gap],
         "sources": list(uec.sources),
         "notes": list(uec.notes),

@@ -1,16 +1,23 @@
 """The result: one week of traffic of a region at all its levels, and what is needed to make it again."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoomdiff.errors import OptionError
 from zoomdiff.levels import HOURS_PER_WEEK, Level, aggregate
 from zoomdiff.region import Region
 
 if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+    from matplotlib.figure import Figure
+    from xarray import DataArray
+
     from zoomdiff.context.uec import UEC
 
 WEEK_START = datetime(2025, 3, 3)  # a Monday of an ordinary week; the model knows weekdays, not dates
@@ -51,7 +58,47 @@ class TrafficWeek:
     def __repr__(self) -> str:
         return f"TrafficWeek({self.region!r}, {human_bytes(self.total(0))} in the week)"
 
+    def __getitem__(self, level: str | int) -> "WeekLevel":
+        """One level, by its name ("bs", "cell", "grid100", "grid50") or its number. Raises OptionError."""
+        names = [each.name for each in self.region.hierarchy]
+        if level in names:
+            return WeekLevel(self, names.index(level))
+        if isinstance(level, int) and -len(names) <= level < len(names):
+            return WeekLevel(self, level % len(names))
+        raise OptionError(f"There is no level {level!r}: choose from {', '.join(names)}.")
+
+    def save(self, folder: str | Path, formats: str | Iterable[str] = "geojson") -> list[Path]:
+        """Write the week into a folder: all files or none.
+
+        Parameters
+        ----------
+        formats
+            One or more of geojson, geojson-long, parquet, netcdf, zarr, cog, csv, png, uec, reproduce (docs/files.md);
+            a list, or text with commas between.
+
+        Returns
+        -------
+        list of Path
+            The files, one per level where a format has one level per file.
+
+        Raises
+        ------
+        OptionError
+            An unknown format, or a file that cannot be written.
+        """
+        from zoomdiff.export.formats import Export, parse_formats, write_files
+
+        names = parse_formats(formats if isinstance(formats, str) else ",".join(formats))
+        return list(write_files(Export(self), Path(folder), names))
+
+    def plot(self) -> "Figure":
+        """The levels beside each other, each at its busiest step."""
+        from zoomdiff.export.picture import plot_levels
+
+        return plot_levels(self)
+
     def level(self, k: int) -> Level:
+        """Name, side and step of level k."""
         return self.region.hierarchy[k]
 
     def total(self, k: int = -1) -> float:
@@ -75,6 +122,49 @@ class TrafficWeek:
             return WEEKDAYS[day]
         start = step * level.hours
         return f"{WEEKDAYS[day]} {start:02d}:00-{start + level.hours:02d}:00"
+
+
+@dataclass(frozen=True)
+class WeekLevel:
+    """One level of a week, as `week["grid50"]` gives it."""
+
+    week: TrafficWeek
+    k: int
+
+    def __repr__(self) -> str:
+        steps, rows, cols = self.volumes.shape
+        return f"WeekLevel({self.level.title}: {steps} steps x {rows} x {cols} cells)"
+
+    @property
+    def level(self) -> Level:
+        """Its name, side and step."""
+        return self.week.level(self.k)
+
+    @property
+    def volumes(self) -> np.ndarray:
+        """(T_k, H_k, W_k) bytes per step and cell, row 0 in the north, 0 outside the region."""
+        return self.week.volumes[self.k]
+
+    @property
+    def times(self) -> list[datetime]:
+        """Start of each step, local time of a nominal week."""
+        return self.week.times(self.k)
+
+    def to_xarray(self) -> "DataArray":
+        """Traffic (time, y, x) in bytes per step, NaN outside the region; x and y in metres of the UTM zone (CF)."""
+        from zoomdiff.export.netcdf import to_dataset
+
+        dataset = to_dataset(self.week, self.k)
+        return dataset["traffic"].assign_attrs({**dataset.attrs, **dataset["traffic"].attrs})
+
+    def to_geodataframe(self) -> "GeoDataFrame":
+        """One row per cell (WGS84): row, col, h3, traffic (a list of bytes per step) and geometry, the outline.
+
+        What the numbers are (unit, times of the steps, provenance) is in the frame's `attrs`.
+        """
+        from zoomdiff.export.parquet import to_geodataframe
+
+        return to_geodataframe(self.week, self.k)
 
 
 def unit_of(highest: float) -> tuple[float, str]:

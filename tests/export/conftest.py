@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from made_up import made_up_uec, made_up_week
 
-from zoomdiff.export.formats import Job
+from zoomdiff.export.formats import Export
 from zoomdiff.region import Region
 from zoomdiff.week import TrafficWeek
 
@@ -21,5 +21,5 @@ def week(region) -> TrafficWeek:
 
 
 @pytest.fixture(scope="session")
-def job(week, region) -> Job:
-    return Job(week, made_up_uec(region))
+def export(week, region) -> Export:
+    return Export(week, made_up_uec(region))

@@ -16,7 +16,7 @@ from zoomdiff.cli import main
 from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import OptionError
-from zoomdiff.export.formats import FORMATS, Job, to_bytes
+from zoomdiff.export.formats import FORMATS, Export, to_bytes
 from zoomdiff.export.reproduce import Inputs, read_reproduce, to_reproduce
 from zoomdiff.generate import generate
 from zoomdiff.levels import S4T4
@@ -52,9 +52,9 @@ def zoomdiff(weights, monkeypatch, capsys):
 
 
 @pytest.fixture
-def file(job, tmp_path) -> Path:
+def file(export, tmp_path) -> Path:
     path = tmp_path / "reproduce.json"
-    path.write_bytes(to_reproduce(job.week, job.uec, Inputs("helsinki")))
+    path.write_bytes(to_reproduce(export.week, export.uec, Inputs("helsinki")))
     return path
 
 
@@ -77,25 +77,24 @@ def test_generate_makes_the_same_files_again(options, names, zoomdiff, tmp_path)
     assert len(first) == 4 * (len(names) - 1) + 1 and first == again
 
 
-def test_what_is_in_it(job, file):
+def test_what_is_in_it(export, file):
     told = json.loads(file.read_text())
     assert told["zoomdiff"] == "0.1.0" and told["weights_sha256"] == "ab" * 32
     assert (told["seed"], told["steps"], told["preset"], told["map"]) == (0, "fast", "europe", "helsinki")
     assert told["region"]["blocks"] == ["###", "#.#", "###"] and told["region"]["epsg"] == 32635
-    assert told["region"]["polygon"]["type"] == "Polygon" and told["sources"] == list(job.uec.sources)
+    assert told["region"]["polygon"]["type"] == "Polygon" and told["sources"] == list(export.uec.sources)
 
 
 @pytest.mark.parametrize("steps", ["fast", "7", 7, Plan((1, 2, 3, 4), "ancestral", (1.5, 1.0, 1.0, 1.0), guidance=2.0)])
-def test_reading_it_undoes_writing_it(steps, weights, job, tmp_path):
-    model, scenario = (
-        load_model(weights, device="cpu"),
-        json.loads((ROOT / "docs/scenario_example.geojson").read_text()),
-    )
+def test_reading_it_undoes_writing_it(steps, weights, export, tmp_path):
+    model, scenario = load_model(weights, "cpu"), json.loads((ROOT / "docs/scenario_example.geojson").read_text())
     guidance = 2.0 if isinstance(steps, Plan) else 1.5
-    week = generate(model, job.uec, seed=2**63 - 1, sampling=Sampling(steps=steps, preset="china", guidance=guidance))
+    week = generate(
+        model, export.uec, seed=2**63 - 1, sampling=Sampling(steps=steps, preset="china", guidance=guidance)
+    )
     inputs = Inputs("osm", False, "people.tif", 5000.0, scenario)
     path = tmp_path / "reproduce.json"
-    path.write_bytes(to_bytes(Job(week, job.uec, inputs=inputs), "reproduce"))
+    path.write_bytes(to_bytes(Export(week, export.uec, inputs=inputs), "reproduce"))
     recipe = read_reproduce(path)
     assert recipe.inputs == inputs
     assert recipe.seed == 2**63 - 1 and recipe.sampling == Sampling(steps, "china", guidance)
@@ -103,19 +102,19 @@ def test_reading_it_undoes_writing_it(steps, weights, job, tmp_path):
     for name in ("epsg", "row", "col", "hierarchy", "polygon"):
         assert getattr(recipe.region, name) == getattr(week.region, name)
     np.testing.assert_array_equal(recipe.region.blocks, week.region.blocks)
-    again = generate(model, replace(job.uec, region=recipe.region), seed=recipe.seed, sampling=recipe.sampling)
-    assert recipe.compare(again, job.uec) == SAME
+    again = generate(model, replace(export.uec, region=recipe.region), seed=recipe.seed, sampling=recipe.sampling)
+    assert recipe.compare(again, export.uec) == SAME
 
 
-def test_a_difference_has_a_reason(job, file, monkeypatch):
+def test_a_difference_has_a_reason(export, file, monkeypatch):
     recipe = read_reproduce(file)
-    assert recipe.compare(job.week, job.uec) == SAME
-    finest = job.week.volumes[-1].copy()
+    assert recipe.compare(export.week, export.uec) == SAME
+    finest = export.week.volumes[-1].copy()
     finest[0, 0, 0] += 1
-    other = replace(job.week, volumes=tuple(S4T4.pyramid(finest)))
-    assert "the kind of machine" in recipe.compare(other, job.uec)
-    assert "made by ZoomDiff 0.0.9" in replace(recipe, version="0.0.9").compare(other, job.uec)
-    elsewhere = replace(job.uec, poi=job.uec.poi + 1)
+    other = replace(export.week, volumes=tuple(S4T4.pyramid(finest)))
+    assert "the kind of machine" in recipe.compare(other, export.uec)
+    assert "made by ZoomDiff 0.0.9" in replace(recipe, version="0.0.9").compare(other, export.uec)
+    elsewhere = replace(export.uec, poi=export.uec.poi + 1)
     assert "the map or the population tells something else" in recipe.compare(other, elsewhere)
 
 
@@ -125,9 +124,9 @@ def test_other_weights_are_refused_before_anything_is_made(zoomdiff, file, tmp_p
     assert not (tmp_path / "out").exists()
 
 
-def test_the_map_may_have_moved_but_somebody_must_tell_it(job, tmp_path):
+def test_the_map_may_have_moved_but_somebody_must_tell_it(export, tmp_path):
     path = tmp_path / "reproduce.json"
-    path.write_bytes(to_bytes(job, "reproduce"))
+    path.write_bytes(to_bytes(export, "reproduce"))
     recipe = read_reproduce(path)
     assert recipe.inputs_with(map="city.osm.pbf", population=Path("p.tif")) == Inputs(
         "city.osm.pbf", population="p.tif"
@@ -144,10 +143,10 @@ def test_what_the_file_decides_is_not_asked_for_besides(options, zoomdiff, file)
     assert code == 2 and said.strip() == f"Error: {options[0]} comes from the file of --reproduce: leave it out."
 
 
-def test_a_refined_week_needs_its_traffic(job, tmp_path):
+def test_a_refined_week_needs_its_traffic(export, tmp_path):
     path = tmp_path / "reproduce.json"
-    week = replace(job.week, provenance=job.week.provenance | {"refined_from": "bs"})
-    path.write_bytes(to_reproduce(week, job.uec, Inputs()))
+    week = replace(export.week, provenance=export.week.provenance | {"refined_from": "bs"})
+    path.write_bytes(to_reproduce(week, export.uec, Inputs()))
     with pytest.raises(OptionError, match="refined from measured traffic"):
         read_reproduce(path)
 

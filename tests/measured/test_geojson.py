@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from zoomdiff.errors import DataError
-from zoomdiff.export import write_geojson
 from zoomdiff.measured.read import read_measurements
 from zoomdiff.region import Region
 from zoomdiff.week import TrafficWeek
@@ -50,7 +49,7 @@ def test_what_zoomdiff_writes_comes_back(tmp_path):
     region = Region.from_bbox((11.001, 43.001, 11.003, 43.003))
     finest = np.round(np.random.default_rng(0).gamma(1, 1e6, (168, *region.shape)))
     week = TrafficWeek(region, tuple(region.hierarchy.pyramid(finest)))
-    for k, path in enumerate(write_geojson(week, tmp_path)):
+    for k, path in enumerate(week.save(tmp_path)):
         some = read_measurements(path)
         assert some.minutes == 60 * week.level(k).hours and some.polygons is not None
         np.testing.assert_array_equal(some.traffic, week.volumes[k].reshape(len(some.traffic), -1))

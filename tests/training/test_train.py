@@ -13,7 +13,6 @@ from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.design import Design
 from zoomdiff.errors import CheckpointError, OptionError
-from zoomdiff.export import write_geojson
 from zoomdiff.generate import generate
 from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.region import Region
@@ -172,7 +171,7 @@ def test_fine_tuning_on_known_traffic_starts_from_the_weights_given_and_fits_it_
     uec = build_uec(layers, Region.from_bbox(layers.extent))
     week = np.round(10 * simulate(uec, 3, EUROPE).traffic.astype(float) * uec.region.mask())
     pyramid = TrafficWeek(uec.region, tuple(S4T4.pyramid(week)))
-    *_, path = write_geojson(pyramid, tmp_path / "own")
+    *_, path = pyramid.save(tmp_path / "own")
     monkeypatch.setattr("zoomdiff.training.train.read_map", lambda source, bbox=None: layers)
     config = TrainConfig(
         maps=("a map",),

@@ -28,6 +28,7 @@ class Cells(NamedTuple):
 
 
 def cells_of(region: Region, k: int) -> Cells:
+    """The cells of level k that belong to the region."""
     mask, corners = region.mask(k), region.corners(k)
     # Row 0 is north: south-west, south-east, north-east, north-west, south-west.
     rings = np.stack([corners[1:, :-1], corners[1:, 1:], corners[:-1, 1:], corners[:-1, :-1], corners[1:, :-1]], 2)

@@ -17,24 +17,36 @@ from zoomdiff.export.netcdf import write_netcdf
 from zoomdiff.export.parquet import write_parquet
 from zoomdiff.export.picture import write_picture
 from zoomdiff.export.reproduce import Inputs, to_reproduce
+from zoomdiff.export.zarr import write_zarr
 from zoomdiff.files import whole_file
 from zoomdiff.levels import HOURS_PER_WEEK
 from zoomdiff.week import TrafficWeek
 
 
 @dataclass(frozen=True)
-class Job:
+class Export:
     """What is to be written.
 
-    k            level, where the format has one
-    hours        of the week, where the format has a row or feature per step
-    step         of level k that a picture shows; None: the busiest
-    logarithmic  whether a picture's colours are
-    inputs       what the user gave, for reproduce.json
+    Attributes
+    ----------
+    week
+        The week.
+    uec
+        Its urban context; by default the one that the week was made for. Pictures, the context and recipes need it.
+    k
+        Level, where the format has one.
+    hours
+        Of the week, where the format has a row or feature per step.
+    step
+        Of level k that a picture shows; None: the busiest.
+    logarithmic
+        Whether a picture's colours are.
+    inputs
+        What the user gave, for reproduce.json.
     """
 
     week: TrafficWeek
-    uec: UEC
+    uec: UEC | None = None
     k: int = 0
     hours: range = WEEK
     step: int | None = None
@@ -42,12 +54,24 @@ class Job:
     inputs: Inputs = field(default_factory=Inputs)
 
     @property
+    def context(self) -> UEC:
+        """The urban context. Raises OptionError where there is none."""
+        uec = self.uec or self.week.uec
+        if uec is None:
+            raise OptionError(
+                "This file needs the urban context, which a week from elsewhere does not have: leave out png, uec and "
+                "reproduce, or generate the week."
+            )
+        return uec
+
+    @property
     def cells(self) -> int:
+        """Cells of level k in the region."""
         return int(self.week.region.mask(self.k).sum())
 
     @property
     def steps(self) -> int:
-        """Of level k in the whole week."""
+        """Steps of level k in the whole week."""
         return len(self.week.volumes[self.k])
 
     @property
@@ -60,25 +84,35 @@ class Job:
 class Format:
     """A kind of file.
 
-    title, about  for people: its name, and what it holds in a sentence
-    ending   of the file's name, after the level's where it has one
-    size     about how many bytes a job takes, from files of Helsinki and Florence
-    level    whether there is one file per level
-    long     whether it has a row or feature per cell and step, so that `hours` count
+    Attributes
+    ----------
+    title, about
+        For people: its name, and what it holds in a sentence.
+    ending
+        Of the file's name, after the level's where it has one.
+    mime
+        Its media type; None for a folder, which cannot be downloaded as one file.
+    size
+        About how many bytes an export takes, from files of Helsinki and Florence.
+    level
+        Whether there is one file per level.
+    long
+        Whether it has a row or feature per cell and step, so that `hours` count.
     """
 
     title: str
     about: str
     ending: str
-    mime: str
-    write: Callable[[Job, Path], None]
-    size: Callable[[Job], float]
+    mime: str | None
+    write: Callable[[Export, Path], None]
+    size: Callable[[Export], float]
     level: bool = True
     long: bool = False
 
-    def file_name(self, job: Job) -> str:
-        packed = self.ending == ".csv" and is_packed(job.week.region, job.k, job.chosen)
-        return (job.week.level(job.k).name if self.level else "") + self.ending + (".gz" if packed else "")
+    def file_name(self, export: Export) -> str:
+        """Name of its file in a folder."""
+        packed = self.ending == ".csv" and is_packed(export.week.region, export.k, export.chosen)
+        return (export.week.level(export.k).name if self.level else "") + self.ending + (".gz" if packed else "")
 
 
 FORMATS = {
@@ -87,16 +121,16 @@ FORMATS = {
         "One feature per cell, its week as a list.",
         ".geojson",
         "application/geo+json",
-        lambda job, path: path.write_bytes(to_geojson(job.week, job.k)),
-        lambda job: 1500 + job.cells * (225 + 10.5 * job.steps),
+        lambda e, path: path.write_bytes(to_geojson(e.week, e.k)),
+        lambda e: 1500 + e.cells * (225 + 10.5 * e.steps),
     ),
     "geojson-long": Format(
         "GeoJSON for a time window",
         "One feature per cell and step with its date and time: QGIS plays it.",
         "_long.geojson",
         "application/geo+json",
-        lambda job, path: path.write_bytes(to_long_geojson(job.week, job.k, job.hours)),
-        lambda job: 1500 + job.cells * 330 * job.chosen,
+        lambda e, path: path.write_bytes(to_long_geojson(e.week, e.k, e.hours)),
+        lambda e: 1500 + e.cells * 330 * e.chosen,
         long=True,
     ),
     "parquet": Format(
@@ -104,32 +138,41 @@ FORMATS = {
         "One row per cell, its week as a list: small and quick, for geopandas, DuckDB and GDAL.",
         ".parquet",
         "application/vnd.apache.parquet",
-        lambda job, path: write_parquet(job.week, job.k, path),
-        lambda job: 10_000 + job.cells * (110 + 5.0 * job.steps),
+        lambda e, path: write_parquet(e.week, e.k, path),
+        lambda e: 10_000 + e.cells * (110 + 5.0 * e.steps),
     ),
     "netcdf": Format(
         "NetCDF",
         "A raster with a time axis, for xarray, GDAL, QGIS and Panoply.",
         ".nc",
         "application/x-netcdf",
-        lambda job, path: write_netcdf(job.week, job.k, path),
-        lambda job: 20_000 + job.cells * 4.5 * job.steps,
+        lambda e, path: write_netcdf(e.week, e.k, path),
+        lambda e: 20_000 + e.cells * 4.5 * e.steps,
+    ),
+    "zarr": Format(
+        "Zarr",
+        "One store with a group per level, each a raster with a time axis, for xarray and dask.",
+        "week.zarr",
+        None,
+        lambda e, path: write_zarr(e.week, path),
+        lambda e: 300_000 + 4.5 * HOURS_PER_WEEK * e.week.region.mask().sum(),
+        level=False,
     ),
     "cog": Format(
         "GeoTIFF",
         "A raster with a band per step (cloud-optimised), for QGIS, GDAL and rasterio.",
         ".tif",
         "image/tiff",
-        lambda job, path: write_cog(job.week, job.k, path),
-        lambda job: 3_000 + job.cells * 5.0 * job.steps,
+        lambda e, path: write_cog(e.week, e.k, path),
+        lambda e: 3_000 + e.cells * 5.0 * e.steps,
     ),
     "csv": Format(
         "CSV",
         "One row per cell and step, for spreadsheets, R and pandas; gzip where it is long.",
         ".csv",
         "text/csv",
-        lambda job, path: write_csv(job.week, job.k, path, job.hours),
-        lambda job: job.cells * job.chosen * (19 if is_packed(job.week.region, job.k, job.chosen) else 85),
+        lambda e, path: write_csv(e.week, e.k, path, e.hours),
+        lambda e: e.cells * e.chosen * (19 if is_packed(e.week.region, e.k, e.chosen) else 85),
         long=True,
     ),
     "png": Format(
@@ -137,23 +180,23 @@ FORMATS = {
         "A map of the shown level and step as PNG, with legend, scale and sources.",
         ".png",
         "image/png",
-        lambda job, path: write_picture(
-            job.week,
-            job.uec,
-            job.k,
-            job.week.peak_step(job.k) if job.step is None else job.step,
+        lambda e, path: write_picture(
+            e.week,
+            e.context,
+            e.k,
+            e.week.peak_step(e.k) if e.step is None else e.step,
             path,
-            logarithmic=job.logarithmic,
+            logarithmic=e.logarithmic,
         ),
-        lambda job: 60_000,
+        lambda e: 60_000,
     ),
     "uec": Format(
         "Surroundings (NetCDF)",
-        "What the model was told: houses, roads, use of the ground, places, people per hour.",
+        "What the model knows of the place: houses, roads, use of the ground, places, people per hour.",
         "uec.nc",
         "application/x-netcdf",
-        lambda job, path: save(to_dataset(job.uec), path),
-        lambda job: 60_000 + 450 * job.week.region.mask().sum(),
+        lambda e, path: save(to_dataset(e.context), path),
+        lambda e: 60_000 + 450 * e.week.region.mask().sum(),
         level=False,
     ),
     "reproduce": Format(
@@ -161,8 +204,8 @@ FORMATS = {
         "All that is needed to make this week again: version, weights, seed, region, sources.",
         "reproduce.json",
         "application/json",
-        lambda job, path: path.write_bytes(to_reproduce(job.week, job.uec, job.inputs)),
-        lambda job: 3_000,
+        lambda e, path: path.write_bytes(to_reproduce(e.week, e.context, e.inputs)),
+        lambda e: 3_000,
         level=False,
     ),
 }
@@ -187,7 +230,7 @@ def parse_hours(text: str) -> range:
     return range(int(first), int(last))
 
 
-def write_files(job: Job, folder: Path, names: Iterable[str]) -> dict[Path, int | None]:
+def write_files(export: Export, folder: Path, names: Iterable[str]) -> dict[Path, int | None]:
     """Write the formats `names`, those with levels for each level: all files or none.
 
     Returns their paths, each with its level (None: the file has none). Raises OptionError.
@@ -196,17 +239,17 @@ def write_files(job: Job, folder: Path, names: Iterable[str]) -> dict[Path, int 
     with ExitStack() as stack:
         for name in names:
             kind = FORMATS[name]
-            for k in range(len(job.week.volumes)) if kind.level else (0,):
-                one = replace(job, k=k)
+            for k in range(len(export.week.volumes)) if kind.level else (0,):
+                one = replace(export, k=k)
                 path = folder / kind.file_name(one)
                 kind.write(one, stack.enter_context(whole_file(path, "The results")))
                 paths[path] = k if kind.level else None
     return paths
 
 
-def to_bytes(job: Job, name: str) -> bytes:
-    """A file of the format `name`."""
+def to_bytes(export: Export, name: str) -> bytes:
+    """A file of the format `name`, one with a media type."""
     with TemporaryDirectory(prefix="zoomdiff-") as folder:
         path = Path(folder) / "file"
-        FORMATS[name].write(job, path)
+        FORMATS[name].write(export, path)
         return path.read_bytes()

@@ -1,6 +1,5 @@
 """GeoJSON, RFC 7946, WGS84: a feature per cell with its week as an array, or a feature per cell and step."""
 
-from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +9,6 @@ import orjson
 
 from zoomdiff.errors import OptionError
 from zoomdiff.export.cells import WEEK, cells_of, steps_in, whole_bytes
-from zoomdiff.files import whole_file
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 from zoomdiff.week import TrafficWeek
@@ -80,15 +78,6 @@ def _about(week: TrafficWeek, k: int) -> dict:
     }
 
 
-def write_geojson(week: TrafficWeek, folder: Path) -> list[Path]:
-    """Write every level as `folder/<level name>.geojson`, all or none; returns the paths. Raises OptionError."""
-    paths = [folder / f"{level.name}.geojson" for level in week.region.hierarchy]
-    with ExitStack() as stack:
-        for k, path in enumerate(paths):
-            stack.enter_context(whole_file(path, "The results")).write_bytes(to_geojson(week, k))
-    return paths
-
-
 class LevelFile(NamedTuple):
     """One level as read from a file.
 
@@ -103,7 +92,7 @@ class LevelFile(NamedTuple):
 
 
 def read_geojson(path: Path) -> LevelFile:
-    """A level that `write_geojson` wrote. Raises OptionError."""
+    """A level as `to_geojson` writes it. Raises OptionError."""
     try:
         file = orjson.loads(path.read_bytes())
         cells = [feature["properties"] for feature in file["features"]]

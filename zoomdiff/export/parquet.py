@@ -9,11 +9,11 @@ from zoomdiff.export.cells import cells_of, whole_bytes
 from zoomdiff.week import TrafficWeek
 
 
-def write_parquet(week: TrafficWeek, k: int, path: Path) -> None:
+def to_geodataframe(week: TrafficWeek, k: int) -> gpd.GeoDataFrame:
     """Level k with the columns row, col, h3, traffic (bytes per step) and geometry, the cell's outline.
 
-    What else is to be known (unit, times of the steps, provenance) stands in the frame's `attrs`, which geopandas
-    reads back.
+    What the numbers are (unit, times of the steps, provenance) is in the frame's `attrs`, which geopandas writes and
+    reads.
     """
     level, cells = week.level(k), cells_of(week.region, k)
     columns = {"row": cells.row, "col": cells.col, "h3": cells.h3, "traffic": list(whole_bytes(week, k).T)}
@@ -26,4 +26,9 @@ def write_parquet(week: TrafficWeek, k: int, path: Path) -> None:
         "raster": {"crs": f"EPSG:{week.region.epsg}", "side_m": level.side},
         "provenance": week.provenance,
     }
-    frame.to_parquet(path, index=False, compression="zstd")
+    return frame
+
+
+def write_parquet(week: TrafficWeek, k: int, path: Path) -> None:
+    """Write `to_geodataframe`."""
+    to_geodataframe(week, k).to_parquet(path, index=False, compression="zstd")

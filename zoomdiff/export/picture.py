@@ -17,11 +17,14 @@ LONGER, NARROWEST = 7.5, 5.2  # inches: the longer side of the map, and what the
 EDGE, HEAD, BAR = 0.3, 0.85, 0.95  # inches: the margin, and what stands above and below the map
 TOP_QUANTILE = 0.995  # the scale's top: one very busy cell must not make all others look empty
 LOG_DECADES = 3
+PANEL = 3.0  # inches: the height of one level of `plot_levels`
 # cmocean's "matter" (Thyng et al. 2016): perceptually uniform, pale yellow to dark purple.
 MATTER = LinearSegmentedColormap.from_list(
     "matter",
-    ["#fdedb0", "#facd91", "#f6ad77", "#f08e62", "#e76d54", "#d85053"]
-    + ["#c3385a", "#a82860", "#8a1d63", "#6b185d", "#4c1550", "#2f0f3d"],
+    [
+        *("#fdedb0", "#facd91", "#f6ad77", "#f08e62", "#e76d54", "#d85053"),
+        *("#c3385a", "#a82860", "#8a1d63", "#6b185d", "#4c1550", "#2f0f3d"),
+    ],
 )
 
 
@@ -53,7 +56,7 @@ def plot_view(week: TrafficWeek, uec: UEC, k: int, step: int, *, logarithmic: bo
     axes = figure.add_axes(inches(EDGE, foot + BAR, width, height))
     base_map(axes, uec, f"{week.time_label(k, step)}, local time of an ordinary week")
 
-    highest = float(np.quantile(x_k[x_k > 0], TOP_QUANTILE)) if (x_k > 0).any() else 1.0
+    highest = _highest(x_k)
     factor, unit = unit_of(highest)
     full = highest / factor
     norm = LogNorm(full / 10**LOG_DECADES, full) if logarithmic else Normalize(0, full)
@@ -66,6 +69,40 @@ def plot_view(week: TrafficWeek, uec: UEC, k: int, step: int, *, logarithmic: bo
     small = {"fontsize": 7.5, "color": SMALL, "linespacing": 1.25, "va": "bottom", "parse_math": False}
     figure.text(left, 0.5 * EDGE / tall, "\n".join(lines), **small)
     return figure
+
+
+def plot_levels(week: TrafficWeek) -> Figure:
+    """All levels beside each other, each at its busiest step, on a linear scale of its own units."""
+    levels, region = len(week.volumes), week.region
+    rows, cols = region.blocks.shape
+    width = PANEL * min(1.6, max(0.6, cols / rows))
+    figure = Figure(figsize=(levels * (width + 0.2), PANEL + 1.3), dpi=DPI, facecolor="white", layout="constrained")
+    west, south, east, north = (metres / 1000 for metres in region.utm_bounds)
+    for k, axes in enumerate(figure.subplots(1, levels, squeeze=False)[0]):
+        level, step = week.level(k), week.peak_step(k)
+        x_k = week.volumes[k][step]
+        factor, unit = unit_of(_highest(x_k))
+        image = axes.imshow(
+            np.ma.masked_less_equal(x_k / factor, 0),
+            cmap=MATTER,
+            norm=Normalize(0, _highest(x_k) / factor),
+            extent=(0, east - west, 0, north - south),
+            interpolation="nearest",
+        )
+        hours, _, cell = level.title.partition(" · ")
+        axes.set_title(f"{cell}\n{week.time_label(k, step)}", fontsize=10, color=INK)
+        axes.set_xlabel("km east", fontsize=8)
+        axes.set_ylabel("km north" if k == 0 else "", fontsize=8)
+        axes.tick_params(labelsize=7)
+        bar = figure.colorbar(image, ax=axes, orientation="horizontal", extend="max", shrink=0.9)
+        bar.set_label(f"{unit} per cell in {hours}", fontsize=8, color=INK)
+        bar.ax.tick_params(labelsize=7)
+    return figure
+
+
+def _highest(x: np.ndarray) -> float:
+    """The scale's top for volumes x."""
+    return float(np.quantile(x[x > 0], TOP_QUANTILE)) if (x > 0).any() else 1.0
 
 
 def write_picture(week: TrafficWeek, uec: UEC, k: int, step: int, path: Path, *, logarithmic: bool = False) -> None:

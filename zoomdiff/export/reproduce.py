@@ -10,7 +10,7 @@ import shapely
 
 import zoomdiff
 from zoomdiff.context.uec import UEC
-from zoomdiff.diffusion.drdm import DRDM, Plan
+from zoomdiff.diffusion.drdm import Plan
 from zoomdiff.errors import CheckpointError, OptionError
 from zoomdiff.levels import Hierarchy, Level
 from zoomdiff.region import Region
@@ -63,9 +63,9 @@ class Recipe:
             raise OptionError("The file to reproduce does not tell which map was used: give it as --map.")
         return inputs
 
-    def check_weights(self, model: DRDM) -> None:
-        """Raises CheckpointError unless they are those of the file."""
-        if model.sha256 != self.weights_sha256:
+    def check_weights(self, sha256: str | None) -> None:
+        """Raise CheckpointError unless the weights' SHA-256 is that of the file."""
+        if sha256 != self.weights_sha256:
             raise CheckpointError(
                 f"The week was made by ZoomDiff {self.version} with other weights (SHA-256 "
                 f"{str(self.weights_sha256)[:12]}...): give those as --weights."
@@ -85,10 +85,11 @@ class Recipe:
 
 
 def to_reproduce(week: TrafficWeek, uec: UEC, inputs: Inputs) -> bytes:
+    """The file, as JSON."""
     region, about = week.region, week.provenance
     file = {
         "zoomdiff": about.get("zoomdiff"),
-        "how": "python -m zoomdiff generate --reproduce reproduce.json --out again",
+        "how": "zoomdiff reproduce reproduce.json --out again",
         **{name: about.get(name) for name in SETTINGS},
         "refined_from": about.get("refined_from"),
         **asdict(inputs),
