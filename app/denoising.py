@@ -17,7 +17,7 @@ from zoomdiff.app.runs import Run
 from zoomdiff.app.work import Request
 
 from zoomdiff.context import UEC
-from zoomdiff.generate import watch
+from zoomdiff.generation import watch
 from zoomdiff.sampling import Sampling
 from zoomdiff.week import TrafficWeek
 

@@ -13,7 +13,7 @@ from zoomdiff.app.runs import Run
 from zoomdiff.app.work import Request
 
 from zoomdiff.context import UEC
-from zoomdiff.generate import generate
+from zoomdiff.generation import generate
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 from zoomdiff.sampling import Callbacks, Sampling

@@ -19,7 +19,7 @@ from zoomdiff.app.work import Place
 from zoomdiff.context import UEC
 from zoomdiff.errors import ZoomDiffError
 from zoomdiff.export import to_geojson
-from zoomdiff.generate import refine_level
+from zoomdiff.generation import refine_level
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4
 from zoomdiff.measured.fit import NONE, FittedTraffic, fit, hold, served_bytes
 from zoomdiff.measured.read import BYTES_PER, read_measurements
@@ -65,7 +65,7 @@ def panel(place: Place, below: list[pdk.Layer], *, seed: int, steps: str | int, 
     """Measured traffic in, a week at 50 m out, the two compared. Returns the week when there is one.
 
     below                layers under the traffic, such as the basemap
-    seed, steps, preset  as for `zoomdiff.generate.refine`
+    seed, steps, preset  as for `zoomdiff.generation.refine`
     """
     left, right = st.columns([4, 7], gap="medium")
     with left:

@@ -14,7 +14,7 @@ from zoomdiff.context import UEC, MapLayers
 from zoomdiff.context.uec import MOST_RESIDENTS
 from zoomdiff.diffusion.schedule import TOTAL_STEPS
 from zoomdiff.errors import OptionError, RegionTooLargeError, ZoomDiffError
-from zoomdiff.generate import FAST
+from zoomdiff.generation import FAST
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4
 from zoomdiff.region import Region, parse_bbox
 

@@ -20,7 +20,7 @@ from zoomdiff.context.edits import DAYS, Build, CloseRoad, Demolish, Edit, Event
 from zoomdiff.context.population import PEOPLE_PER_100M2
 from zoomdiff.context.scenario import Scenario, apply, read_ground, read_scenario, to_geojson, touched
 from zoomdiff.errors import OptionError
-from zoomdiff.generate import generate
+from zoomdiff.generation import generate
 from zoomdiff.region import Region, to_lonlat, to_utm
 from zoomdiff.sampling import Callbacks, Sampling
 from zoomdiff.week import TrafficWeek, human_bytes

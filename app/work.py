@@ -18,7 +18,7 @@ from zoomdiff.context.online import Progress
 from zoomdiff.context.sources import ONLINE
 from zoomdiff.device import name_of, pick_device
 from zoomdiff.errors import MapError
-from zoomdiff.generate import FAST
+from zoomdiff.generation import FAST
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 from zoomdiff.week import TrafficWeek

@@ -216,7 +216,7 @@ def test_a_scenario_edits_the_context_before_generation(tmp_path, monkeypatch, c
         return TrafficWeek(uec.region, tuple(np.zeros(shape) for shape in levels))
 
     monkeypatch.setattr("zoomdiff.checkpoint.load_model", lambda weights, device: None)
-    monkeypatch.setattr("zoomdiff.generate.generate", silent)
+    monkeypatch.setattr("zoomdiff.generation.generate", silent)
     command = ["zoomdiff", "generate", "--bbox", "24.937,60.166,24.951,60.177", "--out", str(tmp_path)]
     for more in ([], ["--scenario", str(ROOT / "docs" / "scenario_example.geojson")]):
         monkeypatch.setattr(sys, "argv", command + more)

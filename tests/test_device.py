@@ -13,7 +13,7 @@ from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import OptionError
-from zoomdiff.generate import TILE, ensemble, generate, tile_of
+from zoomdiff.generation import TILE, ensemble, generate, tile_of
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region

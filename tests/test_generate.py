@@ -10,7 +10,7 @@ from zoomdiff.context.classes import AOI_INDEX, POI_CATEGORIES
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.context.uec import STRUCTURE
 from zoomdiff.errors import OptionError
-from zoomdiff.generate import FAST, ensemble, generate, refine_level, watch
+from zoomdiff.generation import FAST, ensemble, generate, refine_level, watch
 from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.region import Region
 from zoomdiff.sampling import Callbacks, Sampling

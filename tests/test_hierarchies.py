@@ -15,7 +15,17 @@ from zoomdiff.diffusion.design import Design, setting
 from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import OptionError
-from zoomdiff.generate import FAST, POWER, ensemble, fast_strides, generate, refine, refine_level, stride_powers, watch
+from zoomdiff.generation import (
+    FAST,
+    POWER,
+    ensemble,
+    fast_strides,
+    generate,
+    refine,
+    refine_level,
+    stride_powers,
+    watch,
+)
 from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.measured.traffic import MeasuredTraffic
 from zoomdiff.region import Region

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from zoomdiff.checkpoint import load_model
     from zoomdiff.context import UEC, MapLayers, build_uec, read_map
     from zoomdiff.errors import ZoomDiffError
-    from zoomdiff.generate import ensemble, generate, refine
+    from zoomdiff.generation import ensemble, generate, refine
     from zoomdiff.levels import S4T4
     from zoomdiff.measured.read import read_measurements
     from zoomdiff.measured.traffic import MeasuredTraffic
@@ -40,7 +40,7 @@ _MODULES = {
     "zoomdiff.checkpoint": ("load_model",),
     "zoomdiff.context": ("UEC", "MapLayers", "build_uec", "read_map"),
     "zoomdiff.errors": ("ZoomDiffError",),
-    "zoomdiff.generate": ("ensemble", "generate", "refine"),
+    "zoomdiff.generation": ("ensemble", "generate", "refine"),
     "zoomdiff.levels": ("S4T4",),
     "zoomdiff.measured.read": ("read_measurements",),
     "zoomdiff.measured.traffic": ("MeasuredTraffic",),

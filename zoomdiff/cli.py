@@ -10,7 +10,7 @@ import typer
 
 import zoomdiff
 from zoomdiff.bars import download_bar, stage_bars
-from zoomdiff.errors import OptionError, ZoomDiffError
+from zoomdiff.errors import OptionError, RegionTooLargeError, ZoomDiffError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +95,7 @@ def generate(
     from zoomdiff.context.scenario import Scenario, apply, read_scenario
     from zoomdiff.export.formats import Export, parse_formats, parse_hours
     from zoomdiff.export.reproduce import Inputs
-    from zoomdiff.generate import generate as run
+    from zoomdiff.generation import generate as run
     from zoomdiff.sampling import Callbacks, Sampling
 
     if reproduce:
@@ -152,7 +152,7 @@ def _reproduce(
     from zoomdiff.context.scenario import Scenario, apply, read_scenario
     from zoomdiff.export.formats import Export, parse_formats, parse_hours
     from zoomdiff.export.reproduce import read_reproduce
-    from zoomdiff.generate import generate as run
+    from zoomdiff.generation import generate as run
     from zoomdiff.sampling import Callbacks
 
     names, window = parse_formats(formats), parse_hours(hours)
@@ -202,8 +202,8 @@ def refine(
     from zoomdiff.context import build_uec, read_map
     from zoomdiff.export import read_geojson
     from zoomdiff.export.formats import Export
-    from zoomdiff.generate import refine as run
-    from zoomdiff.generate import refine_level
+    from zoomdiff.generation import refine as run
+    from zoomdiff.generation import refine_level
     from zoomdiff.measured.fit import fit
     from zoomdiff.measured.read import read_measurements
     from zoomdiff.sampling import Callbacks, Sampling
@@ -265,12 +265,15 @@ def _place(map_: str, bbox: str | None, region: Path | None, max_km2: float) -> 
     frame = None
     if bbox and region:
         raise OptionError("Give the region either as --bbox or as --region, not both.")
-    if bbox:
-        frame = Region.from_bbox(parse_bbox(bbox), max_km2=max_km2)
-    elif region:
-        frame = Region.from_geojson(region, max_km2=max_km2)
-    layers = read_map(map_, bbox=frame.bounds if frame else None, on_progress=download_bar())
-    return layers, frame or Region.from_bbox(layers.extent, max_km2=max_km2)
+    try:
+        if bbox:
+            frame = Region.from_bbox(parse_bbox(bbox), max_km2=max_km2)
+        elif region:
+            frame = Region.from_geojson(region, max_km2=max_km2)
+        layers = read_map(map_, bbox=frame.bounds if frame else None, on_progress=download_bar())
+        return layers, frame or Region.from_bbox(layers.extent, max_km2=max_km2)
+    except RegionTooLargeError as error:
+        raise RegionTooLargeError(f"{str(error).removesuffix('.')}, or raise it with --max-km2.") from error
 
 
 def _words(layers: "MapLayers", frame: "Region") -> str:

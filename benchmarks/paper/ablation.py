@@ -27,7 +27,7 @@ from zoomdiff.context import UEC, build_uec
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.design import SCHEMES, Design
 from zoomdiff.diffusion.drdm import DRDM, Plan
-from zoomdiff.generate import TILE, generate
+from zoomdiff.generation import TILE, generate
 from zoomdiff.levels import conserve
 from zoomdiff.region import Region
 from zoomdiff.sampling import Callbacks, Sampling

@@ -18,7 +18,7 @@ from benchmarks.paper.results import RESULTS, commit, save
 from zoomdiff.analysis import correlation, decomposition
 from zoomdiff.checkpoint import load_model
 from zoomdiff.context import UEC, build_uec, read_map
-from zoomdiff.generate import generate
+from zoomdiff.generation import generate
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 from zoomdiff.sampling import Sampling

@@ -20,7 +20,7 @@ from benchmarks.paper.places import simulated_week
 from zoomdiff.checkpoint import SHIPPED, load_model
 from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.context.classes import AOI_INDEX
-from zoomdiff.generate import generate
+from zoomdiff.generation import generate
 from zoomdiff.realism import statistics
 from zoomdiff.region import Region
 from zoomdiff.sampling import Sampling

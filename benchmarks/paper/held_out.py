@@ -33,7 +33,7 @@ from zoomdiff.device import autocast
 from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.diffusion.prior import ResidualPrior
-from zoomdiff.generate import POWER, SPREAD, TILE, generate, refine_level
+from zoomdiff.generation import POWER, SPREAD, TILE, generate, refine_level
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import S4T4, Hierarchy, aggregate
 from zoomdiff.sampling import Sampling

@@ -19,7 +19,7 @@ from zoomdiff.diffusion.drdm import DRDM, Plan, rrdp
 from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.diffusion.prior import ResidualPrior
-from zoomdiff.generate import FAST, POWER, SPREAD, TILE
+from zoomdiff.generation import FAST, POWER, SPREAD, TILE
 from zoomdiff.levels import Hierarchy, conserve
 from zoomdiff.training.config import TrainConfig
 from zoomdiff.training.patches import random_patches, with_rhythm

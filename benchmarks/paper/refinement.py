@@ -27,7 +27,7 @@ from benchmarks.paper.training import Budget
 from benchmarks.paper.works import WORKS, Case, Work
 from zoomdiff.diffusion.drdm import Plan
 from zoomdiff.diffusion.prior import ResidualPrior
-from zoomdiff.generate import POWER, SPREAD, TILE
+from zoomdiff.generation import POWER, SPREAD, TILE
 from zoomdiff.levels import Hierarchy, conserve
 from zoomdiff.training.patches import TrainingCity
 

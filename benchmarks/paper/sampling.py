@@ -31,7 +31,7 @@ from zoomdiff import metrics
 from zoomdiff.checkpoint import SHIPPED, load_model
 from zoomdiff.context import UEC
 from zoomdiff.diffusion.drdm import DRDM, Plan
-from zoomdiff.generate import FAST, POWER, SPREAD, TILE, generate, refine_level
+from zoomdiff.generation import FAST, POWER, SPREAD, TILE, generate, refine_level
 from zoomdiff.realism import statistics
 from zoomdiff.sampling import Callbacks, Sampling
 

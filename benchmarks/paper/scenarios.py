@@ -21,7 +21,7 @@ from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.context.edits import Build, CloseRoad, Demolish, Edit, Event, Park
 from zoomdiff.context.scenario import Scenario, apply
 from zoomdiff.diffusion.drdm import DRDM
-from zoomdiff.generate import ensemble
+from zoomdiff.generation import ensemble
 from zoomdiff.region import Region, to_lonlat, to_utm
 from zoomdiff.sampling import Sampling
 from zoomdiff.week import WEEKDAYS

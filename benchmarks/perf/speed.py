@@ -32,7 +32,7 @@ from zoomdiff.context.procedural import procedural_map
 from zoomdiff.device import autocast, compile_network
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
-from zoomdiff.generate import TILE, generate
+from zoomdiff.generation import TILE, generate
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4, Hierarchy
 from zoomdiff.region import Region

@@ -18,7 +18,7 @@ from zoomdiff.context.uec import STRUCTURE
 from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import OptionError
-from zoomdiff.generate import generate, refine_level
+from zoomdiff.generation import generate, refine_level
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 from zoomdiff.sampling import Sampling

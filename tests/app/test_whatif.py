@@ -14,7 +14,7 @@ from zoomdiff.app import work
 from zoomdiff.context.edits import Event, Park
 from zoomdiff.context.scenario import Scenario, apply, to_geojson
 from zoomdiff.errors import CheckpointError
-from zoomdiff.generate import generate
+from zoomdiff.generation import generate
 from zoomdiff.sampling import Sampling
 from zoomdiff.week import human_bytes
 

@@ -3,6 +3,7 @@
 import numpy as np
 import shapely
 
+import zoomdiff
 from zoomdiff.context import UEC
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
 from zoomdiff.context.uec import STRUCTURE
@@ -18,7 +19,7 @@ def made_up_week(region: Region, seed: int = 0) -> TrafficWeek:
     shape = (168, *region.shape)
     finest = np.round(rng.lognormal(15, 2, shape)) * region.mask() * (rng.random(shape) > 0.2)
     about = {
-        "zoomdiff": "0.1.0",
+        "zoomdiff": zoomdiff.__version__,
         "weights_sha256": "ab" * 32,
         "seed": seed,
         "steps": "fast",

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import zoomdiff as zd
 from zoomdiff.checkpoint import load_model, new_network, save_model
 from zoomdiff.cli import main
 from zoomdiff.diffusion.drdm import DRDM, Plan
@@ -18,7 +19,7 @@ from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import OptionError
 from zoomdiff.export.formats import FORMATS, Export, to_bytes
 from zoomdiff.export.reproduce import Inputs, read_reproduce, to_reproduce
-from zoomdiff.generate import generate
+from zoomdiff.generation import generate
 from zoomdiff.levels import S4T4
 from zoomdiff.sampling import Sampling
 
@@ -84,7 +85,7 @@ def test_generate_makes_the_same_files_again(options, names, zoomdiff, tmp_path)
 
 def test_what_is_in_it(export, file):
     told = json.loads(file.read_text())
-    assert told["zoomdiff"] == "0.1.0" and told["weights_sha256"] == "ab" * 32
+    assert told["zoomdiff"] == zd.__version__ and told["weights_sha256"] == "ab" * 32
     assert (told["seed"], told["steps"], told["preset"], told["map"]) == (0, "fast", "europe", "helsinki")
     assert told["region"]["blocks"] == ["###", "#.#", "###"] and told["region"]["epsg"] == 32635
     assert told["region"]["polygon"]["type"] == "Polygon" and told["sources"] == list(export.uec.sources)

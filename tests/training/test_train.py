@@ -13,7 +13,7 @@ from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.design import Design
 from zoomdiff.errors import CheckpointError, OptionError
-from zoomdiff.generate import generate
+from zoomdiff.generation import generate
 from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.region import Region
 from zoomdiff.sampling import Sampling

@@ -8,7 +8,7 @@ import numpy as np
 from zoomdiff.context.uec import UEC
 from zoomdiff.diffusion.drdm import DRDM, Plan
 from zoomdiff.errors import OptionError
-from zoomdiff.generate import generate, refine_level
+from zoomdiff.generation import generate, refine_level
 from zoomdiff.levels import HOURS_PER_WEEK
 from zoomdiff.metrics import BAND
 from zoomdiff.region import Region

@@ -48,12 +48,12 @@ class ResidualPrior:
         object.__setattr__(self, "diffused", self.diffused or self.hierarchy)
 
     def encode_intensity(self, intensity: Tensor, k: int) -> Tensor:
-        """Y of stage k for an intensity in bytes per finest cell and step."""
+        """y of stage k for an intensity in bytes per finest cell and step."""
         log = torch.where(intensity > 0, torch.log1p(intensity / self.scale), EMPTY)
         return (log - self.stats[k].mean) / self.stats[k].std
 
     def encode(self, volume: Tensor, k: int) -> Tensor:
-        """Y of stage k for volumes (..., T, H, W) in bytes at the level that it diffuses."""
+        """y of stage k for volumes (..., T, H, W) in bytes at the level that it diffuses."""
         return self.encode_intensity(volume / self.diffused.fine_pieces(k), k)
 
     def decode(self, y: Tensor, k: int) -> Tensor:
@@ -80,11 +80,11 @@ class ResidualPrior:
         return repeat(y, round(coarse.side / fine.side), coarse.hours // fine.hours)
 
     def residual(self, y: Tensor, prior: Tensor, k: int) -> Tensor:
-        """R = (y - H_k) / s_k."""
+        """r = (y - H_k) / s_k."""
         return (y - prior) / self.stats[k].residual_std
 
     def restore(self, r: Tensor, prior: Tensor, k: int) -> Tensor:
-        """Y = H_k + s_k r."""
+        """y = H_k + s_k r."""
         return prior + self.stats[k].residual_std * r
 
     def covariance(self, prior: Tensor, k: int) -> Covariance | None:
@@ -93,6 +93,6 @@ class ResidualPrior:
         return rhythm and rhythm.covariance(prior)
 
     def clamp(self, y: Tensor, k: int) -> Tensor:
-        """Y within the training range plus a margin: one runaway logarithm ruins a level."""
+        """y within the training range plus a margin: one runaway logarithm ruins a level."""
         stats = self.stats[k]
         return y.clamp(stats.low - RANGE_MARGIN, stats.high + RANGE_MARGIN)

@@ -99,15 +99,14 @@ class Covariance:
 
     def error(self, output: Tensor, r0: Tensor, eps: Tensor, abar: Tensor) -> Tensor:
         """(r0 - r0_hat) / sqrt(1 - abar) for r0_hat = the mean, less the output times the root of what is left open;
-        written so that nothing is divided by 0.
-        """
+        written so that nothing is divided by 0."""
         abar = abar[..., None]
         of_r = abar * self.variance + 1 - abar
         of_eps, of_r0 = abar.sqrt() * self.variance / of_r, (1 - abar).sqrt() / of_r
         return self.filter(output, (self.variance / of_r).sqrt()) - self.filter(eps, of_eps) + self.filter(r0, of_r0)
 
     def filter(self, x: Tensor, gain: Tensor) -> Tensor:
-        """X (B, T, H, W) with each component times its gain, (B, 2, h, H, W)."""
+        """x (B, T, H, W) with each component times its gain, (B, 2, h, H, W)."""
         with torch.autocast(x.device.type, enabled=False):  # the mean of a week is large beside its last digits
             parts = torch.einsum("phm,bdphyx->bdpmyx", self.components, _split(x.float()))
             parts = torch.einsum("phm,bdpmyx->bdhyx", self.components, gain[:, None] * parts)

@@ -54,7 +54,7 @@ def rgp(preference: str, sides: tuple[float, ...], hours: tuple[int, ...], total
 
 
 def signal_share(noise: str, m: Tensor, start: int, node: int, total: int = TOTAL_STEPS) -> Tensor:
-    """Abar at local steps m of a stage, whole or not; the schedules of the paper are noise strengths, 1 - abar.
+    """abar at local steps m of a stage, whole or not; the schedules of the paper are noise strengths, 1 - abar.
 
     SN (Eq. 15)  1 - m / M: clean at the stage's node, pure noise at its start
     CN (Eq. 14)  1 - n / N: clean only at n = 0

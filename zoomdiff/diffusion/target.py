@@ -33,7 +33,7 @@ class Target:
         return self.prior.residual(y, prior_k, k) if self.design.prior == "residual" else y
 
     def restore(self, r: Tensor, prior_k: Tensor, k: int) -> Tensor:
-        """Y for a state."""
+        """y for a state."""
         return self.prior.restore(r, prior_k, k) if self.design.prior == "residual" else r
 
     def seen(self, r: Tensor, abar: Tensor, covariance: Covariance | None) -> Tensor:

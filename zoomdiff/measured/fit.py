@@ -2,7 +2,7 @@
 
 Base stations are not squares of 400 m, so refinement takes three steps: every measured cell gets the 50 m squares that
 it serves (`fit`), its traffic is spread over them by the people there and summed to the squares of a level, from which
-the model refines (`zoomdiff.generate.refine`); at last every measured step of every cell gets exactly its bytes
+the model refines (`zoomdiff.generation.refine`); at last every measured step of every cell gets exactly its bytes
 (`hold`).
 """
 

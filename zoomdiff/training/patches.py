@@ -161,8 +161,7 @@ def fit_prior(cities: list[TrainingCity], design: Design) -> ResidualPrior:
 
 def with_rhythm(prior: ResidualPrior, cities: list[TrainingCity], design: Design) -> ResidualPrior:
     """The prior, with the rhythm of every stage where the filter is `wiener`: measured on the allowed blocks of the
-    training cities.
-    """
+    training cities."""
     if design.state_filter != "wiener":
         return prior
     rhythms = [Rhythm.fit(*_residuals(prior, cities, k, design)) for k in range(len(prior.hierarchy))]
@@ -172,8 +171,7 @@ def with_rhythm(prior: ResidualPrior, cities: list[TrainingCity], design: Design
 
 def _residuals(prior: ResidualPrior, cities: list[TrainingCity], k: int, design: Design) -> tuple[Tensor, Tensor]:
     """For `Rhythm.fit`: the mean of H_k (n,) and the residual (T, n) in allowed places, one week of every city. Where
-    level k - 1 has no traffic at some time nothing is diffused then (`rrdp`), so such places are left out.
-    """
+    level k - 1 has no traffic at some time nothing is diffused then (`rrdp`), so such places are left out."""
     means, residuals = [], []
     for city in cities:
         week = city.weeks[0]

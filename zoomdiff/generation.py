@@ -16,8 +16,8 @@ from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4, Hierarchy, aggregate, conserve, gaps
 from zoomdiff.measured.fit import FittedTraffic, fit, hold
 from zoomdiff.measured.traffic import MeasuredTraffic
-from zoomdiff.region import Region
 from zoomdiff.presets import check_preset
+from zoomdiff.region import Region
 from zoomdiff.sampling import Callbacks, OnStep, Sampling
 from zoomdiff.week import TrafficWeek
 
