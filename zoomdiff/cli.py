@@ -60,7 +60,11 @@ FORMATS = Annotated[
     ),
 ]
 HOURS = Annotated[str, typer.Option(help="Hours of the week in geojson-long and csv, such as 24-48 for Tuesday.")]
-WEIGHTS = Annotated[Path | None, typer.Option(help="Path of other weights; default: the shipped ones.")]
+WEIGHTS = Annotated[
+    str | None,
+    typer.Option(help="Path or address (https) of other weights, a .safetensors file; default: the shipped ones."),
+]
+SHA256 = Annotated[str | None, typer.Option("--weights-sha256", help="SHA-256 of the weights; an address needs it.")]
 DEVICE = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 
 
@@ -84,6 +88,7 @@ def generate(
     reproduce: Annotated[Path | None, typer.Option(help="Deprecated: use the command reproduce.")] = None,
     max_km2: MAX_KM2 = 150.0,
     weights: WEIGHTS = None,
+    weights_sha256: SHA256 = None,
     device: DEVICE = "auto",
     compile_: Annotated[
         bool, typer.Option("--compile", help="Compile the network: a minute first, then a quarter faster.")
@@ -105,14 +110,16 @@ def generate(
                 raise OptionError(f"--{name} comes from the file of --reproduce: leave it out.")
         typer.echo("Warning: --reproduce goes away in the next release: use 'zoomdiff reproduce FILE'.", err=True)
         chosen_map = map_ if "map_" in given else None
-        return _reproduce(reproduce, chosen_map, population, out, formats, hours, _model(weights, device, compile_))
+        return _reproduce(
+            reproduce, chosen_map, population, out, formats, hours, _model(weights, weights_sha256, device, compile_)
+        )
     names, window = parse_formats(formats), parse_hours(hours)
     edits = read_scenario(scenario) if scenario else Scenario()
     drawn = json.loads(scenario.read_bytes()) if scenario else None
     inputs = Inputs(map_, not (bbox or region), str(population) if population else None, residents, drawn)
     layers, frame = _place(map_, bbox, region, max_km2)
     uec = apply(build_uec(layers, frame, population=population, residents=residents), edits)
-    model = _model(weights, device, compile_)()
+    model = _model(weights, weights_sha256, device, compile_)()
 
     started = time.monotonic()
     callbacks = Callbacks(stage_bars(frame.hierarchy))
@@ -133,10 +140,11 @@ def reproduce(
     formats: FORMATS = "geojson",
     hours: HOURS = "0-168",
     weights: WEIGHTS = None,
+    weights_sha256: SHA256 = None,
     device: DEVICE = "auto",
 ) -> None:
     """Make the week of a reproduce.json again, and say whether it is the same byte for byte."""
-    _reproduce(file, map_, population, out, formats, hours, _model(weights, device))
+    _reproduce(file, map_, population, out, formats, hours, _model(weights, weights_sha256, device))
 
 
 def _reproduce(
@@ -196,6 +204,7 @@ def refine(
     max_km2: MAX_KM2 = 150.0,
     out: Annotated[Path, typer.Option(help="Folder for the four GeoJSON files.")] = Path("refined"),
     weights: WEIGHTS = None,
+    weights_sha256: SHA256 = None,
     device: DEVICE = "auto",
 ) -> None:
     """Refine known or measured traffic to all finer levels, without training; known values stay as they are."""
@@ -218,7 +227,7 @@ def refine(
         layers, frame = read_map(map_, bbox=level.region.bounds, on_progress=download_bar()), level.region
     uec = build_uec(layers, frame, population=population, residents=residents)
     fitted = fit(measured, uec) if is_measured else None  # before the model is loaded: its errors come at once
-    model = _model(weights, device)()
+    model = _model(weights, weights_sha256, device)()
     started = time.monotonic()
     sampling, callbacks = Sampling(steps, preset), Callbacks(stage_bars(frame.hierarchy))
     if fitted:
@@ -280,14 +289,14 @@ def _words(layers: "MapLayers", frame: "Region") -> str:
     return f"{frame.km2:.2f} km2 of {layers.name} ({layers.licence})"
 
 
-def _model(weights: Path | None, device: str, compile_: bool = False) -> "Callable[[], DRDM]":
+def _model(weights: str | None, sha256: str | None, device: str, compile_: bool = False) -> "Callable[[], DRDM]":
     """What loads the model: called once all other inputs are known to be right, as torch takes seconds to import."""
 
     def load() -> "DRDM":
-        from zoomdiff.checkpoint import SHIPPED, load_model
+        from zoomdiff.checkpoint import load_model
         from zoomdiff.device import compile_network
 
-        model = load_model(weights or SHIPPED, device=device)
+        model = load_model(weights, device=device, sha256=sha256)
         if compile_:
             compile_network(model.network, model.device)
         return model

@@ -93,7 +93,10 @@ def test_what_is_in_it(export, file):
 
 @pytest.mark.parametrize("steps", ["fast", "7", 7, Plan((1, 2, 3, 4), "ancestral", (1.5, 1.0, 1.0, 1.0), guidance=2.0)])
 def test_reading_it_undoes_writing_it(steps, weights, export, tmp_path):
-    model, scenario = load_model(weights, "cpu"), json.loads((ROOT / "docs/scenario_example.geojson").read_text())
+    model, scenario = (
+        load_model(weights, device="cpu"),
+        json.loads((ROOT / "docs/scenario_example.geojson").read_text()),
+    )
     guidance = 2.0 if isinstance(steps, Plan) else 1.5
     week = generate(
         model, export.uec, seed=2**63 - 1, sampling=Sampling(steps=steps, preset="china", guidance=guidance)
