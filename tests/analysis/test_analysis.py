@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -95,6 +95,7 @@ def test_main_use_is_that_of_most_squares(uec):
     assert (surroundings.main_use(uec, 0) == [[AOI_INDEX["residential"], AOI_INDEX["office"]]]).all()
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 3), hnp.arrays(np.int8, (8, 16), elements=st.integers(0, len(AOI_CLASSES) - 1)))
 def test_no_other_use_has_more_squares(k, aoi):
     region = region_of(1, 2)
@@ -154,6 +155,7 @@ def test_decomposition_finds_the_trend_and_the_day_that_a_series_was_made_of():
     assert parts.explained == pytest.approx(1)
 
 
+@settings(max_examples=40)
 @given(hnp.arrays(np.float64, 168, elements=st.floats(0, 1e9)))
 def test_decomposition_adds_up_and_its_day_repeats(series):
     parts = decomposition.decompose(series)

@@ -44,7 +44,7 @@ def test_a_line_counts_with_the_roads_that_it_closes():
     assert inside.any() and set(np.nonzero(inside)[0]) <= {1, 2, 3}
 
 
-def test_the_table_tells_where_the_change_is():
+def test_the_table_shows_where_the_change_is():
     rng = np.random.default_rng(0)
     before = np.round(rng.gamma(1, 1e6, (168, *REGION.shape)))
     after = before.copy()

@@ -81,7 +81,7 @@ sites = st.lists(st.tuples(st.floats(1, 1199), st.floats(1, 399)), min_size=1, m
 @settings(max_examples=25)
 @given(sites, st.sampled_from([15, 60, 240, 1440]), st.integers(0, 20), st.integers(0, 100))
 def test_every_step_of_every_base_station_is_kept(places, minutes, first_day, seed):
-    """Wherever they stand, even many within one square, on whichever day the measurements begin."""
+    """Wherever they are, even many within one square, on whichever day the measurements begin."""
     some = measured(metres(*np.array(places).T), minutes, start=MONDAY + timedelta(days=first_day))
     known = fit(some, UEC_)
     total = some.traffic.sum()
@@ -222,7 +222,7 @@ def test_a_name_for_many_cells_stays_short():
     assert known.ids.tolist() == ["a + b + c + 6 more"]
 
 
-def test_a_region_far_from_its_only_base_station_is_told():
+def test_a_region_far_from_its_only_base_station_gets_a_note():
     wide = Region.of_blocks(32632, 13_300, 1_700, np.ones((1, 20), bool))
     nothing = {"structure": len(STRUCTURE), "poi": len(POI_CATEGORIES), "population": HOURS_PER_WEEK}
     layers = {name: np.zeros((n, *wide.shape), np.float32) for name, n in nothing.items()}

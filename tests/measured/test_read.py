@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoomdiff.errors import DataError
@@ -221,7 +221,7 @@ def test_utc_has_no_gap_and_no_double_hour_where_clocks_change(table, first, hou
 
 
 def test_local_times_where_clocks_change(table):
-    """The hour that clocks repeat cannot be told apart, the one that they skip is not in any table: a gap."""
+    """An hour that clocks repeat is a row too many, one that they skip is a gap."""
     text = "time,cell,bytes\n" + "".join(f"2025-10-26 {hour:02d}:00,a,1\n" for hour in (0, 1, 2, 2, 3, 4))
     assert raised(table(text)) == (
         "traffic.csv, line 5: cell a at 2025-10-26 02:00 is already in line 4: keep one of the two, or give times in "
@@ -357,7 +357,7 @@ def test_sites_that_do_not_fit(table):
     assert "no column for the site" in raised(places, sites=table("site,lon,lat\na,1,1\n", "sites.csv"))
 
 
-def test_files_that_are_no_tables(tmp_path, table):
+def test_files_that_are_not_tables(tmp_path, table):
     assert raised(tmp_path / "none.csv") == "none.csv cannot be read: No such file or directory."
     assert raised(tmp_path / "none.parquet") == "none.parquet cannot be read: No such file or directory."
     assert raised(table("", "t.xlsx")).startswith("t.xlsx is not a table that can be read")
@@ -374,6 +374,7 @@ def test_files_that_are_no_tables(tmp_path, table):
 # --- any table ------------------------------------------------------------------------------------------------------
 
 
+@settings(max_examples=50)
 @given(
     minutes=st.sampled_from([5, 10, 15, 30, 60, 240]),
     shape=st.tuples(st.integers(3, 12), st.integers(1, 4)),
@@ -383,7 +384,7 @@ def test_what_was_measured_comes_back(minutes, shape, seed):
     """Rows of any table, shuffled and with some left out, land in their step and cell; the rest is a gap."""
     rng = np.random.default_rng(seed)
     traffic = rng.integers(0, 10**9, shape).astype(float)
-    # Steps 0 and 1 and the last are complete, so that the table's own times tell the step and the span.
+    # Steps 0 and 1 and the last are complete, so that the step and the span are known from the table.
     there = rng.random(shape) < 0.7
     there[[0, 1, -1]] = True
     step, cell = np.nonzero(there)
@@ -396,6 +397,7 @@ def test_what_was_measured_comes_back(minutes, shape, seed):
     assert some.start == datetime(2025, 3, 3, 7)
 
 
+@settings(max_examples=40)
 @given(
     row=st.integers(0, 47),
     wrong=st.sampled_from(

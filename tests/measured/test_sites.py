@@ -16,7 +16,7 @@ REGION = Region.from_bbox((11.25, 43.76, 11.262, 43.768))
 
 @st.composite
 def some_sites(draw) -> np.ndarray:
-    """(n, 2) lon/lat of 1-12 sites in and around REGION; some may stand at the same place."""
+    """(n, 2) lon/lat of 1-12 sites in and around REGION; some may be at the same place."""
     west, south, east, north = REGION.bounds
     place = st.tuples(st.floats(west - 0.01, east + 0.01), st.floats(south - 0.01, north + 0.01))
     return np.array(draw(st.lists(place, min_size=1, max_size=12)))
@@ -85,6 +85,6 @@ def test_real_sites_of_milan(shared_data):
     assert 50 < len(served) < 500  # the city centre: a site every few hundred metres
     centres = region.centres()
     apart = np.hypot(*(centres - sites[["lon", "lat"]].to_numpy()[assignment]).transpose(2, 0, 1))
-    assert apart.max() < 0.01  # degrees: nobody is served from far away
+    assert apart.max() < 0.01  # degrees: no square is served from far away
     volumes = np.random.default_rng(0).integers(0, 10**9, (24, *region.shape)).astype(float)
     np.testing.assert_array_equal(to_sites(volumes, assignment, len(sites)).sum(1), volumes.sum((1, 2)))

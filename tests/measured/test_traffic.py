@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoomdiff.measured.traffic import Excluded, MeasuredTraffic
@@ -106,6 +106,7 @@ def test_what_makes_no_hours(fields, sentence):
         measured(**fields).hourly()
 
 
+@settings(max_examples=40)
 @given(minutes=st.sampled_from([5, 10, 15, 20, 30, 60]), late=st.integers(0, 11), steps=st.integers(30, 60))
 def test_whole_hours_keep_their_total(minutes, late, steps):
     some = measured(steps=steps, minutes=minutes, start=datetime(2025, 3, 3, 9, late * minutes % 60))
@@ -138,7 +139,7 @@ def test_ordinary_steps():
     assert np.flatnonzero(~some.ordinary).tolist() == [2, 3, 11]
 
 
-def test_gaps_are_told_with_their_place():
+def test_gaps_are_reported_with_their_place():
     some = measured(ids=np.array(list("abcdef")), start=datetime(2025, 3, 3))
     assert some.gaps().empty and some.gap_report() == "No value is missing."
     some.traffic[[0, 1, 5, 11], 1] = np.nan

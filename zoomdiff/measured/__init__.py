@@ -1,1 +1,8 @@
-"""Measured traffic: reading tables, times and sites, and fitting them to the levels of a region."""
+"""Measured traffic: read from a table, and fitted to the levels of a region.
+
+read                    a table becomes `MeasuredTraffic` (`read_measurements`)
+traffic                 that type: any place and time
+fit                     `MeasuredTraffic` becomes `FittedTraffic`, a week on a region (`fit`); refined weeks keep to it (`hold`)
+sites                   which squares each base station serves
+tables, geojson, times  what `read` is made of
+"""

@@ -16,7 +16,7 @@ import shapely
 from zoomdiff.errors import DataError
 from zoomdiff.measured.geojson import read_geojson_table
 
-# Names by which a column is recognised, whatever its case, spaces and signs: "Cell-ID" is "cellid".
+# Names by which a column is recognised, in any case and without spaces and signs: "Cell-ID" is "cellid".
 SYNONYMS = {
     "time": ("time", "timestamp", "datetime", "date", "starttime", "start", "timeinterval", "period"),
     "bytes": ("bytes", "volume", "traffic", "volumebytes", "trafficbytes", "totalbytes", "datavolume", "trafficvolume"),

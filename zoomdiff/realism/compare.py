@@ -8,7 +8,7 @@ import pandas as pd
 from zoomdiff.context import read_map
 from zoomdiff.errors import OptionError
 from zoomdiff.presets import PRESETS
-from zoomdiff.realism.samples import City, generated, measured
+from zoomdiff.realism.samples import City, read_generated, read_measured
 from zoomdiff.realism.statistics import HourlyGrid
 from zoomdiff.realism.table import realism_table
 
@@ -24,7 +24,7 @@ def compare(
     Parameters
     ----------
     files
-        Measurements, see `samples.measured`, or generated grid50.geojson files.
+        Measurements, see `samples.read_measured`, or generated grid50.geojson files.
     maps
         Names or files of maps to simulate the reference city on.
     presets, seeds
@@ -50,11 +50,11 @@ def compare(
         name = file.parent.name or file.stem if is_generated else file.stem
         name = str(file) if name in samples else name
         if is_generated:
-            samples[name], city = generated(file, cities)
+            samples[name], city = read_generated(file, cities)
             if city is None:
                 notes.append(f"No --city holds {file}, so its countryside is compared, too.")
         else:
-            samples[name] = measured(file)
+            samples[name] = read_measured(file)
     for city in cities:
         for preset in presets:
             for seed in range(seeds):

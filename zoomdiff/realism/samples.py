@@ -48,7 +48,7 @@ class City:
         return HourlyGrid.of_week(week.traffic, block, urban=self.urban, users=week.users, poi=self.uec.poi.sum(0))
 
 
-def generated(path: Path, cities: list[City]) -> tuple[HourlyGrid, City | None]:
+def read_generated(path: Path, cities: list[City]) -> tuple[HourlyGrid, City | None]:
     """A generated grid50.geojson summed to blocks, and the first city that holds its region: only what is urban counts.
 
     Without a city every active block is compared.
@@ -73,7 +73,7 @@ def generated(path: Path, cities: list[City]) -> tuple[HourlyGrid, City | None]:
     return HourlyGrid.of_week(volumes, frame.hierarchy.block), None
 
 
-def measured(path: Path) -> HourlyGrid:
+def read_measured(path: Path) -> HourlyGrid:
     """A file of measurements: Nanjing (.npy), Nanchang (.npz), Milan's 25 cells or raw days, or your own table.
 
     Raises
