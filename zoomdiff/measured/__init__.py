@@ -2,7 +2,7 @@
 
 read                    a table becomes `MeasuredTraffic` (`read_measurements`)
 traffic                 that type: any place and time
-fit                     `MeasuredTraffic` becomes `FittedTraffic`, a week on a region (`fit`); refined weeks keep to it (`hold`)
+fit                     `MeasuredTraffic` becomes `FittedTraffic`, a week on a region (`fit`), which `hold` keeps to
 sites                   which squares each base station serves
 tables, geojson, times  what `read` is made of
 """
