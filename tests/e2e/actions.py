@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import BrowserContext, Locator, Page, TimeoutError, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-PATIENCE = 60  # seconds for one thing to happen on a busy machine; usually it is well below one
+PATIENCE = 300  # seconds after which a wait has failed; nothing waits longer than for its event
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 CELLS = 6, 24, 96, 384  # of the six blocks of the embedded region
@@ -53,25 +53,24 @@ def week_is_there(page: Page) -> Page:
 
 def at_rest(page: Page) -> Page:
     """Once Python has answered everything."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     expect(page.locator("[data-stale=true]")).to_have_count(0)
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
     return page
 
 
 def choose(page: Page, key: str, option: str) -> None:
-    """Take an option of a select box; an answer of Python's that comes meanwhile closes the list, as users know."""
+    """Take an option of a select box by keyboard; again where an answer of Python's closed the list meanwhile."""
+    box = page.locator(f".st-key-{key}").get_by_role("combobox")
 
-    def take() -> bool:
-        at_rest(page).locator(f".st-key-{key}").get_by_role("combobox").click()
-        try:
-            page.get_by_role("option", name=option, exact=True).click(timeout=2000)
-        except TimeoutError:
-            page.keyboard.press("Escape")
-            return False
-        return True
+    def take() -> str:
+        at_rest(page)
+        box.fill(option)
+        box.press("Enter")
+        box.blur()  # it shows what is chosen from now on, not what is typed
+        return at_rest(page).locator(f".st-key-{key}").get_by_role("combobox").input_value()
 
-    until(take, bool)
-    at_rest(page)
+    until(take, lambda chosen: chosen == option)
 
 
 def choose_region(page: Page, kind: str) -> None:
@@ -113,14 +112,17 @@ def press(page: Page, x: float, y: float) -> None:
     hold(page, x, y)
     page.mouse.down()
     page.mouse.up()
-    page.wait_for_timeout(100)  # two fast clicks would be a double click
 
 
 def draw_polygon(page: Page, *corners: tuple[float, float]) -> None:
     """Draw a polygon with these corners on the map (shares of its width and height)."""
     page.get_by_role("button", name="Draw a polygon").click()
-    for x, y in (*corners, corners[0]):
+    set_corners = the_map(page).locator(".leaflet-marker-pane .marker-icon:not(.cursor-marker)")
+    for number, (x, y) in enumerate(corners, 1):
         press(page, x, y)
+        expect(set_corners).to_have_count(number)
+    press(page, *corners[0])
+    expect(set_corners).to_have_count(0)
 
 
 def lines(page: Page) -> Locator:

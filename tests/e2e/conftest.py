@@ -17,12 +17,12 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "app" / "static" / "zoommap.js"
-START_SECONDS = 60
-NOWHERE = "http://127.0.0.1:9"  # a proxy that is not there: the app itself has no network, either
+NOWHERE = "http://127.0.0.1:9"  # no proxy listens there: the app itself has no network, either
 QUIET = [  # no requests of the browser's own, and WebGL in software, as machines that test have no graphics card
     *("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
     *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
+    "--disable-gpu-compositing",  # in software it costs more than the page itself
 ]
 
 
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[str]:
-    """The address of the app, started as users start it."""
+    """The address of the app, started as users start it: one per test process, with an own port and cache."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
@@ -87,7 +87,7 @@ def nobody_complains(complaints: list[str]) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def page(browser: Browser, server: str, complaints: list[str]) -> Iterator[Page]:
     """The app at a desk's size, open."""
-    with browser.new_context(viewport=DESK, accept_downloads=True) as context:
+    with browser.new_context(viewport=DESK, accept_downloads=True, reduced_motion="reduce") as context:
         yield opened(context, server, complaints)
 
 
@@ -100,7 +100,7 @@ def week(page: Page) -> Page:
 
 
 def _wait_for(address: str, app: subprocess.Popen, log: Path) -> None:
-    end = time.monotonic() + START_SECONDS
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end and app.poll() is None:
         try:
             urllib.request.urlopen(address, timeout=2).close()

@@ -9,6 +9,7 @@ from actions import (
     CELLS,
     DESK,
     LEGENDS,
+    PATIENCE,
     PHONE,
     at_rest,
     choose,
@@ -28,7 +29,7 @@ from actions import (
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-RECORD = """legend => {  // whatever the map's legend and the row of levels show from now on
+RECORD = """legend => {  // all that the map's legend and the row of levels show from now on
   window.legends = [];
   window.filled = [];
   const add = (list, value) => value && list.at(-1) !== value && list.push(value);
@@ -81,7 +82,7 @@ def test_the_zoom_slider_repaints_the_map(week: Page):
     assert len(seen) == 4
 
 
-def test_the_time_slider_repaints_the_map_and_tells_the_time(week: Page):
+def test_the_time_slider_repaints_the_map_and_shows_the_time(week: Page):
     time_slider = slider(week, "Time")
     before = settled(the_map(week))
     time_slider.press("Home")
@@ -93,7 +94,7 @@ def test_the_time_slider_repaints_the_map_and_tells_the_time(week: Page):
     expect(week.get_by_text(re.compile(r"in the week · Sun "))).to_be_visible()
 
 
-def test_the_player_plays_without_python_and_tells_where_it_stopped(week: Page):
+def test_the_player_plays_without_python_and_reports_where_it_stopped(week: Page):
     slider(week, "Zoom level").press("End")
     slider(week, "Time").press("Home")
     expect(week.get_by_text(re.compile(r"in the week · Mon 00:00-01:00 "))).to_be_visible()
@@ -157,7 +158,7 @@ def test_a_level_comes_out_of_its_noise(week: Page):
     slider(week, "Zoom level").press("End")
 
 
-def test_the_tooltip_tells_traffic_people_and_ground(week: Page):
+def test_the_tooltip_shows_traffic_people_and_ground(week: Page):
     hold(week, 0.5, 0.55)
     tip = week.locator(".zd-map .leaflet-tooltip")
     expect(tip).to_contain_text("per 50 m square")
@@ -202,6 +203,7 @@ def test_a_shared_link_shows_the_same(week: Page, browser: Browser, complaints: 
     expect(week.get_by_text(re.compile(r"in the week · Mon 12:00-16:00 "))).to_be_visible()
     expect(week).to_have_url(re.compile(r"map=helsinki.*&level=1&t=12$"))
     other = browser.new_page(viewport=DESK)
+    other.set_default_timeout(1000 * PATIENCE)
     other.on("pageerror", lambda error: complaints.append(f"page error: {error}"))
     other.goto(week.url)
     expect(other.get_by_text("in the week", exact=False).first).to_be_visible()

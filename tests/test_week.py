@@ -1,3 +1,5 @@
+"""A week and its files: levels agree, words are for people, GeoJSON opens elsewhere and reads back the same."""
+
 import json
 
 import geopandas as gpd
