@@ -24,6 +24,7 @@ LONG = (  # files that take longest: they start first, so that no process is lef
     "e2e/test_panels.py",
     "e2e/test_sessions.py",
     "e2e/test_drawing.py",
+    "package/test_wheel.py",
     "app/test_page.py",
     "app/test_whatif.py",
     "analysis/test_analysis.py",
