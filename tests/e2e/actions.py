@@ -80,6 +80,25 @@ def choose_region(page: Page, kind: str) -> None:
     at_rest(page)
 
 
+def choose_large(page: Page) -> Page:
+    """A region that keeps the model busy for some seconds: there is something to watch, to cancel and to wait for."""
+    choose(page, "map", "Demo city, 8 x 8 km (fictional)")
+    expect(page.get_by_text("in 16 blocks of 400 m")).to_be_visible()
+    choose_region(page, "Box")
+    page.locator(".st-key-bbox input").fill("8.973,45.134,9.027,45.173")
+    page.locator(".st-key-bbox input").press("Enter")
+    expect(page.get_by_text("in 144 blocks of 400 m")).to_be_visible()
+    return at_rest(page)
+
+
+def choose_helsinki(page: Page) -> Page:
+    """The region that the app opens with."""
+    choose_region(page, "Preset")
+    choose(page, "map", "Helsinki centre (embedded)")
+    expect(page.get_by_text("in 6 blocks of 400 m")).to_be_visible()
+    return at_rest(page)
+
+
 def open_panel(page: Page, name: str) -> None:
     """Show one of the panels below the map."""
     page.locator(".st-key-panel").get_by_role("radio", name=name, exact=True).click()

@@ -46,6 +46,7 @@ def server(tmp_path_factory) -> Iterator[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ZOOMDIFF_")}
     environment |= {"ZOOMDIFF_CACHE": str(folder), "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE}
     environment |= {"http_proxy": NOWHERE, "https_proxy": NOWHERE}
+    environment |= {"CUDA_VISIBLE_DEVICES": ""}  # a run takes seconds on every machine: it can be watched and cancelled
     with log.open("wb") as stream:
         app = subprocess.Popen(command, cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT, env=environment)
     try:

@@ -12,8 +12,8 @@ from actions import (
     PATIENCE,
     PHONE,
     at_rest,
-    choose,
-    choose_region,
+    choose_helsinki,
+    choose_large,
     colours_of,
     curves,
     hold,
@@ -42,18 +42,8 @@ RECORD = """legend => {  // all that the map's legend and the row of levels show
 
 @pytest.fixture
 def large(page: Page) -> Iterator[Page]:
-    """A region that keeps the model busy for some seconds, so that there is something to watch and to cancel."""
-    choose(page, "map", "Demo city, 8 x 8 km (fictional)")
-    expect(page.get_by_text("in 16 blocks of 400 m")).to_be_visible()
-    choose_region(page, "Box")
-    page.locator(".st-key-bbox input").fill("8.973,45.134,9.027,45.173")
-    page.locator(".st-key-bbox input").press("Enter")
-    expect(page.get_by_text("in 144 blocks of 400 m")).to_be_visible()
-    yield at_rest(page)
-    choose_region(page, "Preset")
-    choose(page, "map", "Helsinki centre (embedded)")
-    expect(page.get_by_text("in 6 blocks of 400 m")).to_be_visible()
-    at_rest(page)
+    yield choose_large(page)
+    choose_helsinki(page)
 
 
 def test_every_level_is_shown_while_it_comes(large: Page):

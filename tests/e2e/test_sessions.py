@@ -4,19 +4,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from actions import DESK, at_rest, choose, choose_region, generate, opened, week_is_there
+from actions import DESK, at_rest, choose, choose_helsinki, choose_large, choose_region, generate, opened, week_is_there
 from playwright.sync_api import Browser, Page, expect
 
 STAGE = re.compile(r"Stage \d of 4: .+, step \d+ of \d+")
-
-
-@pytest.fixture(scope="module")
-def large(page: Page) -> Page:
-    """The app with a region that keeps the model busy: all of the fictional city, 64 km2."""
-    choose(page, "map", "Demo city, 8 x 8 km (fictional)")
-    choose(page, "preset", "Whole map")
-    expect(page.get_by_text(re.compile(r"^6\d\.\d\d km²"))).to_be_visible()
-    return at_rest(page)
 
 
 @pytest.fixture
@@ -35,34 +26,28 @@ def stop(page: Page) -> None:
     page.get_by_role("button", name="Cancel", exact=True).dispatch_event("click")  # it moves while the page fills up
 
 
-def test_cancel_leaves_the_page_usable(large: Page):
-    run(large)
-    stop(large)
-    expect(large.get_by_text("for a week of traffic")).to_be_visible()
-    expect(large.get_by_role("button", name="Generate", exact=True)).to_be_enabled()
-    choose(large, "map", "Helsinki centre (embedded)")
-    choose(large, "preset", "Helsinki centre")
-    expect(large.get_by_text("in 6 blocks of 400 m")).to_be_visible()
-    generate(large)
+def test_cancel_leaves_the_page_usable(page: Page):
+    run(choose_large(page))
+    stop(page)
+    expect(page.get_by_text("for a week of traffic")).to_be_visible()
+    expect(page.get_by_role("button", name="Generate", exact=True)).to_be_enabled()
+    generate(choose_helsinki(page))
 
 
-def test_two_users_wait_for_each_other_and_get_their_own_week(large: Page, other: Page):
-    choose(large, "map", "Demo city, 8 x 8 km (fictional)")
-    choose(large, "preset", "Whole map")
-    expect(large.get_by_text(re.compile(r"^6\d\.\d\d km²"))).to_be_visible()
-    at_rest(large)
-    run(large)
+def test_two_users_wait_for_each_other_and_get_their_own_week(page: Page, other: Page):
     other.get_by_role("spinbutton", name="Seed").fill("5")
     other.get_by_role("spinbutton", name="Seed").press("Enter")
+    at_rest(other)
+    run(choose_large(page))
     other.get_by_role("button", name="Generate", exact=True).click()
     expect(other.get_by_text("Waiting for 1 other run")).to_be_visible()
-    expect(large.get_by_text(STAGE)).to_be_visible()
-    week_is_there(large)
+    expect(page.get_by_text(STAGE)).to_be_visible()
+    week_is_there(page)
     week_is_there(other)
-    theirs, mine = (page.get_by_text("in the week", exact=False).first.inner_text() for page in (other, large))
-    assert "384 cells of 50 m" in theirs and "25,600 cells of 50 m" in mine
+    theirs, mine = (one.get_by_text("in the week", exact=False).first.inner_text() for one in (other, page))
+    assert "384 cells of 50 m" in theirs and "9,216 cells of 50 m" in mine
     expect(other).to_have_url(re.compile("map=helsinki.*&seed=5&"))
-    expect(large).to_have_url(re.compile("map=town7"))
+    expect(page).to_have_url(re.compile("map=town7"))
 
 
 def test_a_map_from_the_network_without_one_is_one_sentence(browser: Browser, server: str):
