@@ -205,7 +205,7 @@ def test_a_scenario_edits_the_context_before_generation(zoomdiff, tmp_path, monk
         levels = [(HOURS_PER_WEEK // level.hours, *uec.region.mask(k).shape) for k, level in enumerate(S4T4)]
         return TrafficWeek(uec.region, tuple(np.zeros(shape) for shape in levels))
 
-    monkeypatch.setattr("zoomdiff.checkpoint.load_model", lambda weights, device: None)
+    monkeypatch.setattr("zoomdiff.checkpoint.load_model", lambda *weights, **options: None)
     monkeypatch.setattr("zoomdiff.generation.generate", silent)
     command = ["generate", "--bbox", "24.937,60.166,24.951,60.177", "--out", tmp_path]
     for more in ([], ["--scenario", ROOT / "docs" / "scenario_example.geojson"]):
