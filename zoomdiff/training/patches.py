@@ -26,8 +26,16 @@ INHABITED = 20.0  # people in a block, week's mean, from which patches are centr
 class TrainingCity:
     """One city's conditions and several simulated weeks, each at every level (lists are coarse to fine).
 
-    conditions[k] at level k, batch of one; weeks[i][k] (T_k, H_k, W_k) bytes; allowed (rows, cols) bool, the blocks
-    that patches are cut from; weight, how often a block of it is shown beside those of other cities
+    Parameters
+    ----------
+    conditions
+        One batch of one per level.
+    weeks
+        One list per week, with (T_k, H_k, W_k) bytes per level.
+    allowed
+        (rows, cols) bool: the blocks that patches are cut from.
+    weight
+        How often a block of it is shown, compared with those of other cities.
     """
 
     hierarchy: Hierarchy
