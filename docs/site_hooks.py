@@ -1,6 +1,6 @@
 """What the documentation site adds to the pages in docs/: the notebooks, and files of the repository outside docs/.
 
-Pages link as they do on GitHub, for instance to ../CHANGELOG.md or to a notebook; such links are rewritten for the site.
+Pages link as they do on GitHub, for instance to ../CHANGELOG.md or to a notebook; the site rewrites such links.
 """
 
 import os

@@ -121,13 +121,13 @@ def refine(
 ) -> TrafficWeek:
     """Measured traffic of base stations or cells, refined to all levels; every measured value is kept exactly.
 
+    The week's provenance has the notes on what was measured: which week it is, and what was left out. Arguments that
+    are not listed are those of `generate`.
+
     Parameters
     ----------
     measured
         As `read_measurements` gives it, or already brought onto the region by `measured.fit.fit`.
-
-    Other arguments as `generate`. The week's provenance has the notes on what was measured: which week it is, and what
-    was left out.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def refine_level(
     """Known traffic of one level, refined to all finer ones without any training (paper Sec. VI-A).
 
     The chain starts at the stage after the level. What is known stays as it is: finer levels are scaled to it block by
-    block, coarser ones are its sums.
+    block, coarser ones are its sums. Arguments that are not listed are those of `generate`.
 
     Parameters
     ----------
@@ -164,8 +164,6 @@ def refine_level(
         do not count.
     level
         Its name in the hierarchy: "bs", "cell", "grid100".
-
-    Other arguments as `generate`.
 
     Raises
     ------

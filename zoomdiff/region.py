@@ -123,7 +123,16 @@ class Region:
 
     @classmethod
     def from_bbox(cls, bbox: Bounds, *, max_km2: float | None = None, hierarchy: Hierarchy = S4T4) -> "Region":
-        """The region of a box (west, south, east, north) in degrees; options and errors as `from_polygon`."""
+        """The region of a box (west, south, east, north) in degrees; options and errors as `from_polygon`.
+
+        Examples
+        --------
+        >>> region = Region.from_bbox((24.940, 60.1665, 24.950, 60.1745))
+        >>> region
+        Region(0.96 km2, 6 of 3 x 2 blocks, EPSG:32635)
+        >>> region.shape
+        (24, 16)
+        """
         west, south, east, north = bbox
         if not all(math.isfinite(v) for v in bbox):
             raise RegionError("The box has a coordinate that is not a number: give W,S,E,N in degrees.")

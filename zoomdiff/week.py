@@ -173,7 +173,13 @@ def unit_of(highest: float) -> tuple[float, str]:
 
 
 def human_bytes(volume: float) -> str:
-    """A volume for people, in decimal units: 1234567 -> '1.23 MB'."""
+    """A volume for people, in decimal units.
+
+    Examples
+    --------
+    >>> human_bytes(1_234_567)
+    '1.23 MB'
+    """
     for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
         if volume < 1000 or unit == "PB":
             return f"{volume:.3g} {unit}"

@@ -221,7 +221,13 @@ def parse_formats(text: str) -> tuple[str, ...]:
 
 
 def parse_hours(text: str) -> range:
-    """'24-48', hours of the week from Monday 00:00, as a range. Raises OptionError."""
+    """Hours of the week from Monday 00:00, as a range. Raises OptionError.
+
+    Examples
+    --------
+    >>> parse_hours("24-48")
+    range(24, 48)
+    """
     first, _, last = text.partition("-")
     if not (first.strip().isdecimal() and last.strip().isdecimal() and int(first) < int(last) <= HOURS_PER_WEEK):
         raise OptionError(

@@ -81,6 +81,16 @@ def read_measurements(
         One sentence that names the row where one is at fault: a column missing or doubtful, a time that cannot be read,
         has another offset, is off the step or far from all others, a volume that is negative or not a number, two rows
         for the same time and cell, an unknown site, a place out of range.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"time": ["2025-03-03 00:00", "2025-03-03 01:00"], "site": "A", "lon": 7.4, "lat": 43.7})
+    >>> mine = read_measurements(table.assign(volume=[1.5, 2.0]), unit="MB")
+    >>> mine
+    MeasuredTraffic(The table: 1 cells, 2 x 60 min from 2025-03-03 00:00)
+    >>> mine.traffic
+    array([[1500000.],
+           [2000000.]])
     """
     if unit not in BYTES_PER:
         raise DataError(f"The unit {unit!r} is unknown: give one of {', '.join(BYTES_PER)}.")
