@@ -14,12 +14,7 @@ import xarray
 from zoomdiff.cli import app
 
 ROOT = Path(__file__).parents[2]
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "CHANGELOG.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-    *(ROOT / "assets").glob("*.md"),
-]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "assets").glob("*.md"))]
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINE = re.compile(r"^(?: {4}|\$ ?)?(?:\.venv/bin/)?(?:python -m )?zoomdiff ([a-z].*)$", re.MULTILINE)
 INLINE = re.compile(r"`(?:python -m )?zoomdiff ((?:[a-z]|--)[^`]*)`")
