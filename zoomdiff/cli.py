@@ -455,6 +455,25 @@ def realism(
     typer.echo(format_table(table))
 
 
+@app.command("app")
+def open_app(
+    port: Annotated[
+        int | None, typer.Option(help="Port; default: 8501, or the next free one.", max=65_535, min=1)
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="Address to listen on; default: localhost. Whoever reaches the app can open maps of this computer."
+        ),
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")] = False,
+) -> None:
+    """Open the app in a browser; needs the extra: pip install 'zoomdiff[app]'."""
+    from zoomdiff.serve import serve
+
+    serve(host=host, port=port, browser=not no_browser)
+
+
 def main() -> None:
     """Run the command line; bad input ends it with one sentence and exit code 2."""
     try:
