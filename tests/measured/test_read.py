@@ -199,6 +199,14 @@ def test_times_with_an_offset_are_converted_to_the_zone_or_kept(table):
     assert not some.missing.any() and some.times().hour.tolist() == [1, 3, 4]
 
 
+@pytest.mark.parametrize(("year", "shown"), [("0001", 1), ("9999", 9999)])
+@pytest.mark.parametrize("zone", [None, "America/New_York", "Asia/Shanghai"])
+def test_years_that_no_zone_can_shift(table, year, shown, zone):
+    text = CELLS.replace("2025-03-03", f"{year}-12-31" if shown > 1 else f"{year}-01-01").replace("02:00", "23:00")
+    sentence = f"traffic.csv, line 2: the year {shown} is out of range: check the time."
+    assert raised(table(text), zone=zone) == sentence
+
+
 def test_a_table_with_a_named_zone(table):
     frame = pd.read_csv(StringIO(CELLS), parse_dates=["time"])
     frame["time"] = frame.time.dt.tz_localize("Europe/Rome")

@@ -1,6 +1,6 @@
 """Times of measurements: bringing them to local time, and the regular step between them."""
 
-from datetime import datetime, timezone
+from datetime import MAXYEAR, MINYEAR, datetime, timezone
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -47,7 +47,7 @@ def read_times(
     if isinstance(values.dtype, pd.DatetimeTZDtype) or pd.api.types.is_datetime64_dtype(values):
         if (row := first_row(values.isna())) is not None:
             raise table.error(row, "the time is missing")
-        return _local(values, there)
+        return _local(table, values, there)
     # A table names each time once per cell: every distinct one is read once.
     codes, names = pd.factorize(table.text(column))
     distinct = pd.Series(np.asarray(names, dtype=object), dtype=str)
@@ -70,7 +70,7 @@ def read_times(
             raise table.error(rows[k], _mixed(distinct[k], apart[k], apart[0]))
         if there is None:
             read = read.dt.tz_convert(pd.to_datetime(distinct[0], format=style).tz)
-    return _local(read.take(codes).set_axis(values.index), there)
+    return _local(table, read.take(codes).set_axis(values.index), there)
 
 
 def regular_steps(
@@ -131,8 +131,10 @@ def _zone(name: str | None) -> ZoneInfo | None:
         raise DataError(f"There is no time zone {name!r}: give one such as Europe/Rome or Asia/Shanghai.") from error
 
 
-def _local(times: pd.Series, zone: ZoneInfo | None) -> tuple[pd.Series, str]:
+def _local(table: Table, times: pd.Series, zone: ZoneInfo | None) -> tuple[pd.Series, str]:
     """Times as local time of the zone if one is given, and the sentence that says so."""
+    if (row := first_row(~times.dt.year.between(MINYEAR + 1, MAXYEAR - 1))) is not None:  # in a zone it may be none
+        raise table.error(row, f"the year {times[row].year} is out of range: check the time")
     own = times.dt.tz
     if zone is None:
         if own is None:
