@@ -203,7 +203,7 @@ def test_a_scenario_edits_the_context_before_generation(zoomdiff, tmp_path, monk
     def silent(model, uec: UEC, **options) -> TrafficWeek:
         contexts.append(uec)
         levels = [(HOURS_PER_WEEK // level.hours, *uec.region.mask(k).shape) for k, level in enumerate(S4T4)]
-        return TrafficWeek(uec.region, tuple(np.zeros(shape) for shape in levels))
+        return TrafficWeek(uec.region, tuple(np.zeros(shape) for shape in levels), {"notes": []})
 
     monkeypatch.setattr("zoomdiff.checkpoint.load_model", lambda *weights, **options: None)
     monkeypatch.setattr("zoomdiff.generation.generate", silent)
