@@ -36,6 +36,7 @@ STYLE = """<style>
 
 
 def page() -> None:
+    work.freeze_modules()
     st.set_page_config(page_title="ZoomDiff", page_icon=icon(), layout="wide")
     st.html(STYLE.replace("GROUND", "#1b1a1f" if dark() else "#e9e6e1"))
     sidebar.prefill(st.query_params)
@@ -98,9 +99,9 @@ def look_up(wish: Wish) -> tuple[Place | None, str | None]:
 def start(wish: Wish, place: Place) -> None:
     """Begin the week and draw the page anew, its sidebar locked. Not before what was typed just before the click has
     been read: Streamlit discards what a locked widget says."""
+    generation.start(wish.request, place.uec)  # first: another rerun may end this one wherever something is drawn
     sidebar.write_address(wish)
     sidebar.remember(wish)
-    generation.start(wish.request, place.uec)
     st.rerun()
 
 

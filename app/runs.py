@@ -4,6 +4,7 @@ Streamlit runs each session's page in its own thread. Two weeks computed at once
 other, and each page would stutter; so runs queue, the page stays usable, and a fragment of it looks at its run.
 """
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -115,6 +116,8 @@ class Run(Generic[Result]):
             self.problem = GIVEN_UP
         except ZoomDiffError as error:
             self.problem = str(error)
+        finally:
+            gc.collect()  # what pages left: Streamlit, which collects after every rerun, is set not to
         return None
 
     def _check(self) -> None:

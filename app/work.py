@@ -1,5 +1,6 @@
 """The heavy work behind the page, done once: maps, surroundings, the basemap, the model, a week of traffic."""
 
+import gc
 import hashlib
 import os
 import tempfile
@@ -149,6 +150,13 @@ def share_done(efforts: Sequence[float], k: int, step: int, steps: int) -> float
 def results() -> dict[Request, TrafficWeek]:
     """This session's weeks, oldest first."""
     return st.session_state.setdefault("results", {})
+
+
+@st.cache_resource(show_spinner=False)
+def freeze_modules() -> None:
+    """Keep what is imported out of garbage collections, which stop all threads: it lasts as long as the server."""
+    gc.collect()
+    gc.freeze()
 
 
 def keep(request: Request, week: TrafficWeek) -> None:

@@ -130,8 +130,7 @@ def test_a_browser_is_gone_only_after_a_while(monkeypatch):
 
 
 @pytest.mark.parametrize("ending", ["cancelled", "wrong", "done"])
-def test_nothing_of_a_run_stays_in_memory_without_a_collection(ending):
-    """Streamlit does not collect after reruns here: see app/.streamlit/config.toml."""
+def test_nothing_of_a_run_stays_in_memory(ending):
     kept = []
 
     class Array(np.ndarray):
@@ -153,6 +152,22 @@ def test_nothing_of_a_run_stays_in_memory_without_a_collection(ending):
         del run
         Run(lambda run: None).result(PATIENCE)  # the queue's thread has let go of the first
         assert kept[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_what_pages_left_is_collected_after_a_run():
+    class Cycle:
+        """One that only a collection frees."""
+
+    cycle = Cycle()
+    cycle.itself, left = cycle, weakref.ref(cycle)
+    gc.disable()
+    try:
+        del cycle
+        assert left() is not None
+        Run(lambda run: None).result(PATIENCE)
+        assert left() is None
     finally:
         gc.enable()
 
