@@ -4,7 +4,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -249,7 +249,7 @@ def context(
     title: Annotated[str | None, typer.Option(help="Title of the picture; default: the map's name.")] = None,
     max_km2: MAX_KM2 = 1000.0,
 ) -> None:
-    """Write what the model is told about a region: houses, roads, use of the ground, places, people per hour."""
+    """Write what the model knows of a region: houses, roads, use of the ground, places, people per hour."""
     from zoomdiff.context import build_uec
     from zoomdiff.context.netcdf import write_netcdf
 
@@ -345,9 +345,7 @@ def train(
     ] = None,
     week: Annotated[
         list[str] | None,
-        typer.Option(
-            help="grid50.geojson with traffic of your own on the (only) --map; may repeat. Then no simulation."
-        ),
+        typer.Option(help="grid50.geojson with known traffic on the (only) --map; may repeat. Then no simulation."),
     ] = None,
     init: Annotated[str | None, typer.Option(help="Weights to start from: fine-tuning.")] = None,
     preset: Annotated[list[str] | None, typer.Option(help="china or europe; default: both.")] = None,
@@ -355,7 +353,7 @@ def train(
         str | None, typer.Option(help="File of splits, or shipped: maps named in it are used in part.")
     ] = None,
     held_out: Annotated[str | None, typer.Option(help="Map that is only evaluated on.")] = None,
-    towns: Annotated[int | None, typer.Option(help="Procedural towns to train on besides; default 8.")] = None,
+    towns: Annotated[int | None, typer.Option(help="Procedural towns to train on as well; default 8.")] = None,
     weeks: Annotated[int | None, typer.Option(help="Simulated weeks per map and preset; default 2.")] = None,
     steps: Annotated[int | None, typer.Option(help="Training steps; default 10,000.")] = None,
     cells: Annotated[int | None, typer.Option(help="Raster cells per step, the batch size; default 2,048.")] = None,
@@ -376,7 +374,7 @@ def train(
     from zoomdiff.training.config import TrainConfig, read_config
     from zoomdiff.training.train import train as run
 
-    given = {
+    given: dict[str, Any] = {
         "maps": map_ and tuple(map_),
         "own_weeks": week and tuple(week),
         "init": init,
@@ -432,7 +430,7 @@ def realism(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Measurements (Nanjing's MobileNJ.npy, Nanchang's uomo_NC.npz, Milan's CSV, a table of your own) or "
+            help="Measurements (Nanjing's MobileNJ.npy, Nanchang's uomo_NC.npz, Milan's CSV, or your own table) or "
             "a generated grid50.geojson."
         ),
     ] = None,

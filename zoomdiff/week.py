@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,18 +29,27 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 class TrafficWeek:
     """One week of traffic volumes in bytes, Monday 00:00 to Sunday 24:00 local time.
 
-    region      the frame; cells outside its mask hold 0
-    volumes     one array (T_k, H_k, W_k) per level of the region's hierarchy, coarse to fine, whole bytes (float64)
-    provenance  how it was made: seed, steps, weights' hash, map sources; goes into every export
-    uec         the urban context that it was made for; None for a week from elsewhere
+    Attributes
+    ----------
+    region
+        The frame; cells outside its mask hold 0.
+    volumes
+        One array (T_k, H_k, W_k) per level of the region's hierarchy, coarse to fine, whole bytes (float64).
+    provenance
+        How it was made: seed, steps, weights' hash, map sources, notes; goes into every file.
+    uec
+        The urban context that it was made for; None for a week from elsewhere.
 
-    Raises ValueError if a shape does not fit the frame, a value is negative or not finite, or a coarser level is not
-    the sum of the next finer one.
+    Raises
+    ------
+    ValueError
+        A shape does not fit the frame, a value is negative or not finite, or a coarser level is not the sum of the next
+        finer one.
     """
 
     region: Region
     volumes: tuple[np.ndarray, ...]
-    provenance: dict = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
     uec: "UEC | None" = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -168,7 +177,7 @@ class WeekLevel:
 
 
 def unit_of(highest: float) -> tuple[float, str]:
-    """(factor, unit) in which volumes up to `highest` bytes are told, on an axis or a scale."""
+    """(factor, unit) for volumes up to `highest` bytes, on an axis or a scale."""
     return next((pair for pair in UNITS if highest >= pair[0]), UNITS[-1])
 
 

@@ -124,7 +124,7 @@ def test_a_difference_has_a_reason(export, file, monkeypatch):
     assert "the kind of machine" in recipe.compare(other, export.uec)
     assert "made by ZoomDiff 0.0.9" in replace(recipe, version="0.0.9").compare(other, export.uec)
     elsewhere = replace(export.uec, poi=export.uec.poi + 1)
-    assert "the map or the population tells something else" in recipe.compare(other, elsewhere)
+    assert "the map or the population is not what it was" in recipe.compare(other, elsewhere)
 
 
 def test_other_weights_are_refused_before_anything_is_made(zoomdiff, file, tmp_path):
@@ -140,7 +140,7 @@ def test_the_map_may_have_moved_but_somebody_must_tell_it(export, tmp_path):
     assert recipe.inputs_with(map="city.osm.pbf", population=Path("p.tif")) == Inputs(
         "city.osm.pbf", population="p.tif"
     )
-    with pytest.raises(OptionError, match="does not tell which map was used: give it as --map"):
+    with pytest.raises(OptionError, match="does not say which map was used: give it as --map"):
         recipe.inputs_with(map=None, population=None)
 
 

@@ -45,7 +45,8 @@ def cells_of(region: Region, k: int) -> Cells:
 
 def whole_bytes(week: TrafficWeek, k: int) -> np.ndarray:
     """(T_k, n) int64 volumes of the cells of `cells_of`."""
-    return np.rint(week.volumes[k][:, week.region.mask(k)]).astype(np.int64)
+    traffic: np.ndarray = np.rint(week.volumes[k][:, week.region.mask(k)]).astype(np.int64)
+    return traffic
 
 
 def steps_in(week: TrafficWeek, k: int, hours: range) -> range:

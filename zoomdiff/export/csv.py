@@ -3,6 +3,7 @@
 import gzip
 from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +35,7 @@ def write_csv(week: TrafficWeek, k: int, path: Path, hours: range = WEEK) -> Non
         return pa.table({"time": start, **place, "traffic_bytes": traffic[t]})
 
     with ExitStack() as stack:
-        file = stack.enter_context(path.open("wb"))
+        file: BinaryIO | gzip.GzipFile = stack.enter_context(path.open("wb"))
         if is_packed(week.region, k, len(steps)):  # without name and time, so that the same week has the same bytes
             file = stack.enter_context(gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0))
         plain = WriteOptions(quoting_style="none", quoting_header="none")

@@ -104,7 +104,7 @@ class Format:
     about: str
     ending: str
     mime: str | None
-    write: Callable[[Export, Path], None]
+    write: Callable[[Export, Path], object]
     size: Callable[[Export], float]
     level: bool = True
     long: bool = False

@@ -64,8 +64,8 @@ def to_long_geojson(week: TrafficWeek, k: int, hours: range = WEEK) -> bytes:
     return orjson.dumps(_about(week, k) | {"features": features})
 
 
-def _about(week: TrafficWeek, k: int) -> dict:
-    """The members of the collection that tell what its numbers are."""
+def _about(week: TrafficWeek, k: int) -> dict[str, object]:
+    """The members of the collection that describe its numbers."""
     level = week.level(k)
     return {
         "type": "FeatureCollection",

@@ -14,7 +14,7 @@ from zoomdiff.week import TrafficWeek, unit_of
 
 DPI = 120
 LONGER, NARROWEST = 7.5, 5.2  # inches: the longer side of the map, and what the title needs
-EDGE, HEAD, BAR = 0.3, 0.85, 0.95  # inches: the margin, and what stands above and below the map
+EDGE, HEAD, BAR = 0.3, 0.85, 0.95  # inches: the margin, and what is above and below the map
 TOP_QUANTILE = 0.995  # the scale's top: one very busy cell must not make all others look empty
 LOG_DECADES = 3
 PANEL = 3.0  # inches: the height of one level of `plot_levels`
@@ -66,13 +66,13 @@ def plot_view(week: TrafficWeek, uec: UEC, k: int, step: int, *, logarithmic: bo
         image, cax=beside, orientation="horizontal", extend="both" if logarithmic else "max", format="{x:g}"
     )
     bar.set_label(f"{unit} per {cell} in {hours}", fontsize=10, color=INK)
-    small = {"fontsize": 7.5, "color": SMALL, "linespacing": 1.25, "va": "bottom", "parse_math": False}
-    figure.text(left, 0.5 * EDGE / tall, "\n".join(lines), **small)
+    foot_words = figure.text(left, 0.5 * EDGE / tall, "\n".join(lines), fontsize=7.5, color=SMALL)
+    foot_words.set(linespacing=1.25, verticalalignment="bottom", parse_math=False)
     return figure
 
 
 def plot_levels(week: TrafficWeek) -> Figure:
-    """All levels beside each other, each at its busiest step, on a linear scale of its own units."""
+    """All levels beside each other, each at its busiest step, on its own linear scale."""
     levels, region = len(week.volumes), week.region
     rows, cols = region.blocks.shape
     width = PANEL * min(1.6, max(0.6, cols / rows))

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -23,20 +24,27 @@ SETTINGS = ("seed", "steps", "preset", "guidance", "weights_sha256")  # of the p
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the user gave, as far as a week itself does not tell it.
+    """What the user gave, as far as a week does not record it.
 
-    map         as for `read_map`: a name or the path of a file; None where nobody told
-    whole_map   the map was read whole, and not only in the region: sums of floats depend on it in the last digit
-    population  path of a raster of people, None for the estimate
-    residents   of the region, None where unknown
-    scenario    GeoJSON of the edits, None without
+    Attributes
+    ----------
+    map
+        As for `read_map`: a name or the path of a file; None where unknown.
+    whole_map
+        The map was read whole, and not only in the region: sums of floats depend on it in the last digit.
+    population
+        Path of a raster of people, None for the estimate.
+    residents
+        Of the region, None where unknown.
+    scenario
+        GeoJSON of the edits, None without.
     """
 
     map: str | None = None
     whole_map: bool = True
     population: str | None = None
     residents: float | None = None
-    scenario: dict | None = None
+    scenario: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,14 +61,14 @@ class Recipe:
     week_sha256: str
 
     def inputs_with(self, *, map: str | None, population: Path | None) -> Inputs:
-        """The inputs, where files have moved. Raises OptionError if nobody tells the map."""
+        """The inputs, where files have moved. Raises OptionError where the map is unknown."""
         inputs = replace(
             self.inputs,
             map=map or self.inputs.map,
             population=str(population) if population else self.inputs.population,
         )
         if inputs.map is None:
-            raise OptionError("The file to reproduce does not tell which map was used: give it as --map.")
+            raise OptionError("The file to reproduce does not say which map was used: give it as --map.")
         return inputs
 
     def check_weights(self, sha256: str | None) -> None:
@@ -76,7 +84,7 @@ class Recipe:
         if week_sha256(week) == self.week_sha256:
             return "The week is the same as that of the file, byte for byte."
         if context_sha256(uec) != self.context_sha256:
-            reason = "the map or the population tells something else than then: give the files of then"
+            reason = "the map or the population is not what it was: give the same files"
         elif self.version != zoomdiff.__version__:
             reason = f"it was made by ZoomDiff {self.version}, and this is {zoomdiff.__version__}"
         else:
@@ -137,7 +145,7 @@ def read_reproduce(path: Path) -> Recipe:
 
 
 def context_sha256(uec: UEC) -> str:
-    """Of all numbers that the model is told about the region."""
+    """Of all numbers that the model gets about the region."""
     return _sha256(uec.structure, uec.aoi, uec.poi, uec.population)
 
 
@@ -153,7 +161,7 @@ def _sha256(*arrays: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _region(file: dict) -> Region:
+def _region(file: dict[str, Any]) -> Region:
     blocks = np.array([list(row) for row in file["blocks"]])
     if blocks.ndim != 2 or not np.isin(blocks, (INSIDE, OUTSIDE)).all() or not (blocks == INSIDE).any():
         raise ValueError("no blocks")
@@ -167,7 +175,7 @@ def _region(file: dict) -> Region:
     return region
 
 
-def _steps(given: dict | str | int) -> Plan | str | int:
+def _steps(given: dict[str, Any] | str | int) -> Plan | str | int:
     if not isinstance(given, dict):
         return given
     return Plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
