@@ -167,6 +167,7 @@ def _reproduce(
     recipe = read_reproduce(file)
     inputs, frame = recipe.inputs_with(map=map_, population=population), recipe.region
     edits = read_scenario(json.dumps(inputs.scenario)) if inputs.scenario else Scenario()
+    assert inputs.map, "inputs_with has seen to it"
     layers = read_map(inputs.map, bbox=None if inputs.whole_map else frame.bounds, on_progress=download_bar())
     uec = apply(build_uec(layers, frame, population=inputs.population, residents=inputs.residents), edits)
     model = model_of()
@@ -312,7 +313,8 @@ def _size(path: Path) -> int:
 
 def _given(ctx: typer.Context) -> list[str]:
     """The parameters that the command line has."""
-    return [name for name in ctx.params if ctx.get_parameter_source(name).name == "COMMANDLINE"]
+    sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
+    return [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
 
 
 def _write(export: "Export", names: tuple[str, ...], out: Path, what: str, started: float) -> None:

@@ -178,7 +178,8 @@ def _region(file: dict[str, Any]) -> Region:
 def _steps(given: dict[str, Any] | str | int) -> Plan | str | int:
     if not isinstance(given, dict):
         return given
-    return Plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+    settings: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in given.items()}
+    return Plan(**settings)
 
 
 def _check(recipe: Recipe) -> None:
