@@ -108,7 +108,7 @@ def ranking(rows: pd.DataFrame) -> pd.DataFrame:
         distance = figures.columns.get_level_values(0).isin(DISTANCES)
         for name, counted in (("errors", ~distance), ("distances", distance), ("all", np.ones_like(distance))):
             shares = gains.loc[:, counted].mean(axis=1).drop(OURS)
-            table[f"our gain, {name}"] = shares.map("{:.1%}".format).reindex(table.index, fill_value="–")
+            table[f"our gain, {name}"] = [f"{shares[row]:.1%}" if row in shares else "–" for row in table.index]
     return table.sort_values("mean rank").set_index("method")
 
 

@@ -1,6 +1,7 @@
 """Every method end to end, what is kept of a run, and how results become tables."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +11,8 @@ from benchmarks.paper import harness, report, smoke, tables
 from benchmarks.paper.blocks import cut, truth_of
 from benchmarks.paper.ours import Profile, Regression, ZoomDiff
 from benchmarks.paper.training import Budget
-from benchmarks.paper.works import WORKS, Case
+from benchmarks.paper.works import Case
 from zoomdiff.levels import aggregate
-
-
-@pytest.fixture(scope="module")
-def work():
-    return WORKS["smoke"]()[0]
 
 
 @pytest.fixture(scope="module")
@@ -27,22 +23,33 @@ def ours(work):
     return method
 
 
-def test_every_method_runs_end_to_end(tmp_path, capsys):
-    """`python -m benchmarks smoke`."""
-    folder = tmp_path / "smoke"
+@pytest.fixture(scope="module")
+def smoked(tmp_path_factory) -> Path:
+    """The results of `python -m benchmarks smoke`: every method trained at every level, once for all tests."""
+    folder = tmp_path_factory.mktemp("results") / "smoke"
     smoke.run(folder)
-    results = tables.read(folder)
+    return folder
+
+
+def test_every_method_runs_end_to_end(smoked):
+    results = tables.read(smoked)
     assert [result["method"] for result in results] == list(harness.METHODS)
     for result in results:
         assert result["setting"] in [dict(setting) for setting in harness.method(result["method"])[0].grid]
         assert result["parameters"] > 0 and result["scores"]["all"].keys() == {"bs", "grid100", "grid50"}
         for figures in result["scores"]["all"].values():
             assert np.isfinite([figures["CRPS"], figures["MAE of one"], figures["W1"], figures["volume"]]).all()
-    kept = {file.name: file.read_bytes() for file in folder.iterdir()}
-    smoke.run(folder)  # all is there
-    assert {file.name: file.read_bytes() for file in folder.iterdir()} == kept
-    text = tables.overall(folder)
-    assert text == tables.overall(folder) and all(result["title"] in text for result in results)
+
+
+def test_what_has_a_result_is_not_run_again(smoked):
+    kept = {file.name: file.read_bytes() for file in smoked.iterdir()}
+    smoke.run(smoked)
+    assert {file.name: file.read_bytes() for file in smoked.iterdir()} == kept
+
+
+def test_results_become_tables_and_a_plot(smoked, tmp_path):
+    results, text = tables.read(smoked), tables.overall(smoked)
+    assert text == tables.overall(smoked) and all(result["title"] in text for result in results)
     report.plot_levels(results, tmp_path / "levels.png")
     assert (tmp_path / "levels.png").stat().st_size > 5000
 

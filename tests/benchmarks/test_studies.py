@@ -9,7 +9,7 @@ import torch
 from benchmarks.paper import efficiency, refinement, report, states
 from benchmarks.paper.blocks import truth_of, view
 from benchmarks.paper.training import Budget
-from benchmarks.paper.works import WORKS, simulated, window
+from benchmarks.paper.works import simulated, window
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.design import setting
 from zoomdiff.levels import aggregate
@@ -18,10 +18,10 @@ TINY = Budget(1000, steps=3)
 
 
 @pytest.fixture
-def small(monkeypatch):
+def small(work, monkeypatch):
     """The smoke work in place of city50, and few samples."""
     for module in (states, refinement):
-        monkeypatch.setattr(module, "WORKS", {"city50": WORKS["smoke"]})
+        monkeypatch.setattr(module, "WORKS", {"city50": lambda: [work]})
     monkeypatch.setattr(refinement, "SAMPLES", 2)
 
 
@@ -47,8 +47,7 @@ def test_refined_weeks_keep_the_known_totals_and_the_table_has_three_rows(small,
         assert row["volume"] == pytest.approx(1, rel=1e-4) and np.isfinite(row["CRPS"])
 
 
-def test_csdi_gets_its_own_blocks_week():
-    work = WORKS["smoke"]()[0]
+def test_csdi_gets_its_own_blocks_week(work):
     prior, case = work.prior(), work.test[0]
     places = view(work, 3, prior).cases[case.name]
     known = refinement.with_days(places, prior.encode(truth_of(case, 0), 0))
@@ -56,8 +55,7 @@ def test_csdi_gets_its_own_blocks_week():
     torch.testing.assert_close(known.static[:, -7:, 3, 5], prior.encode(truth_of(case, 0), 0)[..., 0, 0])
 
 
-def test_two_levels_are_the_ends_of_the_same_weeks():
-    work = WORKS["smoke"]()[0]
+def test_two_levels_are_the_ends_of_the_same_weeks(work):
     pair = refinement.two_levels(work)
     coarse, fine = pair.test[0].city.weeks[0]
     torch.testing.assert_close(aggregate(fine, 8, 24), coarse)

@@ -15,11 +15,6 @@ from zoomdiff.training import patches
 from zoomdiff.training.splits import TEST, TRAIN, read_splits
 
 
-@pytest.fixture(scope="module")
-def smoke():
-    return WORKS["smoke"]()[0]
-
-
 def weeks(cities) -> set[bytes]:
     """The weeks of all blocks that are shown: two blocks with the same week are one."""
     return {
@@ -37,8 +32,8 @@ def disjoint(work) -> None:
     assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
 
 
-def test_no_block_of_the_smoke_work_is_in_two_parts(smoke):
-    disjoint(smoke)
+def test_no_block_of_the_smoke_work_is_in_two_parts(work):
+    disjoint(work)
 
 
 def test_no_patch_of_nanchang_is_in_two_parts_and_each_is_tested_once(shared_data, monkeypatch):
@@ -81,7 +76,10 @@ def test_no_ground_of_city50_is_in_two_parts(shared_data, monkeypatch):
 @pytest.mark.parametrize("name", ["city50", "nanchang"])
 def test_where_data_is_absent_one_sentence_says_what_to_do(name, tmp_path, monkeypatch):
     monkeypatch.setenv("ZOOMDIFF_DATA", str(tmp_path))
-    with pytest.raises(DataError, match="--data"):
+    with pytest.raises(DataError, match=f"There is no .*{tmp_path}.*--data"):
+        WORKS[name]()
+    monkeypatch.delenv("ZOOMDIFF_DATA")
+    with pytest.raises(DataError, match=r"--data or \$ZOOMDIFF_DATA"):
         WORKS[name]()
 
 
@@ -91,8 +89,8 @@ def test_nanchang_is_s3t4_with_the_fine_preference():
     assert nodes_of(nanchang_hierarchy()) == (600, 450, 300, 150, 0)
 
 
-def test_the_busiest_window_is_allowed_and_the_window_is_that_piece_of_the_city(smoke):
-    city = smoke.train[0]
+def test_the_busiest_window_is_allowed_and_the_window_is_that_piece_of_the_city(work):
+    city = work.train[0]
     row, col = busiest(city, 2)
     piece = window(city, row, col, 2)
     people = city.conditions[0].population[0].mean(0)
@@ -104,23 +102,23 @@ def test_the_busiest_window_is_allowed_and_the_window_is_that_piece_of_the_city(
         np.testing.assert_array_equal(week, city.weeks[0][k][:, row * n : (row + 2) * n, col * n : (col + 2) * n])
 
 
-def test_blocks_of_a_level_add_up_to_the_level_above(smoke):
-    prior = smoke.prior()
-    fine, coarse = (view(smoke, k, prior).train for k in (3, 0))
+def test_blocks_of_a_level_add_up_to_the_level_above(work):
+    prior = work.prior()
+    fine, coarse = (view(work, k, prior).train for k in (3, 0))
     volumes = [volumes_of(blocks.y[:, 0], k, prior).double() for blocks, k in ((fine, 3), (coarse, 0))]
     np.testing.assert_allclose(aggregate(volumes[0], 8, 24), volumes[1], rtol=2e-3, atol=1e4)
 
 
-def test_what_a_method_knows_is_scaled_by_the_training_blocks(smoke):
-    blocks = view(smoke, 2, smoke.prior()).train
+def test_what_a_method_knows_is_scaled_by_the_training_blocks(work):
+    blocks = view(work, 2, work.prior()).train
     for x in (blocks.places.people, blocks.places.static.movedim(1, -1).flatten(0, -2)):
         assert x.mean().abs() < 1e-3 and x.std() < 1.01
     assert abs(float(blocks.y.mean())) < 0.5 and 0.5 < float(blocks.y.std()) < 1.5
 
 
-def test_places_hold_no_traffic(smoke):
-    places = view(smoke, 3, smoke.prior()).cases[smoke.test[0].name]
-    truth = truth_of(smoke.test[0], 3)
+def test_places_hold_no_traffic(work):
+    places = view(work, 3, work.prior()).cases[work.test[0].name]
+    truth = truth_of(work.test[0], 3)
     assert set(vars(places)) == {"people", "static"}
     assert len(places) == len(truth) and places.people.shape == truth.shape
 
