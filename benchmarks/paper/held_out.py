@@ -24,16 +24,18 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import trange
 
 from benchmarks.paper import places
+from benchmarks.paper.ours import CPU, PLAN_OF_ENDS, regressed
 from benchmarks.paper.places import context_of, simulated_week
 from benchmarks.paper.results import save
+from benchmarks.paper.works import ends_of
 from zoomdiff import metrics
 from zoomdiff.checkpoint import SHIPPED, load_model, new_network, save_model
 from zoomdiff.context import UEC
 from zoomdiff.device import autocast
-from zoomdiff.diffusion.drdm import DRDM, Plan
+from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.diffusion.prior import ResidualPrior
-from zoomdiff.generation import POWER, SPREAD, TILE, generate, refine_level
+from zoomdiff.generation import generate, refine_level
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import S4T4, Hierarchy, aggregate
 from zoomdiff.sampling import Sampling
@@ -41,11 +43,9 @@ from zoomdiff.training.config import TrainConfig, read_config
 from zoomdiff.training.patches import TrainingCity, random_patches
 from zoomdiff.training.train import LONGEST_SIDE, batch_loss, gather_cities, moving_average
 
-CPU = torch.device("cpu")
 ENDS = (0, len(S4T4) - 1)  # base stations per day, 50 m per hour
 TWO = Hierarchy(tuple(S4T4[k] for k in ENDS))
 PER_LEVEL = ("fold", "fold_prior", "f_population", "spe", "unfold")  # parts of the network with one copy per level
-STRIDES = (30, 38)  # as many from base stations to 50 m as `fast` takes in its three stages
 
 
 def fit(network: DayTokenNetwork, loss_of: Callable[[np.random.Generator], torch.Tensor], steps: int) -> None:
@@ -75,13 +75,6 @@ def patches_of(cities: list[TrainingCity], k: int, rng: np.random.Generator, cel
     return random_patches(cities, k, side, max(1, cells // n**2), rng)
 
 
-def regressed(model: DRDM, conditions, k: int, shape: torch.Size) -> torch.Tensor:
-    """y of level k from the map alone: the network at the strongest noise, with a state of zeros."""
-    nothing = torch.zeros(shape)
-    one, zero = torch.ones(shape[0]), torch.zeros(shape[0])
-    return model.network(nothing, one, model.network.context(nothing, conditions, k), k, zero).float()
-
-
 def train_regression(cities: list[TrainingCity], steps: int, cells: int, out: Path) -> None:
     model = load_model(SHIPPED, device="cpu")
     model.network.train()
@@ -100,15 +93,7 @@ def train_regression(cities: list[TrainingCity], steps: int, cells: int, out: Pa
 def train_retrained(cities: list[TrainingCity], steps: int, cells: int, out: Path) -> None:
     """A model of two stages: the shipped one's first, and from there to 50 m at once, starting from its last."""
     shipped = load_model(SHIPPED, device="cpu")
-    two = [
-        replace(
-            city,
-            hierarchy=TWO,
-            conditions=[city.conditions[k] for k in ENDS],
-            weeks=[[week[k] for k in ENDS] for week in city.weeks],
-        )
-        for city in cities
-    ]
+    two = [ends_of(city) for city in cities]
     network = new_network(TWO, replace(shipped.design, nodes=(300, 150, 0)))
     theirs, state = shipped.network.state_dict(), {}
     for name in network.state_dict():
@@ -203,10 +188,9 @@ def compare(options: argparse.Namespace) -> dict:
     ]
     special = load_model(options.runs / "retrained.safetensors", device="cpu")
     there = replace(uec, region=replace(uec.region, hierarchy=TWO))
-    plan = Plan(STRIDES, "ancestral", POWER[: len(STRIDES)], SPREAD, tile=TILE)
     retrained = [
         refine_level(
-            special, there, known, "bs", seed=seed, sampling=Sampling(steps=plan, preset=options.preset)
+            special, there, known, "bs", seed=seed, sampling=Sampling(steps=PLAN_OF_ENDS, preset=options.preset)
         ).volumes[-1]
         for seed in seeds
     ]

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from benchmarks.paper.baselines.parts import count
 from benchmarks.paper.blocks import cut
-from benchmarks.paper.held_out import regressed
 from benchmarks.paper.training import Budget, descend
 from benchmarks.paper.works import Case, Work, nodes_of
 from zoomdiff.device import autocast
@@ -44,6 +43,8 @@ REGRESSION_GRID = (
     {"learning_rate": 5e-3, "channels": 48, "blocks": 2, "cells": 64},
 )
 PLAN = Plan(FAST, "ancestral", POWER, SPREAD, tile=TILE)
+# From the first level to the last in one stage, with as many strides as `fast` takes in its three.
+PLAN_OF_ENDS = Plan((30, 38), "ancestral", POWER[:2], SPREAD, tile=TILE)
 
 
 def untrained(work: Work, prior: ResidualPrior, channels: int, blocks: int, state_filter: str) -> DRDM:
@@ -138,6 +139,13 @@ class ZoomDiff:
     @property
     def parameters(self) -> int:
         return count(self.model.network)
+
+
+def regressed(model: DRDM, conditions, k: int, shape: torch.Size) -> torch.Tensor:
+    """y of level k from the map alone: the network at the strongest noise, with a state of zeros."""
+    nothing = torch.zeros(shape)
+    one, zero = torch.ones(shape[0]), torch.zeros(shape[0])
+    return model.network(nothing, one, model.network.context(nothing, conditions, k), k, zero).float()
 
 
 class Regression(ZoomDiff):

@@ -21,32 +21,23 @@ from benchmarks.paper import studies
 from benchmarks.paper.baselines import baseline
 from benchmarks.paper.blocks import Blocks, Places, cut, truth_of, view, volumes_of
 from benchmarks.paper.harness import SAMPLES, figures, flat, method, tuned_setting
+from benchmarks.paper.ours import PLAN_OF_ENDS
 from benchmarks.paper.results import RESULTS, commit, save
 from benchmarks.paper.tables import mean_and_variance
 from benchmarks.paper.training import Budget
-from benchmarks.paper.works import WORKS, Case, Work
+from benchmarks.paper.works import WORKS, Case, Work, ends_of
 from zoomdiff.diffusion.drdm import Plan
 from zoomdiff.diffusion.prior import ResidualPrior
-from zoomdiff.generation import POWER, SPREAD, TILE
 from zoomdiff.levels import Hierarchy, conserve
-from zoomdiff.training.patches import TrainingCity
 
 FILE = "refine.json"
-STRIDES = (30, 38)  # from base stations to 50 m as many as `fast` takes in its three stages
 SHOWN = ("MAE of one", "MAE of median", "RMSE of mean", "CRPS", "W1", "ln W1", "spectrum")
 
 
 def two_levels(work: Work) -> Work:
     """The same work with nothing between the first and the last level."""
-    ends = (0, len(work.hierarchy) - 1)
-    hierarchy = Hierarchy(tuple(work.hierarchy[k] for k in ends))
-
-    def of(city: TrainingCity) -> TrainingCity:
-        weeks = [[week[k] for k in ends] for week in city.weeks]
-        return replace(city, hierarchy=hierarchy, conditions=[city.conditions[k] for k in ends], weeks=weeks)
-
-    tune, test = ([replace(case, city=of(case.city)) for case in cases] for cases in (work.tune, work.test))
-    return Work(work.name, [of(city) for city in work.train], tune, test, (1,), work.unit)
+    tune, test = ([replace(case, city=ends_of(case.city)) for case in cases] for cases in (work.tune, work.test))
+    return Work(work.name, [ends_of(city) for city in work.train], tune, test, (1,), work.unit)
 
 
 def ours(work: Work, budget: Budget, seed: int, setting: dict, plan: Plan | None = None) -> dict[str, Tensor]:
@@ -105,7 +96,7 @@ def run(budget: Budget, seeds: int, results: Path = RESULTS) -> dict:
         torch.manual_seed(seed)
         refined = (
             ours(work, budget, seed, our_setting),
-            ours(pair, budget, seed, our_setting, Plan(STRIDES, "ancestral", POWER[: len(STRIDES)], SPREAD, tile=TILE)),
+            ours(pair, budget, seed, our_setting, PLAN_OF_ENDS),
             csdi(work, budget, seed, their_setting),
         )
         for name, made in zip(rows, refined, strict=True):

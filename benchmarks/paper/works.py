@@ -101,6 +101,17 @@ def window(city: TrainingCity, row: int, col: int, side: int) -> TrainingCity:
     )
 
 
+def ends_of(city: TrainingCity) -> TrainingCity:
+    """The same city with nothing between the first and the last level."""
+    ends = (0, len(city.hierarchy) - 1)
+    return replace(
+        city,
+        hierarchy=Hierarchy(tuple(city.hierarchy[k] for k in ends)),
+        conditions=[city.conditions[k] for k in ends],
+        weeks=[[week[k] for k in ends] for week in city.weeks],
+    )
+
+
 def busiest(city: TrainingCity, side: int) -> tuple[int, int]:
     """First row and column of the window of allowed blocks with the most people."""
     first, _ = city.windows(side)

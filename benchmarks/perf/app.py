@@ -6,7 +6,7 @@ repaint, and from its release to the totals beside the map, which Python compute
 --what runs: what-if and refine on the whole city, from the click to the result on the page, with Streamlit's full
 garbage collection after every rerun (`runner.postScriptGC`) and without, and the ratio; each server is started anew.
 --what memory: resident memory of the server before and after each of `--repeat` weeks of the whole city, with and
-without that collection.
+without that collection. `--small` takes the 2 x 2 km for either.
 
 Needs the built component (`make map`) and chromium, which paints in software. The browser is 1440 x 900.
 """
@@ -32,7 +32,7 @@ from actions import DESK, LEGENDS, at_rest, choose, open_panel, slider, upload, 
 
 BOX = "8.98727,45.14440,9.01273,45.16239"  # 2 x 2 km in the middle of the demo city
 LINK = f"?map=town7&bbox={BOX}&seed=0&level=3&t=66"
-MOST = "25,600"  # squares of 50 m of the whole city
+MOST, FEW = "25,600", "2,304"  # squares of 50 m of the whole city, and of the box
 RECORD = """legend => {  // when which legend was painted, and when was the click
   window.painted = {};
   document.addEventListener("click", () => (window.clicked = performance.now()), { capture: true, once: true });
@@ -85,10 +85,10 @@ def choose_city(page: Page) -> None:
     expect(page.get_by_text("for a week of traffic")).to_be_visible()
 
 
-def generate_city(page: Page) -> None:
-    """Generate its week."""
+def generate(page: Page, squares: str) -> None:
+    """Generate the week of the region, of so many squares of 50 m."""
     at_rest(page).get_by_role("button", name="Generate", exact=True).click()
-    expect(page.get_by_text(f"{MOST} cells of 50 m")).to_be_visible()
+    expect(page.get_by_text(f"{squares} cells of 50 m")).to_be_visible()
     week_is_there(page)
 
 
@@ -102,20 +102,19 @@ def summary(seconds: list[float]) -> dict[str, float]:
     return {"median": round(statistics.median(seconds), 2), "longest": round(max(seconds), 2)}
 
 
-def clicks_and_sliders(browser: Browser, repeat: int) -> dict:
+def clicks_and_sliders(browser: Browser, repeat: int, small: bool) -> dict:
     """Seconds of each, median and longest."""
     with app() as server:
         page = opened(browser.new_page(viewport=DESK), server.address + LINK)
-        cells = page.get_by_text("cells of 50 m").first.inner_text().rpartition(" cells")[0].rpartition(" ")[2]
         levels = zip(*clicks(page, repeat), strict=True)
         choose_city(page)
-        generate_city(page)
+        generate(page, MOST)
         hours = slider(page, "Time").evaluate(MOVE, list(range(40)))
         zooms = slider(page, "Zoom level").evaluate(MOVE, [0, 3, 1, 3, 2, 3])
         at_rest(page)
         moves = [[24 + hour, f"Tue {hour:02}:00-{hour + 1:02}:00"] for hour in range(10)]
         follow = [slider(page, "Time").evaluate(FOLLOW, move) for move in moves]
-    result = {f"click to level {k} on the screen, {cells} squares": summary(t) for k, t in enumerate(levels, 1)}
+    result = {f"click to level {k} on the screen, {FEW} squares": summary(t) for k, t in enumerate(levels, 1)}
     return result | {
         f"time slider to repaint, {MOST} squares": summary([painted / 1000 for _, painted in hours]),
         f"zoom slider to repaint, {MOST} squares": summary([painted / 1000 for _, painted in zooms]),
@@ -157,20 +156,23 @@ def seconds_to(page: Page, button: str, words: str) -> float:
 RUNS: dict[str, Callable[[Page], float]] = {"what-if": what_if, "refine": refine}
 
 
-def runs(browser: Browser, repeat: int) -> dict:
+def runs(browser: Browser, repeat: int, small: bool) -> dict:
     """Seconds of the background runs, with the collection after reruns and without, in turns."""
     seconds: dict[str, dict[bool, list[float]]] = {name: {True: [], False: []} for name in RUNS}
     for _ in range(repeat):
         for after_reruns in (True, False):
             with app(collecting(after_reruns)) as server, browser.new_context(viewport=DESK) as context:
                 page = opened(context.new_page(), server.address + LINK)
-                choose_city(page)
-                generate_city(page)
+                if not small:
+                    choose_city(page)
+                    generate(page, MOST)
                 for name, run in RUNS.items():
                     seconds[name][after_reruns].append(run(page))
-                    print(f"{collecting(after_reruns)} {name}: {seconds[name][after_reruns][-1]:.1f} s", flush=True)
+                    print(
+                        f"{collecting(after_reruns)} {name}: {seconds[name][after_reruns][-1]:.1f} s", file=sys.stderr
+                    )
     return {
-        f"{name}, {MOST} squares": {
+        f"{name}, {FEW if small else MOST} squares": {
             "with collection": summary(each[True]),
             "without": summary(each[False]),
             "ratio of medians": round(statistics.median(each[True]) / statistics.median(each[False]), 2),
@@ -179,24 +181,25 @@ def runs(browser: Browser, repeat: int) -> dict:
     }
 
 
-def memory(browser: Browser, repeat: int) -> dict:
-    """Megabytes of the server before the first and after each of the city's weeks."""
+def memory(browser: Browser, repeat: int, small: bool) -> dict:
+    """Megabytes of the server before the first week and after each."""
     result = {}
     for after_reruns in (True, False):
         with app(collecting(after_reruns)) as server, browser.new_context(viewport=DESK) as context:
             page = opened(context.new_page(), server.address + LINK)
-            choose_city(page)
+            if not small:
+                choose_city(page)
             megabytes = [round(server.megabytes())]
             for seed in range(1, repeat + 1):
                 new_seed(page, seed)
-                generate_city(page)
+                generate(page, FEW if small else MOST)
                 megabytes.append(round(server.megabytes()))
-                print(f"{collecting(after_reruns)} week {seed}: {megabytes[-1]} MB", flush=True)
+                print(f"{collecting(after_reruns)} week {seed}: {megabytes[-1]} MB", file=sys.stderr)
         result[collecting(after_reruns).removeprefix("--")] = megabytes
     return result
 
 
-MEASURED: dict[str, tuple[Callable[[Browser, int], dict], int]] = {
+MEASURED: dict[str, tuple[Callable[[Browser, int, bool], dict], int]] = {
     "clicks": (clicks_and_sliders, 5),
     "runs": (runs, 3),
     "memory": (memory, 10),
@@ -208,6 +211,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--what", choices=MEASURED, default="clicks")
     usual = ", ".join(f"{repeat} {name}" for name, (_, repeat) in MEASURED.items())
     parser.add_argument("--repeat", type=int, help=f"default: {usual}")
+    parser.add_argument("--small", action="store_true", help="runs and memory of the 2 x 2 km, not of the whole city")
 
 
 def main(options: argparse.Namespace) -> None:
@@ -215,6 +219,6 @@ def main(options: argparse.Namespace) -> None:
     measure, repeat = MEASURED[options.what]
     with sync_playwright() as playwright:
         browser = chromium(playwright)
-        result = measure(browser, options.repeat or repeat)
+        result = measure(browser, options.repeat or repeat, options.small)
         browser.close()
     print(json.dumps({"machine": f"{cpu_name()}, {os.cpu_count()} cores", **result}, indent=2))

@@ -11,8 +11,6 @@ reading a GeoJSON file of that many megabytes, made of small houses.
 import argparse
 import os
 import platform
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,7 +19,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from benchmarks.machine import cpu_name
+from benchmarks.machine import cpu_name, peak_mb
 from zoomdiff.context import build_uec, read_map
 from zoomdiff.context.netcdf import read_netcdf, write_netcdf
 from zoomdiff.context.plot import write_plot
@@ -29,12 +27,6 @@ from zoomdiff.errors import MapError
 from zoomdiff.region import Region, parse_bbox
 
 T = TypeVar("T")
-
-
-def peak_gb() -> float:
-    """Most memory that this process has had, in GB."""
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, kilobytes on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
 def phase(words: str, run: Callable[[], T], runs: int) -> tuple[T, float]:
@@ -47,7 +39,7 @@ def phase(words: str, run: Callable[[], T], runs: int) -> tuple[T, float]:
         busy.append(time.process_time() - worked)
     every = ", ".join(f"{s:.2f}" for s in seconds)
     print(
-        f"{words:24} {min(seconds):6.2f} s ({every}; processor {min(busy):.2f}); memory so far {peak_gb():.2f} GB",
+        f"{words:24} {min(seconds):6.2f} s ({every}; processor {min(busy):.2f}); peak memory {peak_mb():.0f} MB",
         flush=True,
     )
     return result, min(seconds)
@@ -96,7 +88,7 @@ def main(options: argparse.Namespace) -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load, version = os.getloadavg()[0], platform.python_version()
     print(f"{cpu_name()}, {cores} of {os.cpu_count()} cores allowed, load {load:.1f}, Python {version}")
-    print(f"libraries imported: {peak_gb():.2f} GB")
+    print(f"libraries imported: {peak_mb():.0f} MB")
     if options.geojson:
         time_geojson(options.geojson, options.runs)
         return

@@ -14,8 +14,6 @@ import argparse
 import math
 import multiprocessing
 import os
-import resource
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -25,7 +23,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.machine import cpu_name
+from benchmarks.machine import cpu_name, peak_mb
 from zoomdiff.checkpoint import SHIPPED, load_model, new_network
 from zoomdiff.context import UEC, build_uec
 from zoomdiff.context.procedural import procedural_map
@@ -106,8 +104,7 @@ def timed(options: argparse.Namespace, blocks: int) -> Run:
         model, uec, sampling=Sampling(steps=options.steps), callbacks=Callbacks(on_step=on_step, on_level=on_level)
     )
     total = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e6 / 1024)
-    return Run(tuple(np.diff([started, *ends])), tuple(taken.values()), tuple(cells), total, peak)
+    return Run(tuple(np.diff([started, *ends])), tuple(taken.values()), tuple(cells), total, peak_mb())
 
 
 def gflop_per_cell(model: DRDM, k: int) -> float:
