@@ -165,9 +165,9 @@ def tuned_setting(name: str, folder: Path) -> dict:
 def run(
     name: str, works: list[Work], budget: Budget, seed: int, folder: Path, samples: int = SAMPLES, tuned: bool = True
 ) -> dict:
-    """Train and score a method on every work (fold) and keep the means; not tuned: by the grid's first setting."""
+    """Train and score a method on every work (fold) and keep the means; not tuned: with the last, smallest setting."""
     kind, make = method(name)
-    setting = tune(name, works[0], budget, folder)["setting"] if tuned else kind.grid[0]
+    setting = tune(name, works[0], budget, folder)["setting"] if tuned else kind.grid[-1]
     folds, trained, generating = [], [], []
     for work in works:
         torch.manual_seed(seed)

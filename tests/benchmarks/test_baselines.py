@@ -25,6 +25,7 @@ from benchmarks.paper.training import Budget, descend, rate
 FEATURES = 5
 BLOCKS = 40
 SMALL = {"tokens": 512}  # of a batch: enough for so small a work
+LEARNING = SMALL | {"learning_rate": 6e-3}
 
 
 def blocks(per_day: int, side: int, seed: int = 0) -> Blocks:
@@ -45,9 +46,9 @@ def data() -> Blocks:
 def trained(request, data) -> Baseline:
     """Each baseline, trained once for all tests of it; `smoke` in test_harness trains it at three levels of a work."""
     torch.manual_seed(0)
-    setting = {} if request.param == "xgboost" else SMALL | {"learning_rate": 3e-3}
+    setting = {"xgboost": {}, "dit": LEARNING | {"channels": 32, "depth": 2}}.get(request.param, LEARNING)
     model = baseline(request.param)(data.shape, **setting)
-    model.fit(data, Budget(1000, steps=2 if request.param == "timegan" else 60), 0)
+    model.fit(data, Budget(1000, steps=2 if request.param == "timegan" else 40), 0)
     return model
 
 

@@ -6,23 +6,27 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.paper import efficiency, refinement, report, states
+from benchmarks.paper import efficiency, harness, refinement, report, states
 from benchmarks.paper.blocks import truth_of, view
+from benchmarks.paper.results import save
 from benchmarks.paper.training import Budget
 from benchmarks.paper.works import simulated, window
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.design import setting
 from zoomdiff.levels import aggregate
 
-TINY = Budget(1000, steps=3)
+TINY = Budget(1000, steps=1)
 
 
 @pytest.fixture
-def small(work, monkeypatch):
-    """The smoke work in place of city50, and few samples."""
+def small(work, tmp_path, monkeypatch):
+    """The smoke work in place of city50, tuned to the smallest settings, and few samples."""
+    for name in ("zoomdiff", "csdi", "dit"):
+        save(tmp_path / work.name / f"{name}-tuning.json", {"setting": harness.method(name)[0].grid[-1]})
     for module in (states, refinement):
         monkeypatch.setattr(module, "WORKS", {"city50": lambda: [work]})
     monkeypatch.setattr(refinement, "SAMPLES", 2)
+    monkeypatch.setattr(states, "STRIDES", 4)
 
 
 def test_states_of_three_methods_at_four_nodes(small, tmp_path):
@@ -63,12 +67,15 @@ def test_two_levels_are_the_ends_of_the_same_weeks(work):
 
 
 def test_times_are_scaled_to_five_hundred_base_stations(monkeypatch):
-    monkeypatch.setattr(efficiency, "OUR_BLOCKS", 4)
+    small = {"OUR_BLOCKS": 4, "TRAINED": 1, "CELLS": 64, "GRID": ({"channels": 16, "blocks": 1},)}
+    for name, value in small.items():
+        monkeypatch.setattr(efficiency, name, value)
+    monkeypatch.setitem(efficiency.AUTHORS_SIZE, "dit", {"channels": 32, "depth": 1, "tokens": 448})
     city, _ = simulated(procedural_map(0, kilometres=1.6), "europe", range(1), hierarchy=setting("S4T1")[0])
     work = efficiency.Work("town", [city], [], [efficiency.Case("piece", window(city, 0, 0, 2))], (0, 1, 2, 3))
     ours, theirs = efficiency.timed_ours(work), efficiency.timed_baseline("dit", work)
     for row in (ours, theirs):
-        assert row["parameters"] > 1e5 and min(row.values()) > 0
+        assert row["parameters"] > 1e4 and min(row.values()) > 0
     assert theirs["generate, all steps"] == pytest.approx(theirs["generate"] * 1000 / efficiency.STRIDES)
     rows = {"dit": {"title": "DiT"} | theirs, "zoomdiff": {"title": "ZoomDiff"} | ours}
     table = efficiency.table({"rows": rows})

@@ -9,8 +9,10 @@ import torch
 from benchmarks.paper import works
 from benchmarks.paper.blocks import Blocks, Places, cut, join_cells, split_blocks, truth_of, view, volumes_of
 from benchmarks.paper.works import SPLITS, WORKS, busiest, nanchang_hierarchy, nodes_of, window
+from zoomdiff.context import UEC, MapLayers, build_uec
 from zoomdiff.errors import DataError
 from zoomdiff.levels import S4T4, aggregate
+from zoomdiff.region import Region
 from zoomdiff.training import patches
 from zoomdiff.training.splits import TEST, TRAIN, read_splits
 
@@ -54,6 +56,14 @@ def test_no_ground_of_city50_is_in_two_parts(shared_data, monkeypatch):
     """By the place itself: a training block's row and column in the world is no test block's, not even as neighbour."""
     monkeypatch.setenv("ZOOMDIFF_DATA", str(shared_data))
     monkeypatch.setattr(patches, "simulate", noise)  # the places are the same, for any simulated traffic
+    contexts: dict[str, UEC] = {}  # the same for both presets
+
+    def once(layers: MapLayers, region: Region) -> UEC:
+        if layers.name not in contexts:
+            contexts[layers.name] = build_uec(layers, region)
+        return contexts[layers.name]
+
+    monkeypatch.setattr(works, "build_uec", once)
     monkeypatch.setattr(works, "WEEKS", 1)
     monkeypatch.setattr(works, "TRAIN_TOWNS", works.TRAIN_TOWNS[:1])
     work = WORKS["city50"]()[0]
