@@ -9,7 +9,7 @@ import torch
 import zoomdiff
 from zoomdiff.context.uec import UEC
 from zoomdiff.device import autocast, free_memory
-from zoomdiff.diffusion.drdm import DRDM, Plan, rrdp
+from zoomdiff.diffusion.drdm import DRDM, rrdp
 from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.errors import OptionError
 from zoomdiff.inputs import conditions_of
@@ -18,7 +18,7 @@ from zoomdiff.measured.fit import FittedTraffic, fit, hold
 from zoomdiff.measured.traffic import MeasuredTraffic
 from zoomdiff.presets import check_preset
 from zoomdiff.region import Region
-from zoomdiff.sampling import Callbacks, OnStep, Sampling
+from zoomdiff.sampling import Callbacks, OnStep, Plan, Sampling
 from zoomdiff.week import TrafficWeek
 
 SPREAD = 0.5  # half of a fine level is what no map explains, by the held-out loss
@@ -307,9 +307,9 @@ def _provenance(model: DRDM, uec: UEC, seed: int, sampling: Sampling, gap: list[
 
 def _plan(sampling: Sampling, model: DRDM, samples: int) -> Plan:
     """How to walk the stages of the model for what the user asked. Raises OptionError."""
-    steps, stages = sampling.steps, [model.design.stage_steps(k) for k in range(len(model.hierarchy))]
+    steps, stages = sampling.steps, model.stage_steps
     if isinstance(steps, Plan):
-        steps.check(model.design)
+        steps.check(stages)
         return steps
     spread = SPREAD
     if steps == "fast":

@@ -10,6 +10,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -31,6 +32,7 @@ from benchmarks.paper.works import Case, Work, simulated, window
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.design import setting
 from zoomdiff.training.config import TrainConfig
+from zoomdiff.training.loop import Descent
 from zoomdiff.training.train import batch_loss
 
 FILE = "efficiency.json"
@@ -96,16 +98,14 @@ def timed_ours(work: Work) -> dict[str, float]:
     ours = ZoomDiff(**GRID[0])
     ours.fit(work, work.prior(), Budget(1e9, steps=1), 0)
     model, config, rng = ours.model, TrainConfig(cells=CELLS), np.random.default_rng(0)
-    optimiser, train = torch.optim.AdamW(model.network.parameters()), 0.0
+    descent, train = Descent(model.network), 0.0
     for k in work.shown:
         side = min(longest(work.hierarchy, k), *work.train[0].blocks)
         cells = side * work.hierarchy.block // work.hierarchy.space_factor(k)
         blocks = max(1, CELLS // cells**2) * side**2
 
         def step(k: int = k, side: int = side) -> None:
-            optimiser.zero_grad()
-            batch_loss(model, work.train, k, side, config, CPU, rng).backward()
-            optimiser.step()
+            descent.step(partial(batch_loss, model, work.train, k, side, config, CPU, rng), config.learning_rate)
 
         train += seconds_of(step, TRAINED) / blocks * STATIONS
     side = round(OUR_BLOCKS**0.5)

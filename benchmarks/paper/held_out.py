@@ -15,12 +15,12 @@ model must lose to the median in MAE by theory, so the median of the ensemble is
 import argparse
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from torch.optim.swa_utils import AveragedModel
 from tqdm import trange
 
 from benchmarks.paper import places
@@ -40,8 +40,9 @@ from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import S4T4, Hierarchy, aggregate
 from zoomdiff.sampling import Sampling
 from zoomdiff.training.config import TrainConfig, read_config
+from zoomdiff.training.loop import Descent, cosine
 from zoomdiff.training.patches import TrainingCity, random_patches
-from zoomdiff.training.train import LONGEST_SIDE, batch_loss, gather_cities, moving_average
+from zoomdiff.training.train import LONGEST_SIDE, batch_loss, gather_cities
 
 ENDS = (0, len(S4T4) - 1)  # base stations per day, 50 m per hour
 TWO = Hierarchy(tuple(S4T4[k] for k in ENDS))
@@ -49,23 +50,14 @@ PER_LEVEL = ("fold", "fold_prior", "f_population", "spe", "unfold")  # parts of 
 
 
 def fit(network: DayTokenNetwork, loss_of: Callable[[np.random.Generator], torch.Tensor], steps: int) -> None:
-    """Adam with a cosine, then the averaged weights, as in `train`."""
-    averaged = AveragedModel(network, multi_avg_fn=moving_average(0.999))
-    optimiser = torch.optim.AdamW(network.parameters(), lr=6e-4, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    recent = []
+    """The loop of `train` with a cosine, then the averaged weights, as in `train`."""
+    descent, recent = Descent(network), []
     for step in trange(steps, mininterval=10):
-        loss = loss_of(np.random.default_rng([7, step]))
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        averaged.update_parameters(network)
-        recent.append(loss.item())
+        rng = np.random.default_rng([7, step])
+        recent.append(descent.step(partial(loss_of, rng), cosine(6e-4, step / steps)))
         if (step + 1) % 500 == 0:
             print(f"step {step + 1}, loss {np.mean(recent[-500:]):.4f}", flush=True)
-    network.load_state_dict(averaged.module.state_dict())
+    network.load_state_dict(descent.averaged.module.state_dict())
 
 
 def patches_of(cities: list[TrainingCity], k: int, rng: np.random.Generator, cells: int):

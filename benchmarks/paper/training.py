@@ -2,14 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
-from zoomdiff.training.train import moving_average
+from zoomdiff.training.loop import Descent, cosine
 
 WARMUP = 0.03  # share of the budget
 
@@ -44,7 +41,7 @@ def rate(share: float, highest: float) -> float:
     """Learning rate: linear warm-up, then a cosine down to zero at the end of the budget."""
     if share < WARMUP:
         return highest * (share + 0.1 * WARMUP) / (1.1 * WARMUP)
-    return highest * 0.5 * (1 + np.cos(np.pi * (share - WARMUP) / (1 - WARMUP)))
+    return cosine(highest, (share - WARMUP) / (1 - WARMUP))
 
 
 def descend(network: nn.Module, loss_of: Callable[[], Tensor], budget: Budget, learning_rate: float = 1e-3) -> int:
@@ -52,19 +49,11 @@ def descend(network: nn.Module, loss_of: Callable[[], Tensor], budget: Budget, l
 
     The same for every method that is a single network with a single loss.
     """
-    optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-3)
-    averaged, update, steps = deepcopy(network), moving_average(0.999), 0
+    descent, steps = Descent(network), 0
     network.train()
     for share in budget:
-        for group in optimiser.param_groups:
-            group["lr"] = rate(share, learning_rate)
-        optimiser.zero_grad()
-        loss = loss_of()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        update(list(averaged.parameters()), list(network.parameters()), torch.tensor(steps))
+        descent.step(loss_of, rate(share, learning_rate))
         steps += 1
-    network.load_state_dict(averaged.state_dict())
+    network.load_state_dict(descent.averaged.module.state_dict())
     network.eval()
     return steps

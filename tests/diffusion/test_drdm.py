@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.design import PRIORS, SCHEMES, Design
-from zoomdiff.diffusion.drdm import DRDM, Plan, hnap_loss, rrdp
+from zoomdiff.diffusion.drdm import DRDM, hnap_loss, rrdp
 from zoomdiff.diffusion.network import DayTokenNetwork, sinusoid
 from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.diffusion.rhythm import Rhythm
-from zoomdiff.diffusion.target import Target
+from zoomdiff.diffusion.variants import target_of
 from zoomdiff.levels import S4T4, gaps, repeat
+from zoomdiff.sampling import Plan
 
 STATS = tuple(LevelStats(mean=1.0, std=1.5, low=-1.0, high=4.0, residual_std=s) for s in (1.0, 0.5, 0.4, 0.6))
 PRIOR = ResidualPrior(S4T4, scale=1e6, stats=STATS)
@@ -165,7 +166,7 @@ class Oracle:
     def __call__(self, r, strength, prior_k, k, prior_noise):
         self.calls.append((k, 1 - float(strength[0])))
         abar = (1 - strength[0]).to(r.dtype)
-        r0 = Target(self.design, self.prior).state(self.prior.encode(self.truth[k], k), prior_k, k)
+        r0 = target_of(self.design, self.prior).state(self.prior.encode(self.truth[k], k), prior_k, k)
         eps = (r - abar.sqrt() * r0) / (1 - abar).sqrt()
         if self.design.prediction == "v":
             return abar.sqrt() * eps - (1 - abar).sqrt() * r0

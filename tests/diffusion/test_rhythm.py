@@ -16,6 +16,7 @@ from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.diffusion.rhythm import FLOOR, Covariance, Rhythm
 from zoomdiff.diffusion.samplers import ancestral
 from zoomdiff.diffusion.target import Target
+from zoomdiff.diffusion.variants import target_of
 from zoomdiff.levels import S4T4
 
 HOURS = 6  # steps of a day at the level 4 h x 200 m
@@ -99,7 +100,7 @@ def test_the_estimate_is_that_of_a_gaussian(abar, seed):
 def target(rhythm: Rhythm | None) -> tuple[Target, ResidualPrior]:
     stats = tuple(LevelStats(0.0, 1.0, -1e6, 1e6, 1.0, rhythm) for _ in S4T4)
     prior = ResidualPrior(S4T4, 1e6, stats)
-    return Target(Design(state_filter="none" if rhythm is None else "wiener"), prior), prior
+    return target_of(Design(state_filter="none" if rhythm is None else "wiener"), prior), prior
 
 
 @given(st.floats(0.001, 0.999).map(torch.tensor), st.integers(0, 1000))
@@ -160,7 +161,7 @@ def test_a_fading_state_is_the_estimate_of_a_white_one():
     r, abar = torch.randn(2, 7 * HOURS, 2, 3), torch.tensor(0.3)
     white = Rhythm.fit(torch.zeros(0), torch.zeros(7 * HOURS, 0)).covariance(torch.zeros_like(r))
     _, prior = target(None)
-    shown = {name: Target(Design(state_filter=name), prior).seen(r, abar, None) for name in ("none", "fade")}
+    shown = {name: target_of(Design(state_filter=name), prior).seen(r, abar, None) for name in ("none", "fade")}
     assert torch.equal(shown["none"], r)
     torch.testing.assert_close(shown["fade"], white.estimate(r, abar), rtol=1e-4, atol=1e-4)
 

@@ -9,6 +9,7 @@ from zoomdiff.diffusion.design import Design, setting
 from zoomdiff.diffusion.samplers import SAMPLERS, ancestral, spread_kept
 from zoomdiff.diffusion.schedule import SETTINGS, few_steps, rgp, signal_share
 from zoomdiff.levels import S4T4
+from zoomdiff.sampling import SAMPLERS as NAMES
 
 
 @pytest.mark.parametrize(
@@ -146,6 +147,10 @@ def test_an_oracle_keeps_the_spread_of_a_small_residual(sampler, budget, least):
     """Few steps shrink the spread a little (method.md section 4); all of them must keep it."""
     y = sample_by_oracle(sampler, budget, torch.zeros(200_000, dtype=torch.float64), s=0.05)
     assert least < y.std() / 0.05 < 1.02
+
+
+def test_a_plan_can_name_every_sampler():
+    assert tuple(SAMPLERS) == NAMES
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

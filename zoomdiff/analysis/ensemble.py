@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from zoomdiff.context.uec import UEC
-from zoomdiff.diffusion.drdm import DRDM, Plan
+from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.errors import OptionError
 from zoomdiff.generation import generate, refine_level
 from zoomdiff.levels import HOURS_PER_WEEK
 from zoomdiff.metrics import BAND
 from zoomdiff.region import Region
-from zoomdiff.sampling import Callbacks, Sampling
+from zoomdiff.sampling import Callbacks, Plan, Sampling
 from zoomdiff.week import TrafficWeek
 
 MOST_KEPT = 512 * 2**20  # bytes of all weeks of an ensemble at the one level that is kept

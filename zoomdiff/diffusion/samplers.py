@@ -73,6 +73,11 @@ DETERMINISTIC = {"ddim": ddim, "dpm": dpm_solver}
 SAMPLERS = {"ancestral": ancestral} | DETERMINISTIC
 
 
+def step_of(sampler: str, spread: float = 0.0, covariance: Covariance | None = None) -> Step:
+    """A new step of a sampler by its name; `spread` and `covariance` are for the ancestral one."""
+    return DETERMINISTIC[sampler]() if sampler in DETERMINISTIC else ancestral(spread, covariance)
+
+
 def spread_kept(sampler: str, abars: Iterable[Tensor], variance: float) -> float:
     """Share of a Gaussian's spread that is left after strides over the noise levels `abars`, pure noise first.
 

@@ -1,46 +1,44 @@
-"""What a stage diffuses, what the network predicts, and how that becomes the clean state: the one place that knows.
+"""What a stage diffuses, what the network predicts, and how the one becomes the other: the one place that knows.
 
-Samplers and the loss see states r and clean estimates r0 only, whatever the prior and the prediction are.
+Samplers and the loss see states r and clean estimates r0 only. This is the model that ships (SN, SA, SD; the residual
+prior; v); `variants` has the paper's others.
 """
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from torch import Tensor
 
-from zoomdiff.diffusion.design import BLEND, Design
 from zoomdiff.diffusion.prior import ResidualPrior
 from zoomdiff.diffusion.rhythm import Covariance
+from zoomdiff.levels import repeat
 
-FLOOR = 1e-3  # of abar and 1 - abar where an equation divides by their roots: eps tells nothing of r0 at pure noise
 
-
-@dataclass(frozen=True)
 class Target:
-    """The state of a design and its prediction.
+    """r = (y_k - H_k) / s_k is diffused, v = sqrt(abar) eps - sqrt(1 - abar) r0 predicted.
 
-    fuse  (eps_theta, implied noise) -> eps, for the prior `noise`
-
-    `covariance` is that of the state along the week for the filter `wiener`; None is as if it were white.
+    `covariance` is that of the state along the week, for the filter `wiener`; None is as if it were white.
     """
 
-    design: Design
-    prior: ResidualPrior
-    fuse: Callable[[Tensor, Tensor], Tensor] | None = None
+    def __init__(self, prior: ResidualPrior) -> None:
+        self.prior = prior
+
+    def known(self, coarser: Tensor | None) -> Tensor | None:
+        """What the stage knows of level k - 1."""
+        return coarser
 
     def state(self, y: Tensor, prior_k: Tensor, k: int) -> Tensor:
-        """What is diffused for a clean y: the residual, or y itself."""
-        return self.prior.residual(y, prior_k, k) if self.design.prior == "residual" else y
+        """What is diffused for a clean y."""
+        return self.prior.residual(y, prior_k, k)
 
     def restore(self, r: Tensor, prior_k: Tensor, k: int) -> Tensor:
         """y for a state."""
-        return self.prior.restore(r, prior_k, k) if self.design.prior == "residual" else r
+        return self.prior.restore(r, prior_k, k)
+
+    def start(self, noise: Tensor, y: Tensor | None, prior_k: Tensor, k: int) -> Tensor:
+        """The state that the stage starts from; y is that of the stage before, None at the first."""
+        return noise
 
     def seen(self, r: Tensor, abar: Tensor, covariance: Covariance | None) -> Tensor:
         """What the network is shown of a state."""
-        if covariance is not None:
-            return covariance.estimate(r, abar)
-        return r if self.design.state_filter == "none" else abar.sqrt() * r
+        return r if covariance is None else covariance.estimate(r, abar)
 
     def error(
         self,
@@ -54,10 +52,8 @@ class Target:
     ) -> Tensor:
         """What is wrong with the output for r = sqrt(abar) r0 + sqrt(1 - abar) eps; its square is the loss (Eq. 12).
 
-        Of v it is (r0 - r0_hat) / sqrt(1 - abar), with or without a covariance, written so as not to divide by 0.
+        It is (r0 - r0_hat) / sqrt(1 - abar), with or without a covariance, written so as not to divide by 0.
         """
-        if self.design.prediction == "eps":
-            return self._noise(output, r, abar, prior_k) - eps
         if covariance is None:
             return output - (abar.sqrt() * eps - (1 - abar).sqrt() * r0)
         return covariance.error(output, r0, eps, abar)
@@ -73,20 +69,27 @@ class Target:
         covariance: Covariance | None = None,
     ) -> Tensor:
         """r0_hat for a state of which the network was shown `seen`, its y kept to the training range."""
-        if covariance is not None:
-            r0 = seen - covariance.filter(output, covariance.left_open(abar).sqrt())
-        elif self.design.prediction == "v":
+        if covariance is None:
             r0 = abar.sqrt() * r - (1 - abar).sqrt() * output
-        elif abar < FLOOR:
-            return self.state(prior_k, prior_k, k)  # pure noise: of what there was, eps tells nothing, the prior does
         else:
-            eps = self._noise(output, r, abar, prior_k)
-            r0 = (r - (1 - abar).sqrt() * eps) / abar.sqrt()
+            r0 = seen - covariance.filter(output, covariance.left_open(abar).sqrt())
+        return self.clamped(r0, prior_k, k)
+
+    def clamped(self, r0: Tensor, prior_k: Tensor, k: int) -> Tensor:
+        """A clean estimate whose y is kept to the training range."""
         return self.state(self.prior.clamp(self.restore(r0, prior_k, k), k), prior_k, k)
 
-    def _noise(self, eps: Tensor, r: Tensor, abar: Tensor, prior_k: Tensor) -> Tensor:
-        """eps_theta, fused with what eps would be if y_k were H_k (the noise of docs/method.md section 3)."""
-        if self.design.prior not in ("noise", "blend"):
-            return eps
-        implied = (r - abar.sqrt() * prior_k) / (1 - abar).clamp(min=FLOOR).sqrt()
-        return self.fuse(eps, implied) if self.design.prior == "noise" else (1 - BLEND) * eps + BLEND * implied
+    def volumes(self, y: Tensor, coarser: Tensor | None, k: int) -> Tensor:
+        """x_k in bytes for the y that the chain has at node N_k."""
+        x_k = self.prior.decode(y, k)
+        if coarser is None:
+            return x_k
+        # What carries nothing at a clean node carries nothing at any finer level: no trickle on the sea.
+        return x_k * repeat(coarser > 0, *self.prior.finer(k))
+
+    def weight(self, coarser: Tensor, k: int) -> Tensor:
+        """Of each value in the loss: busy places count for more, and those that `volumes` leaves empty not at all.
+
+        What the network is given may weight its loss without a bias: H_k may, x_k may not.
+        """
+        return self.prior.from_coarser(coarser, k).sigmoid() * repeat(coarser > 0, *self.prior.finer(k))

@@ -11,11 +11,10 @@ import shapely
 
 import zoomdiff
 from zoomdiff.context.uec import UEC
-from zoomdiff.diffusion.drdm import Plan
 from zoomdiff.errors import CheckpointError, OptionError
 from zoomdiff.levels import Hierarchy, Level
 from zoomdiff.region import Region
-from zoomdiff.sampling import Sampling
+from zoomdiff.sampling import Plan, Sampling
 from zoomdiff.week import TrafficWeek
 
 INSIDE, OUTSIDE = "#", "."

@@ -6,11 +6,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
-from torch.optim.swa_utils import AveragedModel
 
 from zoomdiff.checkpoint import SHIPPED, described, load_model, new_network, save_model
 from zoomdiff.context import MapLayers, build_uec, read_map
@@ -18,14 +19,19 @@ from zoomdiff.context.procedural import procedural_map
 from zoomdiff.device import autocast, pick_device
 from zoomdiff.diffusion.design import setting
 from zoomdiff.diffusion.drdm import DRDM, hnap_loss
+from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.errors import OptionError
 from zoomdiff.export import read_geojson
 from zoomdiff.files import whole_file
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 from zoomdiff.training.config import TrainConfig
+from zoomdiff.training.loop import Descent, cosine
 from zoomdiff.training.patches import TrainingCity, fit_prior, random_patches
 from zoomdiff.training.splits import TRAIN, Split, read_splits
+
+STATE = "state.pt"
+Row = tuple[int, int, str, str, float]  # of loss.csv: step, seconds, set, level, loss
 
 # Longest patch in blocks by the cell's side: coarse levels need wide ones, fine ones show enough cells in few blocks.
 LONGEST_SIDE = {400: 12, 200: 10, 100: 6, 50: 4}
@@ -85,20 +91,7 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     """Linear warm-up, then a cosine down to zero."""
     if step < config.warmup:
         return config.learning_rate * (step + 1) / config.warmup
-    done = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def moving_average(decay: float) -> Callable[[list, list, torch.Tensor], None]:
-    """The exponential moving average of the weights; over the first steps a shorter one, so that short runs count."""
-
-    @torch.no_grad()
-    def update(averaged: list, current: list, number: torch.Tensor) -> None:
-        weight = 1 - min(decay, (1 + float(number)) / (10 + float(number)))
-        for mean, value in zip(averaged, current, strict=True):
-            mean.lerp_(value, weight)
-
-    return update
+    return cosine(config.learning_rate, (step - config.warmup) / max(1, config.steps - config.warmup))
 
 
 def batch_loss(
@@ -147,81 +140,112 @@ def train(
     Writes into `out` every `save_every` steps: the weights with their JSON, loss.csv (mean training loss of each level
     since the row before, and held-out loss), and state.pt, with which `resume` continues exactly.
 
-    Raises what `gather_cities` does, CheckpointError for bad `init`, and OptionError if `out` holds a run and resume is
-    not set, or resume is set and it holds none or another configuration's.
+    Parameters
+    ----------
+    out
+        Folder of the run.
+    device
+        See `load_model`.
+    resume
+        Go on with the run in `out`, which must have the same configuration.
+    say
+        Called with sentences on what is done.
+    on_step
+        Called with (steps done, loss) after every step.
+
+    Raises
+    ------
+    CheckpointError
+        Bad `init`.
+    OptionError
+        `out` holds a run and resume is not set, or resume is set and it holds none or another configuration's; and as
+        `gather_cities`, which also raises MapError and DataError.
     """
     place = pick_device(device)
-    state_file, log_file = out / "state.pt", out / "loss.csv"
-    if resume and not state_file.exists():
-        raise OptionError(f"There is no run to resume in {out}: leave out --resume or name the run's folder.")
-    if not resume and state_file.exists():
-        raise OptionError(f"{out} already holds a run: add --resume to go on with it or choose another --out.")
+    check_folder(out, resume)
     torch.manual_seed(config.seed)
-    model = load_model(Path(config.init), device=device) if config.init else None
+    start = load_model(config.init, device=device) if config.init else None
     cities, test_cities = gather_cities(config, say)
-    if model is None:
-        hierarchy, nodes = setting(config.setting, config.preference)
-        design = replace(config.design, nodes=nodes)
-        network = new_network(hierarchy, design, channels=config.channels, blocks=config.blocks)
-        model = DRDM(network.to(place), fit_prior(cities, design))
+    model = untrained(config, cities, place) if start is None else start
     say(f"{sum(p.numel() for p in model.network.parameters()):,} parameters")
-    ema = AveragedModel(model.network, multi_avg_fn=moving_average(config.ema))
-    trained_on = described(asdict(config), model.trained_on)
-    averaged = DRDM(ema.module, model.prior, trained_on=trained_on)
-    optimiser = torch.optim.AdamW(model.network.parameters(), weight_decay=1e-3)
-    first, seconds, log = 0, 0.0, []
-    if resume:
-        state = torch.load(state_file, map_location=place, weights_only=True)
-        if state["config"] != json.dumps(asdict(config)):
-            raise OptionError(f"The run in {out} was started with other settings: resume it with the same ones.")
-        model.network.load_state_dict(state["network"])
-        ema.load_state_dict(state["ema"])
-        optimiser.load_state_dict(state["optimiser"])
-        first, seconds, log = state["step"], state["seconds"], state["log"]
+    descent = Descent(model.network, config.ema)
+    averaged = DRDM(
+        cast(DayTokenNetwork, descent.averaged.module),
+        model.prior,
+        trained_on=described(asdict(config), model.trained_on),
+    )
+    first, seconds, log = resumed(out / STATE, config, descent, place) if resume else (0, 0.0, [])
 
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic() - seconds
-    losses = {level.name: [] for level in model.hierarchy}
-    share = [model.design.stage_steps(k) / model.design.nodes[0] for k in range(len(losses))]
+    losses: dict[str, list[float]] = {level.name: [] for level in model.hierarchy}
     model.network.train()
     for step in range(first, config.steps):
-        rng = np.random.default_rng([config.seed, step])  # of its own for every step, so a resumed run is the same
-        k = int(rng.choice(len(share), p=share))  # a stage is as likely as it is long
-        side = int(rng.integers(2, LONGEST_SIDE[model.prior.diffused[k].side] + 1))
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, config)
-        loss = batch_loss(model, cities, k, side, config, place, rng)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.network.parameters(), 1.0)
-        optimiser.step()
-        ema.update_parameters(model.network)
-
-        losses[model.hierarchy[k].name].append(loss.item())
+        rng = np.random.default_rng([config.seed, step])  # one for every step, so that a resumed run is the same
+        k, side = random_stage(model, rng)
+        loss = descent.step(
+            partial(batch_loss, model, cities, k, side, config, place, rng), learning_rate(step, config)
+        )
+        losses[model.hierarchy[k].name].append(loss)
         if on_step:
-            on_step(step + 1, loss.item())
+            on_step(step + 1, loss)
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
             seconds = time.monotonic() - started
-            rows = [("train", name, np.mean(values)) for name, values in losses.items() if values]
-            losses = {name: [] for name in losses}
-            if test_cities:
-                tested = held_out_loss(averaged, test_cities, config, place)
-                rows += zip(["held-out"] * len(tested), losses, tested, strict=True)
+            tested = held_out_loss(averaged, test_cities, config, place) if test_cities else []
+            if tested:
                 say(f"step {step + 1}, {seconds / 60:.1f} min, held-out {' '.join(f'{v:.4f}' for v in tested)}")
-            log += [[step + 1, round(seconds), kind, name, round(float(loss), 5)] for kind, name, loss in rows]
-            with log_file.open("w", newline="") as file:
-                csv.writer(file).writerows([("step", "seconds", "set", "level", "loss"), *log])
+            log += log_rows(step + 1, seconds, losses, tested)
+            losses = {name: [] for name in losses}
             notes = {"train": asdict(config), "steps_done": step + 1, "hours": round(seconds / 3600, 2)}
             save_model(averaged, out / SHIPPED.name, **notes)
-            state = {
-                "config": json.dumps(asdict(config)),
-                "network": model.network.state_dict(),
-                "ema": ema.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "step": step + 1,
-                "seconds": seconds,
-                "log": log,
-            }
-            with whole_file(state_file, "The state of the run") as part:
-                torch.save(state, part)
+            save_run(out, config, descent, step + 1, seconds, log)
     return out / SHIPPED.name
+
+
+def check_folder(out: Path, resume: bool) -> None:
+    """Raise OptionError unless the folder holds a run to resume, or none where a new one starts."""
+    exists = (out / STATE).exists()
+    if resume and not exists:
+        raise OptionError(f"There is no run to resume in {out}: leave out --resume or name the run's folder.")
+    if not resume and exists:
+        raise OptionError(f"{out} already holds a run: add --resume to go on with it or choose another --out.")
+
+
+def untrained(config: TrainConfig, cities: list[TrainingCity], device: torch.device) -> DRDM:
+    """A network with random weights, and the statistics of the cities."""
+    hierarchy, nodes = setting(config.setting, config.preference)
+    design = replace(config.design, nodes=nodes)
+    network = new_network(hierarchy, design, channels=config.channels, blocks=config.blocks)
+    return DRDM(network.to(device), fit_prior(cities, design))
+
+
+def random_stage(model: DRDM, rng: np.random.Generator) -> tuple[int, int]:
+    """A stage, as likely as it is long, and the side of its patches in blocks."""
+    share = [steps / model.design.nodes[0] for steps in model.stage_steps]
+    k = int(rng.choice(len(share), p=share))
+    return k, int(rng.integers(2, LONGEST_SIDE[round(model.prior.diffused[k].side)] + 1))
+
+
+def log_rows(step: int, seconds: float, losses: dict[str, list[float]], tested: list[float]) -> list[Row]:
+    """Rows of loss.csv: the mean training loss of each level that had any, and the held-out losses."""
+    rows = [("train", name, float(np.mean(values))) for name, values in losses.items() if values]
+    rows += [("held-out", name, loss) for name, loss in zip(losses, tested, strict=False)]
+    return [(step, round(seconds), kind, name, round(loss, 5)) for kind, name, loss in rows]
+
+
+def save_run(out: Path, config: TrainConfig, descent: Descent, step: int, seconds: float, log: list[Row]) -> None:
+    """Write loss.csv and what `resumed` needs."""
+    with (out / "loss.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("step", "seconds", "set", "level", "loss"), *log])
+    about = {"config": json.dumps(asdict(config)), "step": step, "seconds": seconds, "log": [list(row) for row in log]}
+    with whole_file(out / STATE, "The state of the run") as part:
+        torch.save(about | descent.state(), part)
+
+
+def resumed(file: Path, config: TrainConfig, descent: Descent, device: torch.device) -> tuple[int, float, list[Row]]:
+    """Put the descent where the run in a file was; its steps, seconds and log. Raises OptionError for another run's."""
+    state = torch.load(file, map_location=device, weights_only=True)
+    if state["config"] != json.dumps(asdict(config)):
+        raise OptionError(f"The run in {file.parent} was started with other settings: resume it with the same ones.")
+    descent.restore(state)
+    return state["step"], state["seconds"], [tuple(row) for row in state["log"]]
