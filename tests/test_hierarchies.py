@@ -12,7 +12,7 @@ from zoomdiff.checkpoint import new_network
 from zoomdiff.context import UEC, build_uec
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.design import Design, setting
-from zoomdiff.diffusion.drdm import DRDM, Plan
+from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import OptionError
 from zoomdiff.generation import (
@@ -29,7 +29,7 @@ from zoomdiff.generation import (
 from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.measured.traffic import MeasuredTraffic
 from zoomdiff.region import Region
-from zoomdiff.sampling import Sampling
+from zoomdiff.sampling import Plan, Sampling
 
 SETTINGS = [
     *(("S4T3", preference) for preference in ("uniform", "coarse", "fine")),

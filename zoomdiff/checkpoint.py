@@ -34,7 +34,7 @@ def new_network(hierarchy: Hierarchy = S4T4, design: Design | None = None, **siz
     return DayTokenNetwork(hierarchy, design, **{name: len(channels) for name, channels in INPUTS.items()}, **size)
 
 
-def save_model(model: DRDM, path: Path, **notes) -> None:
+def save_model(model: DRDM, path: Path, **notes: object) -> None:
     """Write `path` (weights) and its .json (hierarchy, statistics, inputs and `notes`); each whole or not at all."""
     prior = model.prior
     about = {
@@ -137,7 +137,7 @@ def _prior_of(about: dict[str, Any]) -> tuple[ResidualPrior, Design]:
     hierarchy = Hierarchy(tuple(Level(**level) for level in about["hierarchy"]))
     design = Design(**(about["design"] | {"nodes": tuple(about["design"]["nodes"])}))
     diffused = design.diffused(hierarchy)
-    stats = tuple(_stats(level, **numbers) for level, numbers in zip(diffused, about["stats"], strict=True))
+    stats = tuple(_stats(level, numbers) for level, numbers in zip(diffused, about["stats"], strict=True))
     scale = float(about["scale"])
     if len(design.nodes) != len(hierarchy) + 1 or design.nodes[0] > MOST_STEPS or scale <= 0:
         raise ValueError("the stages are not those of the levels")
@@ -169,9 +169,10 @@ def described(train: dict[str, Any] | None, start: str | None = None) -> str | N
     return " and ".join(sources)
 
 
-def _stats(level: Level, rhythm: dict[str, Any] | None = None, **numbers: float) -> LevelStats:
+def _stats(level: Level, numbers: dict[str, Any]) -> LevelStats:
     """Of the stage that diffuses a level. Raises ValueError, KeyError or TypeError."""
-    stats = LevelStats(**{name: float(value) for name, value in numbers.items()})
+    mean, std, low, high, spread = (float(numbers[name]) for name in ("mean", "std", "low", "high", "residual_std"))
+    stats, rhythm = LevelStats(mean, std, low, high, spread), numbers.get("rhythm")
     if stats.std <= 0 or stats.residual_std <= 0:
         raise ValueError("a standard deviation is not positive")
     if rhythm is None:

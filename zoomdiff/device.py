@@ -1,7 +1,6 @@
 """Where the network runs, and in which precision."""
 
 import shutil
-from contextlib import AbstractContextManager
 
 import torch
 from torch import nn
@@ -10,7 +9,7 @@ from zoomdiff.errors import OptionError
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """`auto` takes CUDA, then Apple's MPS, then the CPU. Raises OptionError for one that is not there."""
+    """`auto` takes CUDA, then Apple's MPS, then the CPU. Raises OptionError for another."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(device for device, available in there.items() if available)
@@ -19,7 +18,7 @@ def pick_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def autocast(device: torch.device) -> AbstractContextManager:
+def autocast(device: torch.device) -> torch.autocast:
     """bf16 where the hardware multiplies it natively, else full precision."""
     if device.type == "cpu":
         cpu = torch.cpu.get_capabilities()

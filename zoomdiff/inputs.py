@@ -1,4 +1,4 @@
-"""What a network is told about a region: the one place where the UEC's channels and the presets are put in order."""
+"""What a network is given about a region: the one place where the UEC's channels and the presets are put in order."""
 
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
 from zoomdiff.context.uec import STRUCTURE, UEC

@@ -197,7 +197,8 @@ def spectrum_distance(truth: np.ndarray, generated: np.ndarray) -> float:
 
     def mean_spectrum(series: np.ndarray) -> np.ndarray:  # (T, n) -> (T // 2 + 1,)
         _, power = periodogram(series, axis=0)  # of the series without its mean
-        return (power / power.sum(0)).mean(1)
+        mean: np.ndarray = (power / power.sum(0)).mean(1)
+        return mean
 
     difference = mean_spectrum(_changing_cells(generated)) - mean_spectrum(_changing_cells(truth))
     return float(np.abs(difference).sum() / 2)

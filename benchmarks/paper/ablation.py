@@ -26,11 +26,11 @@ from zoomdiff.checkpoint import load_model
 from zoomdiff.context import UEC, build_uec
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.design import SCHEMES, Design
-from zoomdiff.diffusion.drdm import DRDM, Plan
+from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.generation import TILE, generate
 from zoomdiff.levels import conserve
 from zoomdiff.region import Region
-from zoomdiff.sampling import Callbacks, Sampling
+from zoomdiff.sampling import Callbacks, Plan, Sampling
 from zoomdiff.training.config import TrainConfig
 from zoomdiff.training.train import train
 

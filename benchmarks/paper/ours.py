@@ -14,12 +14,13 @@ from benchmarks.paper.training import Budget, descend
 from benchmarks.paper.works import Case, Work, nodes_of
 from zoomdiff.device import autocast
 from zoomdiff.diffusion.design import Design
-from zoomdiff.diffusion.drdm import DRDM, Plan, rrdp
+from zoomdiff.diffusion.drdm import DRDM, rrdp
 from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.diffusion.prior import ResidualPrior
 from zoomdiff.generation import FAST, POWER, SPREAD, TILE
 from zoomdiff.levels import Hierarchy, conserve
+from zoomdiff.sampling import Plan
 from zoomdiff.training.config import TrainConfig
 from zoomdiff.training.patches import random_patches, with_rhythm
 from zoomdiff.training.train import LONGEST_SIDE, batch_loss

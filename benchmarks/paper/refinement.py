@@ -26,9 +26,9 @@ from benchmarks.paper.results import RESULTS, commit, save
 from benchmarks.paper.tables import mean_and_variance
 from benchmarks.paper.training import Budget
 from benchmarks.paper.works import WORKS, Case, Work, ends_of
-from zoomdiff.diffusion.drdm import Plan
 from zoomdiff.diffusion.prior import ResidualPrior
 from zoomdiff.levels import Hierarchy, conserve
+from zoomdiff.sampling import Plan
 
 FILE = "refine.json"
 SHOWN = ("MAE of one", "MAE of median", "RMSE of mean", "CRPS", "W1", "ln W1", "spectrum")

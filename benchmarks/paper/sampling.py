@@ -30,10 +30,10 @@ from benchmarks.paper.results import save
 from zoomdiff import metrics
 from zoomdiff.checkpoint import SHIPPED, load_model
 from zoomdiff.context import UEC
-from zoomdiff.diffusion.drdm import DRDM, Plan
+from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.generation import FAST, POWER, SPREAD, TILE, generate, refine_level
 from zoomdiff.realism import statistics
-from zoomdiff.sampling import Callbacks, Sampling
+from zoomdiff.sampling import Callbacks, Plan, Sampling
 
 STRIDES = (4, 8, 16, 32, 64, 150)  # per level
 LEVELS = ("bs", "grid50")

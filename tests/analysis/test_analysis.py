@@ -15,13 +15,13 @@ from zoomdiff.checkpoint import new_network
 from zoomdiff.context import UEC
 from zoomdiff.context.classes import AOI_CLASSES, AOI_INDEX, POI_CATEGORIES, ROAD_CLASSES
 from zoomdiff.context.uec import STRUCTURE
-from zoomdiff.diffusion.drdm import DRDM, Plan
+from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import OptionError
 from zoomdiff.generation import generate, refine_level
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
-from zoomdiff.sampling import Sampling
+from zoomdiff.sampling import Plan, Sampling
 from zoomdiff.week import TrafficWeek
 
 HOURS = np.arange(168)

@@ -14,14 +14,14 @@ import torch
 import zoomdiff as zd
 from zoomdiff.checkpoint import load_model, new_network, save_model
 from zoomdiff.cli import main
-from zoomdiff.diffusion.drdm import DRDM, Plan
+from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.errors import OptionError
 from zoomdiff.export.formats import FORMATS, Export, to_bytes
 from zoomdiff.export.reproduce import Inputs, read_reproduce, to_reproduce
 from zoomdiff.generation import generate
 from zoomdiff.levels import S4T4
-from zoomdiff.sampling import Sampling
+from zoomdiff.sampling import Plan, Sampling
 
 ROOT = Path(__file__).parents[2]
 BOX = ["--bbox", "24.9390,60.1660,24.9440,60.1680"]

@@ -1,0 +1,1 @@
+"""The Denoising Refinement Diffusion Model (paper Sec. IV-B): design, network, loss, sampler."""

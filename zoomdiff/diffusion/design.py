@@ -1,4 +1,4 @@
-"""The choices that make a DRDM: which schedule, which prior, what the network predicts, what it is told."""
+"""The choices that make a DRDM: which schedule, which prior, what the network predicts, what it is given."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,23 +22,36 @@ DEFAULT_NODES = (600, 450, 300, 150, 0)
 class Design:
     """Saved with the weights. The defaults are what measured best.
 
-    scheme      one of SCHEMES. SN/CN: how strong the noise is (`signal_share`). SA: each stage diffuses its own level;
-                CA: all diffuse the finest, and a coarser result is its aggregate. SD: each stage starts from fresh
-                noise; CD: from the state before, refined
-    nodes       N_0 = N > N_1 > ... > N_K = 0, stage k being n in [N_k, N_{k-1})
-    prior       what a level knows of the coarser one, H_k (docs/method.md section 3). none: nothing; noise: the
-                network's eps is fused with the noise implied by H_k in an MLP (the paper's); blend: their mean (the
-                published code's); residual: y_k - H_k is diffused, in units of its standard deviation
-    prediction  what the network predicts, eps or v; the priors noise and blend are made of eps
-    sees_prior  whether H_k is an input, too
-    state_filter  one of FILTERS: how noise is taken from r before the network sees it. none: not at all; fade:
-                sqrt(abar) r, so what noise hides the network need not learn to ignore; wiener: the estimate that the
-                training set's rhythm gives, and what differs from it is predicted (`rhythm.py`). Short trainings get
-                further with either (docs/benchmarks.md). fade is for v, wiener for v of the residual
-    tpe, spe    which position codes are on (Fig. 13)
-    latent      D, for the prior noise (Fig. 12)
+    Parameters
+    ----------
+    scheme
+        One of SCHEMES. SN/CN: how strong the noise is (`signal_share`). SA: each stage diffuses its level; CA: all
+        diffuse the finest, and a coarser result is its aggregate. SD: each stage starts from fresh noise; CD: from the
+        state before, refined.
+    nodes
+        N_0 = N > N_1 > ... > N_K = 0, stage k being n in [N_k, N_{k-1}).
+    prior
+        What a level knows of the coarser one, H_k (docs/method.md section 3). none: nothing; noise: the network's eps
+        is fused with the noise implied by H_k in an MLP (the paper's); blend: their mean (the published code's);
+        residual: y_k - H_k is diffused, in units of its standard deviation.
+    prediction
+        What the network predicts, eps or v; the priors noise and blend are made of eps.
+    sees_prior
+        Whether H_k is an input, too.
+    state_filter
+        One of FILTERS: how noise is taken from r before the network sees it. none: not at all; fade: sqrt(abar) r, so
+        what noise hides the network need not learn to ignore; wiener: the estimate that the training set's rhythm
+        gives, and what differs from it is predicted (`rhythm.py`). Short trainings get further with either
+        (docs/benchmarks.md). fade is for v, wiener for v of the residual.
+    tpe, spe
+        Which position codes are on (Fig. 13).
+    latent
+        D, for the prior noise (Fig. 12).
 
-    Raises ValueError for a combination that does not exist.
+    Raises
+    ------
+    ValueError
+        For a combination that does not exist.
     """
 
     scheme: str = "SN,SA,SD"
@@ -63,7 +76,7 @@ class Design:
         if self.state_filter not in FILTERS:
             raise ValueError(f"there is no filter {self.state_filter!r}: one of {', '.join(FILTERS)}")
         if self.state_filter != "none" and self.prediction != "v":
-            raise ValueError("eps cannot be told from a state that fades with the noise: let the network predict v")
+            raise ValueError("eps cannot be read from a state that fades with the noise: let the network predict v")
         if self.state_filter == "wiener" and self.prior != "residual":
             raise ValueError("the filter wiener knows the rhythm of residuals: choose the prior residual")
         if self.nodes[-1] != 0 or any(a <= b for a, b in pairwise(self.nodes)):
@@ -86,6 +99,7 @@ class Design:
 
     @property
     def uses_prior(self) -> bool:
+        """Whether a stage knows anything of the coarser level."""
         return self.prior != "none" or self.sees_prior
 
     def stage_steps(self, k: int) -> int:

@@ -52,14 +52,17 @@ class DRDM:
 
     @property
     def hierarchy(self) -> Hierarchy:
+        """The levels that it makes."""
         return self.prior.hierarchy
 
     @property
     def design(self) -> Design:
+        """The network's."""
         return self.network.design
 
     @property
     def device(self) -> torch.device:
+        """Where the network is."""
         return next(self.network.parameters()).device
 
     @property
@@ -111,10 +114,10 @@ class DRDM:
             for number, (samples, piece) in enumerate(parts):
                 context, free = kept[number] if kept else contexts(samples, piece)
                 here = seen[samples][..., *piece.outer]
-                strength, told = (1 - abar).expand(len(here)), r.new_full((len(here),), prior_noise)
-                predicted = self.network(here, strength, context, k, told).float()
+                strength, noisy = (1 - abar).expand(len(here)), r.new_full((len(here),), prior_noise)
+                predicted = self.network(here, strength, context, k, noisy).float()
                 if free is not None:
-                    unconditioned = self.network(here, strength, free, k, told).float()
+                    unconditioned = self.network(here, strength, free, k, noisy).float()
                     predicted = unconditioned + guidance * (predicted - unconditioned)
                 output[samples][..., *piece.target] = predicted[..., *piece.inner]
             return target.clean(output, r, seen, abar, prior_k, k, covariance)
@@ -134,9 +137,21 @@ def hnap_loss(
 ) -> Tensor:
     """The training loss of stage k (Eq. 12; by default in the residual reading, || v_theta - v ||^2) at a random step.
 
-    x_k (B, T, H, W) are true volumes at the level that the stage diffuses, coarser = x_{k-1} of level k-1 (None at
-    k = 0), conditions at the level of x_k. H_k is perturbed by noise of random strength, which the network is told,
-    since sampling feeds it generated traffic. For `condition_drop` and `noise_power` see `TrainConfig`.
+    H_k is perturbed by noise of random strength, which is an input of the network, since sampling feeds it generated
+    traffic.
+
+    Parameters
+    ----------
+    x_k
+        (B, T, H, W) true volumes at the level that the stage diffuses.
+    coarser
+        x_{k-1} of level k - 1; None at k = 0.
+    conditions
+        At the level of x_k.
+    generator
+        Draws all that is random.
+    condition_drop, noise_power
+        See `TrainConfig`.
     """
     prior, target = model.prior, model.target
 
@@ -186,14 +201,26 @@ def rrdp(
 ) -> Iterator[tuple[int, Tensor]]:
     """Resolution Refinement Denoising Process: yields (k, x_k) as soon as node N_k is reached.
 
-    conditions  at the finest level, a batch of one
-    noise       draws (S, T, H, W) standard normal fields; S samples are made at once
-    given       (k, x_k (S, T_k, H_k, W_k)): start from known traffic of level k, at stage k + 1, without generating it
-    on_step     called with (k, step, steps) after every step
-    watch       steps n at which the state is wanted, too, whatever the strides: `on_state(n, volumes)`, with the noise
-                that is still in it, at the level that the stage diffuses
+    Parameters
+    ----------
+    conditions
+        At the finest level, a batch of one.
+    noise
+        Draws (S, T, H, W) standard normal fields; S samples are made at once.
+    plan
+        How to walk the stages; OptionError where it does not fit them.
+    given
+        (k, x_k (S, T_k, H_k, W_k)): start from known traffic of level k, at stage k + 1, without generating it.
+    on_step
+        Called with (k, step, steps) after every step.
+    watch, on_state
+        Steps n at which the state is wanted, too, whatever the strides: `on_state(n, volumes)`, with the noise that is
+        still in it, at the level that the stage diffuses.
 
-    x_k is (S, T_k, H_k, W_k) in bytes.
+    Yields
+    ------
+    tuple
+        k and x_k, (S, T_k, H_k, W_k) in bytes.
     """
     hierarchy, design, prior, target = model.hierarchy, model.design, model.prior, model.target
     plan.check(model.stage_steps)

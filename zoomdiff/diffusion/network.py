@@ -26,6 +26,7 @@ def sinusoid(position: Tensor, size: int = PE_SIZE) -> Tensor:
 
 
 def mlp(inputs: int, outputs: int) -> nn.Sequential:
+    """Two linear maps with SiLU between them."""
     return nn.Sequential(nn.Linear(inputs, outputs), nn.SiLU(), nn.Linear(outputs, outputs))
 
 
@@ -42,7 +43,8 @@ class TrunkBlock(nn.Module):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, x: Tensor, steering: Tensor) -> Tensor:  # (B, 7, H, W, C), (B, C)
+    def forward(self, x: Tensor, steering: Tensor) -> Tensor:
+        """(B, 7, H, W, C) like x; steering (B, C)."""
         b, d, h, w, c = x.shape
         scale, shift = self.film(steering).chunk(2, -1)
         if b == 1:  # as in sampling: the same in one pass over the memory
@@ -51,7 +53,8 @@ class TrunkBlock(nn.Module):
             y = functional.layer_norm(x, (c,)) * (1 + scale[:, None, None, None]) + shift[:, None, None, None]
         y = self.space(y.reshape(b * d, h, w, c).movedim(-1, 1)).movedim(1, -1).reshape(b, d, h * w * c)
         y = (y + self.days.to(y.dtype) @ y).reshape(b, d, h, w, c)
-        return x + self.out(self.channels(y))
+        change: Tensor = self.out(self.channels(y))
+        return x + change
 
 
 class NoiseFusion(nn.Module):
@@ -63,16 +66,27 @@ class NoiseFusion(nn.Module):
         self.out = nn.Sequential(nn.SiLU(), nn.Linear(2 * latent, latent), nn.SiLU(), nn.Linear(latent, 1))
 
     def forward(self, eps: Tensor, implied: Tensor) -> Tensor:
+        """One eps, of the shape of both."""
         both = torch.cat([self.own(eps[..., None]), self.implied(implied[..., None])], -1)
-        return self.out(both)[..., 0]
+        eps_k: Tensor = self.out(both)
+        return eps_k[..., 0]
 
 
 class DayTokenNetwork(nn.Module):
     """The prediction (v or eps) for a state r and its noise strength, given H_k, UEC, StPE and level.
 
-    hierarchy             the levels that come out; the design tells which level each stage's state lives at
-    structure, aoi, poi   numbers of channels of the conditions
-    preset                number of presets
+    Parameters
+    ----------
+    hierarchy
+        The levels that come out.
+    design
+        Decides, among other things, at which level each stage's state is.
+    structure, aoi, poi
+        Numbers of channels of the conditions.
+    preset
+        Number of presets.
+    channels, blocks
+        Width and depth of the trunk.
     """
 
     def __init__(
@@ -115,9 +129,8 @@ class DayTokenNetwork(nn.Module):
         self.trunk = nn.ModuleList(TrunkBlock(channels) for _ in range(blocks))
         self.fusion = NoiseFusion(design.latent) if design.prior == "noise" else None
         self.unfold = nn.ModuleList(nn.Linear(channels, hours) for hours in day)
-        for head in self.unfold:
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
+        for head in self.unfold.parameters():
+            nn.init.zeros_(head)
 
     def context(self, prior: Tensor, conditions: Conditions, k: int, keep: Tensor | None = None) -> Tensor:
         """(B, 7, H_k, W_k, C): all that does not change from step to step, so samplers compute it once per stage.
@@ -139,7 +152,8 @@ class DayTokenNetwork(nn.Module):
             c = c + self.tpe_out(self.tpe)[:, None, None]
         if self.design.sees_prior:
             c = c + self.fold_prior[k](_days(prior))
-        return c.expand(len(prior), -1, -1, -1, -1)
+        whole: Tensor = c.expand(len(prior), -1, -1, -1, -1)
+        return whole
 
     @property
     def reach(self) -> int:
@@ -158,10 +172,10 @@ class DayTokenNetwork(nn.Module):
             x = x.to(torch.get_autocast_dtype(x.device.type))  # memory, not arithmetic, is what bounds the trunk
         for block in self.trunk:
             x = block(x, steering)
-        out = self.unfold[k](functional.layer_norm(x, x.shape[-1:]))  # (B, 7, H_k, W_k, hours)
+        out: Tensor = self.unfold[k](functional.layer_norm(x, x.shape[-1:]))  # (B, 7, H_k, W_k, hours)
         return out.movedim(-1, 2).reshape(r.shape)
 
 
 def _days(x: Tensor) -> Tensor:
     """(B, T, H, W) -> (B, 7, H, W, steps per day)."""
-    return x.unflatten(1, (DAYS_PER_WEEK, -1)).movedim(2, -1)
+    return torch.unflatten(x, 1, (DAYS_PER_WEEK, -1)).movedim(2, -1)

@@ -16,9 +16,16 @@ EMPTY = -0.5  # the logarithm given to no traffic at all: a gap below any traffi
 class LevelStats:
     """What the training set says about one stage: y = (log - mean) / std, log = log1p(intensity / scale).
 
-    low, high      range of y in the training set
-    residual_std   s_k: standard deviation of y - H_k (of y itself at the first stage)
-    rhythm         of (y - H_k) / s_k, for the filter `wiener`
+    Attributes
+    ----------
+    mean, std
+        Of the logarithm.
+    low, high
+        Range of y in the training set.
+    residual_std
+        s_k: standard deviation of y - H_k (of y itself at the first stage).
+    rhythm
+        Of (y - H_k) / s_k, for the filter `wiener`.
     """
 
     mean: float
@@ -33,27 +40,33 @@ class LevelStats:
 class ResidualPrior:
     """Volumes in bytes <-> y of unit variance, H_k, and the residual between them.
 
-    hierarchy  the levels that come out
-    scale      s, bytes per finest cell and step: where the logarithm sets in
-    stats      of each stage
-    diffused   the level that each stage's state lives at: the same levels, or the finest for all (`Design.diffused`)
+    Parameters
+    ----------
+    hierarchy
+        The levels that come out.
+    scale
+        s, bytes per finest cell and step: where the logarithm sets in.
+    stats
+        Of each stage.
+    diffused
+        The level of each stage's state: the same levels, or the finest for all (`Design.diffused`).
     """
 
     hierarchy: Hierarchy
     scale: float
     stats: tuple[LevelStats, ...]
-    diffused: Hierarchy | None = None
+    diffused: Hierarchy = None  # type: ignore[assignment]  # None becomes `hierarchy`
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "diffused", self.diffused or self.hierarchy)
 
     def encode_intensity(self, intensity: Tensor, k: int) -> Tensor:
-        """y of stage k for an intensity in bytes per finest cell and step."""
+        """The code y of stage k for an intensity in bytes per finest cell and step."""
         log = torch.where(intensity > 0, torch.log1p(intensity / self.scale), EMPTY)
         return (log - self.stats[k].mean) / self.stats[k].std
 
     def encode(self, volume: Tensor, k: int) -> Tensor:
-        """y of stage k for volumes (..., T, H, W) in bytes at the level that it diffuses."""
+        """The code y of stage k for volumes (..., T, H, W) in bytes at the level that it diffuses."""
         return self.encode_intensity(volume / self.diffused.fine_pieces(k), k)
 
     def decode(self, y: Tensor, k: int) -> Tensor:
@@ -80,19 +93,19 @@ class ResidualPrior:
         return repeat(y, round(coarse.side / fine.side), coarse.hours // fine.hours)
 
     def residual(self, y: Tensor, prior: Tensor, k: int) -> Tensor:
-        """r = (y - H_k) / s_k."""
+        """The residual r = (y - H_k) / s_k."""
         return (y - prior) / self.stats[k].residual_std
 
     def restore(self, r: Tensor, prior: Tensor, k: int) -> Tensor:
-        """y = H_k + s_k r."""
+        """The code y = H_k + s_k r."""
         return prior + self.stats[k].residual_std * r
 
     def covariance(self, prior: Tensor, k: int) -> Covariance | None:
         """That of the residual along the week in the places of H_k (B, T, H, W), where a rhythm was measured."""
         rhythm = self.stats[k].rhythm
-        return rhythm and rhythm.covariance(prior)
+        return None if rhythm is None else rhythm.covariance(prior)
 
     def clamp(self, y: Tensor, k: int) -> Tensor:
-        """y within the training range plus a margin: one runaway logarithm ruins a level."""
+        """The code y within the training range plus a margin: one runaway logarithm ruins a level."""
         stats = self.stats[k]
         return y.clamp(stats.low - RANGE_MARGIN, stats.high + RANGE_MARGIN)

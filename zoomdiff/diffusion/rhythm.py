@@ -22,18 +22,27 @@ FEWEST = 50  # places of a class
 FLOOR = 1e-3  # of a variance: what training never showed may still occur
 
 
+Cube = tuple[tuple[tuple[float, ...], ...], ...]
+Lists = list[list[list[float]]]
+
+
 @dataclass(frozen=True)
 class Rhythm:
     """The covariance of a stage's states, with h steps in a day; white noise of unit variance has variances of 1.
 
-    edges       (classes - 1,) rising: the mean over the week of H_k tells how busy a place is
-    components  (2, h, h) orthonormal columns over the hours: of the mean day, and of a day about it
-    variance    (classes, 2, h) of each, as if a week were one day times 7 numbers of unit length
+    Attributes
+    ----------
+    edges
+        (classes - 1,) rising: how busy a place is, by the mean over the week of H_k.
+    components
+        (2, h, h) orthonormal columns over the hours: of the mean day, and of a day about it.
+    variance
+        (classes, 2, h) of each, as if a week were one day times 7 numbers of unit length.
     """
 
     edges: tuple[float, ...]
-    components: tuple
-    variance: tuple
+    components: Cube
+    variance: Cube
 
     @classmethod
     def fit(cls, busy: Tensor, states: Tensor) -> "Rhythm":
@@ -46,24 +55,24 @@ class Rhythm:
             return cls.from_lists([], [np.eye(hours).tolist()] * 2, [np.ones((2, hours)).tolist()])
         classes = min(BUSYNESS, max(1, len(busy) // FEWEST))
         # Values that occur, and not the highest: so no class is empty.
-        edges = np.unique(np.quantile(busy.numpy(), np.arange(1, classes) / classes, method="lower"))
-        edges = torch.from_numpy(edges[edges < busy.max().item()])
+        values = np.unique(np.quantile(busy.numpy(), np.arange(1, classes) / classes, method="lower"))
+        edges = torch.from_numpy(values[values < busy.max().item()])
         member = functional.one_hot(torch.bucketize(busy, edges), len(edges) + 1).double()  # (n, classes)
-        days = states.double().unflatten(0, (DAYS_PER_WEEK, -1))  # (7, h, n)
+        days = torch.unflatten(states.double(), 0, (DAYS_PER_WEEK, -1))  # (7, h, n)
         mean = days.mean(0)
         about = (days - mean).movedim(0, 1).flatten(1) / (DAYS_PER_WEEK - 1) ** 0.5  # (h, 7 n)
         components, variance = [], []
         for part in (DAYS_PER_WEEK**0.5 * mean, about):  # of white noise a place's squares sum up to 1 on average
             _, u = torch.linalg.eigh(part @ part.T)
-            squares = (u.T @ part).square().unflatten(1, (-1, len(busy))).sum(1)  # (h, n)
+            squares = torch.unflatten((u.T @ part).square(), 1, (-1, len(busy))).sum(1)  # (h, n)
             components.append(u.tolist())
             variance.append((squares @ member / member.sum(0)).clamp(min=FLOOR).T)
         return cls.from_lists(edges.tolist(), components, torch.stack(variance, 1).tolist())
 
     @classmethod
-    def from_lists(cls, edges: list, components: list, variance: list) -> "Rhythm":
+    def from_lists(cls, edges: list[float], components: Lists, variance: Lists) -> "Rhythm":
         """As JSON gives it back."""
-        return cls(tuple(edges), _tuples(components), _tuples(variance))
+        return cls(tuple(edges), _cube(components), _cube(variance))
 
     def covariance(self, prior_k: Tensor) -> "Covariance":
         """That of the places of H_k (B, T, H, W)."""
@@ -78,9 +87,15 @@ class Rhythm:
 class Covariance:
     """That of the clean states of some places, and what follows from it for noisy ones, r (B, T, H, W).
 
-    components  (2, h, h), see `Rhythm`
-    variance    (B, 2, h, H, W)
+    Attributes
+    ----------
+    components
+        (2, h, h), see `Rhythm`.
+    variance
+        (B, 2, h, H, W).
 
+    Notes
+    -----
     abar is a number, or (B, 1, 1, 1).
     """
 
@@ -98,15 +113,17 @@ class Covariance:
         return variance * (1 - abar) / (abar * variance + 1 - abar)
 
     def error(self, output: Tensor, r0: Tensor, eps: Tensor, abar: Tensor) -> Tensor:
-        """(r0 - r0_hat) / sqrt(1 - abar) for r0_hat = the mean, less the output times the root of what is left open;
-        written so that nothing is divided by 0."""
+        """(r0 - r0_hat) / sqrt(1 - abar), written so that nothing is divided by 0.
+
+        r0_hat is the mean, less the output times the root of what is left open.
+        """
         abar = abar[..., None]
         of_r = abar * self.variance + 1 - abar
         of_eps, of_r0 = abar.sqrt() * self.variance / of_r, (1 - abar).sqrt() / of_r
         return self.filter(output, (self.variance / of_r).sqrt()) - self.filter(eps, of_eps) + self.filter(r0, of_r0)
 
     def filter(self, x: Tensor, gain: Tensor) -> Tensor:
-        """x (B, T, H, W) with each component times its gain, (B, 2, h, H, W)."""
+        """The field x (B, T, H, W) with each component times its gain, (B, 2, h, H, W)."""
         with torch.autocast(x.device.type, enabled=False):  # the mean of a week is large beside its last digits
             parts = torch.einsum("phm,bdphyx->bdpmyx", self.components, _split(x.float()))
             parts = torch.einsum("phm,bdpmyx->bdhyx", self.components, gain[:, None] * parts)
@@ -115,10 +132,10 @@ class Covariance:
 
 def _split(x: Tensor) -> Tensor:
     """(B, T, H, W) -> (B, 7, 2, h, H, W): the mean day, seven times, and each day about it."""
-    days = x.unflatten(1, (DAYS_PER_WEEK, -1))
+    days = torch.unflatten(x, 1, (DAYS_PER_WEEK, -1))
     mean = days.mean(1, keepdim=True).expand_as(days)
     return torch.stack([mean, days - mean], 2)
 
 
-def _tuples(numbers):
-    return tuple(map(_tuples, numbers)) if isinstance(numbers, list) else numbers
+def _cube(lists: Lists) -> Cube:
+    return tuple(tuple(tuple(row) for row in square) for square in lists)

@@ -54,7 +54,7 @@ def dpm_solver() -> Step:
 
     First order, which is DDIM, where the log-SNR is infinite: out of pure noise, just after, and into a clean node.
     """
-    before = None  # (r0, log-SNR) of the step before
+    before: tuple[Tensor, Tensor] | None = None  # (r0, log-SNR) of the step before
 
     def step(r: Tensor, r0: Tensor, abar: Tensor, abar_next: Tensor, noise: Callable[[], Tensor]) -> Tensor:
         nonlocal before
@@ -88,7 +88,8 @@ def spread_kept(sampler: str, abars: Iterable[Tensor], variance: float) -> float
     for abar, abar_next in pairwise(a.double() for a in abars):
         posterior_mean = abar.sqrt() * variance / (abar * variance + 1 - abar) * r
         r = step(r, posterior_mean, abar, abar_next, lambda: torch.zeros(()))
-    return float(r) / variance**0.5
+    kept: float = float(r) / variance**0.5
+    return kept
 
 
 def _towards(r: Tensor, r0: Tensor, abar: Tensor, abar_next: Tensor) -> Tensor:

@@ -5,9 +5,11 @@ share of the signal that is left in a state.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from torch import Tensor
 
+Size = TypeVar("Size", int, float)  # of a level: metres or hours
 TOTAL_STEPS = 600  # N of the paper's S4T4
 
 # The paper's settings: sides of the spatial levels in metres, hours of the temporal ones; S4T1 is its Table V, all 1 h.
@@ -46,7 +48,7 @@ def rgp(preference: str, sides: tuple[float, ...], hours: tuple[int, ...], total
     elif preference in ("coarse", "fine"):
         stages = max(len(sides), len(hours))
         nodes = _even(stages, total)
-        pairs = list(zip(*(_stretch(levels, stages, preference) for levels in (sides, hours)), strict=True))
+        pairs = list(zip(_stretch(sides, stages, preference), _stretch(hours, stages, preference), strict=True))
     else:
         raise ValueError(f"there is no preference {preference!r}: uniform, coarse or fine")
     starts = [total, *nodes[:-1]]
@@ -54,7 +56,10 @@ def rgp(preference: str, sides: tuple[float, ...], hours: tuple[int, ...], total
 
 
 def signal_share(noise: str, m: Tensor, start: int, node: int, total: int = TOTAL_STEPS) -> Tensor:
-    """abar at local steps m of a stage, whole or not; the schedules of the paper are noise strengths, 1 - abar.
+    """The signal share abar at local steps m of a stage, whole or not.
+
+    The schedules of the paper are noise strengths, 1 - abar:
+
 
     SN (Eq. 15)  1 - m / M: clean at the stage's node, pure noise at its start
     CN (Eq. 14)  1 - n / N: clean only at n = 0
@@ -78,11 +83,11 @@ def _even(parts: int, total: int) -> list[int]:
     return [round(total * (parts - i) / parts) for i in range(1, parts + 1)]
 
 
-def _at(levels: tuple, node: int, total: int):
+def _at(levels: tuple[Size, ...], node: int, total: int) -> Size:
     """The level of a dimension that shares the steps evenly, in the stage that ends at `node`."""
     return levels[next(i for i, end in enumerate(_even(len(levels), total)) if end <= node)]
 
 
-def _stretch(levels: tuple, stages: int, preference: str) -> tuple:
+def _stretch(levels: tuple[Size, ...], stages: int, preference: str) -> tuple[Size, ...]:
     missing = stages - len(levels)
     return (levels[0],) * missing + levels if preference == "coarse" else levels + (levels[-1],) * missing

@@ -29,7 +29,7 @@ class Target:
         return self.prior.residual(y, prior_k, k)
 
     def restore(self, r: Tensor, prior_k: Tensor, k: int) -> Tensor:
-        """y for a state."""
+        """The clean y for a state."""
         return self.prior.restore(r, prior_k, k)
 
     def start(self, noise: Tensor, y: Tensor | None, prior_k: Tensor, k: int) -> Tensor:

@@ -7,9 +7,14 @@ from typing import NamedTuple
 class Tile(NamedTuple):
     """A piece of a raster and the ground around it that its cells see.
 
-    outer  (rows, columns) slices of the piece with its halo, cut at the raster's edge
-    inner  the piece within that
-    target the piece within the raster
+    Attributes
+    ----------
+    outer
+        (rows, columns) slices of the piece with its halo, cut at the raster's edge.
+    inner
+        The piece within that.
+    target
+        The piece within the raster.
     """
 
     outer: tuple[slice, slice]
@@ -35,4 +40,4 @@ def tiles(shape: tuple[int, int], side: int, halo: int, block: int) -> Iterator[
                 outer.append(slice(first, min(size, end + halo)))
                 inner.append(slice(start - first, end - first))
                 target.append(slice(start, end))
-            yield Tile(tuple(outer), tuple(inner), tuple(target))
+            yield Tile((outer[0], outer[1]), (inner[0], inner[1]), (target[0], target[1]))

@@ -46,7 +46,7 @@ class Eps(Target):
     """The noise is predicted."""
 
     def noise(self, eps: Tensor, r: Tensor, abar: Tensor, prior_k: Tensor) -> Tensor:
-        """eps for the network's output."""
+        """The eps for the network's output."""
         return eps
 
     def error(

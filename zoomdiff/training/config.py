@@ -3,6 +3,7 @@
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
 from zoomdiff.diffusion.design import Design, setting
 from zoomdiff.diffusion.drdm import CONDITION_DROP
@@ -14,28 +15,59 @@ from zoomdiff.presets import PRESETS
 CONFIGS = ASSETS / "configs"
 
 
+Settings = TypeVar("Settings", "TrainConfig", Design)
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """What a run needs to be repeated; saved beside the weights.
 
-    maps        map files or folders (see `context.read_map`); "helsinki" is kept for the users
-    own_weeks   grid50.geojson files, one week of known traffic each, in the layout that `generate` writes; the map is
-                then the first of `maps`, and nothing is simulated on it; every preset learns from it
-    init        weights to start from instead of random ones: fine-tuning keeps their design and statistics
-    splits      file of splits, or "shipped" (see `training.splits`): of the maps that it names only the training blocks
-                are used
-    presets     of the simulated cities (see `simulator.city`); every map is simulated with each
-    towns       number of procedural towns besides
-    real_share  share of the patches that are cut from `maps` where there are towns, too
-    weeks       simulated weeks per map and preset
-    held_out    a map that is only evaluated on
-    cells       raster cells per step, whatever the level
-    condition_drop  share of the samples without UEC, for classifier-free guidance
-    noise_power  of the draws of the noise strength, 1 - u^power of a stage: below 1, weak noise is met more often
-    setting     levels: S4T4 or another of `schedule.SETTINGS`
-    preference  RGP: how the diffusion steps are shared among them (see `schedule.rgp`)
-    design      of the model (see `diffusion.design`); its nodes are those of setting and preference
-    channels, blocks  size of the network
+    Parameters
+    ----------
+    maps
+        Map files or folders (see `context.read_map`); "helsinki" is kept for the users.
+    own_weeks
+        grid50.geojson files, one week of known traffic each, in the layout that `generate` writes; the map is then the
+        first of `maps`, and nothing is simulated on it; every preset learns from it.
+    init
+        Weights to start from instead of random ones: fine-tuning keeps their design and statistics.
+    splits
+        File of splits, or "shipped" (see `training.splits`): of the maps that it names only the training blocks are
+        used.
+    presets
+        Of the simulated cities (see `simulator.city`); every map is simulated with each.
+    towns
+        Number of procedural towns, in addition to the maps.
+    real_share
+        Share of the patches that are cut from `maps` where there are towns, too.
+    weeks
+        Simulated weeks per map and preset.
+    held_out
+        A map that is only evaluated on.
+    steps
+        Of gradient descent.
+    cells
+        Raster cells per step, whatever the level.
+    condition_drop
+        Share of the samples without UEC, for classifier-free guidance.
+    noise_power
+        Of the draws of the noise strength, 1 - u^power of a stage: below 1, weak noise is met more often.
+    learning_rate, warmup
+        The highest rate, and the steps until it is reached.
+    ema
+        Decay of the moving average of the weights.
+    seed
+        Of the cities, the patches and the noise.
+    save_every
+        Steps from one saved state to the next.
+    setting
+        Levels: S4T4 or another of `schedule.SETTINGS`.
+    preference
+        RGP: how the diffusion steps are shared among them (see `schedule.rgp`).
+    design
+        Of the model (see `diffusion.design`); its nodes are those of setting and preference.
+    channels, blocks
+        Size of the network.
     """
 
     maps: tuple[str, ...] = ()
@@ -64,6 +96,7 @@ class TrainConfig:
 
     @property
     def hierarchy(self) -> Hierarchy:
+        """The levels of the setting."""
         return setting(self.setting, self.preference)[0]
 
 
@@ -84,7 +117,7 @@ def read_config(name: str) -> TrainConfig:
     return _typed(values | {"design": design}, TrainConfig, str(path))
 
 
-def _typed(values: dict, kind: type, where: str):
+def _typed(values: dict[str, Any], kind: type[Settings], where: str) -> Settings:
     """kind(**values), lists as tuples; one sentence for a key or a type that does not fit."""
     default = kind()
     for key, value in values.items():

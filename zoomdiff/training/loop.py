@@ -1,4 +1,4 @@
-"""Gradient descent, the same for every network: AdamW, gradients clipped, a learning rate per step, averaged weights."""
+"""Gradient descent for any network: AdamW, clipped gradients, a learning rate per step, averaged weights."""
 
 import math
 from collections.abc import Callable

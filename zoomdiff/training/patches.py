@@ -63,7 +63,8 @@ class TrainingCity:
     @property
     def blocks(self) -> tuple[int, int]:
         """(rows, columns) of base-station blocks."""
-        return tuple(self.weeks[0][0].shape[1:])
+        rows, cols = self.weeks[0][0].shape[1:]
+        return rows, cols
 
     @cached_property
     def inhabited(self) -> np.ndarray:
@@ -82,7 +83,8 @@ class TrainingCity:
         share = self.conditions[0].aoi[0].numpy() * self.inhabited
         whole = share.sum((1, 2), keepdims=True)
         rarity = np.divide(share, whole, where=whole > 0, out=np.zeros_like(share)).sum(0) / (whole > 0).sum()
-        return 0.5 * self.inhabited + 0.5 * rarity * self.inhabited.sum()
+        interest: np.ndarray = 0.5 * self.inhabited + 0.5 * rarity * self.inhabited.sum()
+        return interest
 
     def windows(self, side: int) -> tuple[np.ndarray, np.ndarray]:
         """(n, 2) first row and column of every window of `side` x `side` allowed blocks, and (n,) their interest.
@@ -133,7 +135,15 @@ def random_patches(
         row, col = (int(n) for n in first[rng.choice(len(first), p=interest / interest.sum())])
         turn, mirror = int(rng.integers(4)), bool(rng.integers(2))
 
-        def cut(x: Tensor, level: int, row=row, col=col, turn=turn, mirror=mirror, city=city) -> Tensor:
+        def cut(
+            x: Tensor,
+            level: int,
+            city: TrainingCity = city,
+            place: tuple[int, int] = (row, col),
+            turn: int = turn,
+            mirror: bool = mirror,
+        ) -> Tensor:
+            row, col = place
             n = city.hierarchy.block // city.hierarchy.space_factor(level)
             x = x[..., row * n : (row + side) * n, col * n : (col + side) * n]
             x = torch.rot90(x, turn, (-2, -1))
@@ -168,8 +178,10 @@ def fit_prior(cities: list[TrainingCity], design: Design) -> ResidualPrior:
 
 
 def with_rhythm(prior: ResidualPrior, cities: list[TrainingCity], design: Design) -> ResidualPrior:
-    """The prior, with the rhythm of every stage where the filter is `wiener`: measured on the allowed blocks of the
-    training cities."""
+    """The prior, where the filter is `wiener` with the rhythm of every stage.
+
+    It is measured on the allowed blocks of the training cities.
+    """
     if design.state_filter != "wiener":
         return prior
     rhythms = [Rhythm.fit(*_residuals(prior, cities, k, design)) for k in range(len(prior.hierarchy))]
@@ -178,8 +190,10 @@ def with_rhythm(prior: ResidualPrior, cities: list[TrainingCity], design: Design
 
 
 def _residuals(prior: ResidualPrior, cities: list[TrainingCity], k: int, design: Design) -> tuple[Tensor, Tensor]:
-    """For `Rhythm.fit`: the mean of H_k (n,) and the residual (T, n) in allowed places, one week of every city. Where
-    level k - 1 has no traffic at some time nothing is diffused then (`rrdp`), so such places are left out."""
+    """For `Rhythm.fit`: the mean of H_k (n,) and the residual (T, n) in allowed places, one week of every city.
+
+    Where level k - 1 has no traffic at some time nothing is diffused then (`rrdp`), so such places are left out.
+    """
     means, residuals = [], []
     for city in cities:
         week = city.weeks[0]

@@ -34,7 +34,8 @@ class Split:
 
     def mask(self, part: str) -> np.ndarray:
         """(rows, cols) bool of the blocks of TRAIN, TEST or GAP."""
-        return np.array([list(row) for row in self.blocks]) == part
+        mask: np.ndarray = np.array([list(row) for row in self.blocks]) == part
+        return mask
 
     def fits(self, region: Region) -> bool:
         """Whether it was made for this region's frame."""

@@ -38,12 +38,14 @@ LONGEST_SIDE = {400: 12, 200: 10, 100: 6, 50: 4}
 
 
 def training_cities(layers: MapLayers, splits: dict[str, Split], config: TrainConfig, seed: int) -> list[TrainingCity]:
-    """The reference city over a map, once per preset; every week has a seed of its own. Raises OptionError."""
+    """The reference city over a map, once per preset; every week has another seed. Raises OptionError."""
     region = Region.from_bbox(layers.extent, hierarchy=config.hierarchy)
-    split = splits.get(layers.name)
+    split, allowed = splits.get(layers.name), None
     if split and not split.fits(region):
         raise OptionError(f"The split of {layers.name} was made for another extent of it: make the splits again.")
-    uec, allowed = build_uec(layers, region), split and split.mask(TRAIN)
+    if split:
+        allowed = split.mask(TRAIN)
+    uec = build_uec(layers, region)
     seeds = [range(seed + 100 * i, seed + 100 * i + config.weeks) for i in range(len(config.presets))]
     return [TrainingCity.simulated(uec, *case, allowed) for case in zip(seeds, config.presets, strict=True)]
 
@@ -95,7 +97,13 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 
 
 def batch_loss(
-    model: DRDM, cities: list[TrainingCity], k: int, side: int, config: TrainConfig, device: torch.device, rng
+    model: DRDM,
+    cities: list[TrainingCity],
+    k: int,
+    side: int,
+    config: TrainConfig,
+    device: torch.device,
+    rng: np.random.Generator,
 ) -> torch.Tensor:
     """HNaP loss of a random batch of patches of `side` blocks at level k; `rng` draws places and noise."""
     cells = (side * model.hierarchy.block // model.prior.diffused.space_factor(k)) ** 2
