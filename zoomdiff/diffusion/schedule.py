@@ -35,9 +35,9 @@ class Stage:
 def rgp(preference: str, sides: tuple[float, ...], hours: tuple[int, ...], total: int = TOTAL_STEPS) -> list[Stage]:
     """Resolution Greediness Preference: the stages that N steps are cut into (Sec. IV-D, Fig. 9, Table IV).
 
-    uniform  space and time each share the steps evenly among their levels; a stage ends where either changes
-    coarse   as many equal stages as the longer of the two has levels; the shorter repeats its coarsest level
-    fine     the same, but the shorter repeats its finest level
+    * uniform: space and time each share the steps evenly among their levels; a stage ends where either changes;
+    * coarse: as many equal stages as the longer of the two has levels; the shorter repeats its coarsest level;
+    * fine: the same, but the shorter repeats its finest level.
 
     Raises ValueError for another preference.
     """
@@ -60,9 +60,8 @@ def signal_share(noise: str, m: Tensor, start: int, node: int, total: int = TOTA
 
     The schedules of the paper are noise strengths, 1 - abar:
 
-
-    SN (Eq. 15)  1 - m / M: clean at the stage's node, pure noise at its start
-    CN (Eq. 14)  1 - n / N: clean only at n = 0
+    * SN (Eq. 15), 1 - m / M: clean at the stage's node, pure noise at its start;
+    * CN (Eq. 14), 1 - n / N: clean only at n = 0.
     """
     return 1 - m / (start - node) if noise == "SN" else 1 - (node + m) / total
 
