@@ -38,7 +38,7 @@ from zoomdiff.diffusion.prior import ResidualPrior
 from zoomdiff.generation import generate, refine_level
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import S4T4, Hierarchy, aggregate
-from zoomdiff.sampling import Plan, Sampling
+from zoomdiff.sampling import Sampling
 from zoomdiff.training.config import TrainConfig, read_config
 from zoomdiff.training.loop import Descent, cosine
 from zoomdiff.training.patches import TrainingCity, random_patches
