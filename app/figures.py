@@ -155,7 +155,7 @@ def rv_heatmap(tables: dict[str, np.ndarray], title: str) -> go.Figure:
 
 
 def decomposition(parts: list[Decomposition], means: list[float]) -> go.Figure:
-    """Trend, daily pattern and rest of hourly traffic, one curve per level, each in % of its own mean hour."""
+    """Trend, daily pattern and rest of hourly traffic, one curve per level, each in % of its mean hour."""
     rows = ("trend", "daily pattern", "rest")
     figure = make_subplots(3, 1, shared_xaxes=True, vertical_spacing=0.045)
     for k, (part, mean) in enumerate(zip(parts, means, strict=True)):

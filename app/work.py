@@ -82,7 +82,7 @@ def by_region(source: str) -> bool:
 def map_of(source: str, region: Region | None = None, on_progress: Progress | None = None) -> MapLayers:
     """The map, read again only when its file has changed: all of it, or of a `by_region` one what `region` needs.
 
-    on_progress  as for `read_map`: called while it is downloaded; what it raises ends the download
+    on_progress  as for `read_map`: called while it is downloaded; an exception it raises ends the download
     Raises MapError, also where a region is needed and there is none.
     """
     if by_region(source) and region is None:

@@ -208,7 +208,7 @@ def watch(
     k         a level; the chain ends there
     to_go     at which of the stage's steps: how many are still to go, 0 (none, free of noise) .. stage_steps(k) - 1
     on_state  called with (steps to go, (T_k, H_k, W_k) bytes), noisiest first within a stride, before the levels are
-              made to agree; what it raises ends the run
+              made to agree; an exception it raises ends the run
 
     Other arguments and errors as `ensemble`; OptionError also for steps that the stage does not have.
     """
