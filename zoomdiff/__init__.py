@@ -1,5 +1,6 @@
 """ZoomDiff: a week of realistic mobile traffic for any region on a map, at four zoom levels."""
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from zoomdiff.region import Region
     from zoomdiff.sampling import Callbacks, Sampling
     from zoomdiff.week import TrafficWeek
+
+# The same seed gives the same bytes on any number of threads: on some processors (AMD without AVX-512) MKL otherwise
+# adds in another order on another number. Read by MKL when it first computes; a value that is already set is kept.
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 __version__ = "0.2.0"
 __all__ = [

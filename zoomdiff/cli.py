@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from zoomdiff.context import MapLayers
     from zoomdiff.diffusion.drdm import DRDM
     from zoomdiff.export.formats import Export
+    from zoomdiff.levels import Hierarchy
     from zoomdiff.region import Region
 
 app = typer.Typer(
@@ -117,9 +119,10 @@ def generate(
     edits = read_scenario(scenario) if scenario else Scenario()
     drawn = json.loads(scenario.read_bytes()) if scenario else None
     inputs = Inputs(map_, not (bbox or region), str(population) if population else None, residents, drawn)
-    layers, frame = _place(map_, bbox, region, max_km2)
+    model_of = _model(weights, weights_sha256, device, compile_)
+    layers, frame = _place(map_, bbox, region, max_km2, model_of().hierarchy if weights else None)
     uec = apply(build_uec(layers, frame, population=population, residents=residents), edits)
-    model = _model(weights, weights_sha256, device, compile_)()
+    model = model_of()
 
     started = time.monotonic()
     callbacks = Callbacks(stage_bars(frame.hierarchy))
@@ -195,7 +198,10 @@ def refine(
     region: REGION = None,
     sites: Annotated[Path | None, typer.Option(help="Table of sites (site, lon, lat) of measured traffic.")] = None,
     unit: Annotated[str, typer.Option(help="Of measured traffic: bytes, kB, MB or GB.")] = "bytes",
-    zone: Annotated[str | None, typer.Option(help="Time zone of the place, where times are in UTC.")] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option(help="Time zone of the place, such as Europe/Rome: times without an offset are then UTC."),
+    ] = None,
     fill: Annotated[str | None, typer.Option(help="Missing values: interpolate, or a number such as 0.")] = None,
     population: POPULATION = None,
     residents: RESIDENTS = None,
@@ -218,17 +224,18 @@ def refine(
     from zoomdiff.measured.read import read_measurements
     from zoomdiff.sampling import Callbacks, Sampling
 
+    model_of = _model(weights, weights_sha256, device)
     is_measured = bool(bbox or region)
     if is_measured:
         guess = float(fill) if fill and fill.replace(".", "", 1).isdecimal() else fill
         measured = read_measurements(file, sites=sites, unit=unit, zone=zone, fill=guess)
-        layers, frame = _place(map_, bbox, region, max_km2)
+        layers, frame = _place(map_, bbox, region, max_km2, model_of().hierarchy if weights else None)
     else:
         level = read_geojson(file)
         layers, frame = read_map(map_, bbox=level.region.bounds, on_progress=download_bar()), level.region
     uec = build_uec(layers, frame, population=population, residents=residents)
     fitted = fit(measured, uec) if is_measured else None  # before the model is loaded: its errors come at once
-    model = _model(weights, weights_sha256, device)()
+    model = model_of()
     started = time.monotonic()
     sampling, callbacks = Sampling(steps, preset), Callbacks(stage_bars(frame.hierarchy))
     if fitted:
@@ -267,9 +274,12 @@ def context(
     typer.echo(f"{write_netcdf(uec, out)}: {uec!r}")
 
 
-def _place(map_: str, bbox: str | None, region: Path | None, max_km2: float) -> tuple["MapLayers", "Region"]:
-    """The map, and the region on it that the options ask for."""
+def _place(
+    map_: str, bbox: str | None, region: Path | None, max_km2: float, hierarchy: "Hierarchy | None" = None
+) -> tuple["MapLayers", "Region"]:
+    """The map, and the region on it that the options ask for, with the levels of the model (default: S4T4)."""
     from zoomdiff.context import read_map
+    from zoomdiff.levels import S4T4
     from zoomdiff.region import Region, parse_bbox
 
     frame = None
@@ -277,11 +287,11 @@ def _place(map_: str, bbox: str | None, region: Path | None, max_km2: float) -> 
         raise OptionError("Give the region either as --bbox or as --region, not both.")
     try:
         if bbox:
-            frame = Region.from_bbox(parse_bbox(bbox), max_km2=max_km2)
+            frame = Region.from_bbox(parse_bbox(bbox), max_km2=max_km2, hierarchy=hierarchy or S4T4)
         elif region:
-            frame = Region.from_geojson(region, max_km2=max_km2)
+            frame = Region.from_geojson(region, max_km2=max_km2, hierarchy=hierarchy or S4T4)
         layers = read_map(map_, bbox=frame.bounds if frame else None, on_progress=download_bar())
-        return layers, frame or Region.from_bbox(layers.extent, max_km2=max_km2)
+        return layers, frame or Region.from_bbox(layers.extent, max_km2=max_km2, hierarchy=hierarchy or S4T4)
     except RegionTooLargeError as error:
         raise RegionTooLargeError(f"{str(error).removesuffix('.')}, or raise it with --max-km2.") from error
 
@@ -291,8 +301,9 @@ def _words(layers: "MapLayers", frame: "Region") -> str:
 
 
 def _model(weights: str | None, sha256: str | None, device: str, compile_: bool = False) -> "Callable[[], DRDM]":
-    """What loads the model: called once all other inputs are known to be right, as torch takes seconds to import."""
+    """What loads the model, once: called when other inputs are known to be right, as torch takes seconds to import."""
 
+    @cache
     def load() -> "DRDM":
         from zoomdiff.checkpoint import load_model
         from zoomdiff.device import compile_network

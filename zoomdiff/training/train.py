@@ -34,7 +34,7 @@ STATE = "state.pt"
 Row = tuple[int, int, str, str, float]  # of loss.csv: step, seconds, set, level, loss
 
 # Longest patch in blocks by the cell's side: coarse levels need wide ones, fine ones show enough cells in few blocks.
-LONGEST_SIDE = {400: 12, 200: 10, 100: 6, 50: 4}
+LONGEST_SIDE: dict[float, int] = {400: 12, 200: 10, 100: 6, 50: 4}
 
 
 def training_cities(layers: MapLayers, splits: dict[str, Split], config: TrainConfig, seed: int) -> list[TrainingCity]:
