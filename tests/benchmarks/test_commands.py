@@ -64,7 +64,7 @@ def test_models_to_compare_with_start_from_the_shipped_weights(name, tmp_path):
     layers = procedural_map(3, kilometres=1.6)
     town = TrainingCity.simulated(build_uec(layers, Region.from_bbox(layers.extent)), range(1), "europe")
     held_out.TRAINED[name]([town], 1, 128, tmp_path / "model.safetensors")
-    model, shipped = load_model(tmp_path / "model.safetensors", "cpu"), load_model(device="cpu")
+    model, shipped = load_model(tmp_path / "model.safetensors", device="cpu"), load_model(device="cpu")
     fine, theirs = model.network.unfold[-1].weight, shipped.network.unfold[-1].weight
     assert fine.shape == theirs.shape and (fine - theirs).abs().max() < 2e-3  # one step away
     assert model.hierarchy == (S4T4 if name == "regression" else held_out.TWO)

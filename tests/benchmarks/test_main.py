@@ -76,10 +76,10 @@ def test_the_report_reproduces_the_committed_page_byte_for_byte():
 
 def test_the_report_is_written_with_its_plots(ours, tmp_path, capsys):
     page = tmp_path / "page.md"
-    page.write_text("# By hand\n\n<!-- report: city50 -->\nold\n<!-- end -->\n", encoding="utf-8")
+    page.write_text("# By hand\n\n<!-- report: city50 -->\nof the last run\n<!-- end -->\n", encoding="utf-8")
     entry.main(["report", "--page", str(page), "--results", str(ours)])
     text = page.read_text(encoding="utf-8")
-    assert text.startswith("# By hand\n") and "ZoomDiff" in text and "old" not in text
+    assert text.startswith("# By hand\n") and "ZoomDiff" in text and "of the last run" not in text
     assert [file.name for file in sorted(tmp_path.glob("*.png"))] == ["benchmarks_city50.png"]
 
 

@@ -147,9 +147,9 @@ class DayTokenNetwork(nn.Module):
         c = c + self.preset(conditions.preset)[:, None, None, None]
         if self.design.spe:
             rows, cols = (n // self.cells[k] for n in prior.shape[-2:])
-            c = c + self.spe_out(self.spe[k]).repeat(rows, cols, 1)
+            c = c + _of_few_rows(self.spe_out, self.spe[k]).repeat(rows, cols, 1)
         if self.design.tpe:
-            c = c + self.tpe_out(self.tpe)[:, None, None]
+            c = c + _of_few_rows(self.tpe_out, self.tpe)[:, None, None]
         if self.design.sees_prior:
             c = c + self.fold_prior[k](_days(prior))
         whole: Tensor = c.expand(len(prior), -1, -1, -1, -1)
@@ -179,3 +179,14 @@ class DayTokenNetwork(nn.Module):
 def _days(x: Tensor) -> Tensor:
     """(B, T, H, W) -> (B, 7, H, W, steps per day)."""
     return torch.unflatten(x, 1, (DAYS_PER_WEEK, -1)).movedim(2, -1)
+
+
+def _of_few_rows(layer: nn.Linear, x: Tensor) -> Tensor:
+    """The layer's output for a few rows, which does not depend on the number of threads.
+
+    MKL shares the sums of so few outputs among its threads, and with their number the last digits change; in double
+    precision they are rounded away.
+    """
+    if x.device.type != "cpu":
+        return layer(x)
+    return functional.linear(x.double(), layer.weight.double(), layer.bias.double()).to(layer.weight.dtype)
