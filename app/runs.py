@@ -215,9 +215,8 @@ def follow(name: str, on_done: Callable[[object], None], draw: Callable[[Run], N
 @st.fragment(run_every=EVERY)
 def _watch(name: str, on_done: Callable[[object], None], draw: Callable[[Run], None]) -> None:
     """Look at the run `name` now and then."""
-    run, here = find(name), st.empty()
-    if run is None:  # cancelled: its progress disappears at once, the rest of the page follows
-        here.empty()
+    run = find(name)
+    if run is None:  # cancelled
         st.rerun()
     if run.done:
         del _runs()[name]
@@ -227,11 +226,12 @@ def _watch(name: str, on_done: Callable[[object], None], draw: Callable[[Run], N
         else:
             on_done(result)
         st.rerun()
-    with here.container():
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.progress(run.share, run.words)
-            st.button("Cancel", on_click=cancel, args=(name,), key=f"{name}_cancel", width="content")
-        draw(run)
+    # Every look draws the same blocks in the same places: a place that was now a block, now an element, once made the
+    # browser put a late child of the block into the element, and the page stayed white.
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.progress(run.share, run.words)
+        st.button("Cancel", on_click=cancel, args=(name,), key=f"{name}_cancel", width="content")
+    draw(run)
 
 
 def _runs() -> dict[str, Run]:
