@@ -240,4 +240,4 @@ def test_truncated_and_missing_files(files):
     files.write_bytes(files.read_bytes()[:-10])
     refused("damaged", files)
     files.with_suffix(".json").unlink()
-    refused("cannot be read: No such file", files)
+    refused("need their JSON beside them", files)

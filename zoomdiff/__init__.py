@@ -2,8 +2,8 @@
 
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # type checkers take it for true; importing typing would double the time of this import
 if TYPE_CHECKING:
     from zoomdiff.checkpoint import load_model
     from zoomdiff.context import UEC, MapLayers, build_uec, read_map

@@ -123,6 +123,8 @@ def _read(path: Path) -> tuple[dict[str, Any], bytes]:
             raise ValueError("no object")
         return about, path.read_bytes()
     except OSError as error:
+        if path.is_file() and not text.exists():
+            raise CheckpointError(f"The weights {path} need their JSON beside them: {text} is missing.") from error
         raise CheckpointError(f"The weights {path} cannot be read: {error.strerror or 'no such file'}.") from error
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{text} is not the JSON of weights: restore both files.") from error

@@ -35,8 +35,8 @@ def read(source: str | Path, bbox: Bounds | None = None, on_progress: Progress |
             "GeoJSON or a folder of layers."
         )
     raise MapError(
-        f"There is no map {source}: give helsinki, the path of a map file or of a folder of layers, or osm or overture "
-        "to download the map of your region."
+        f"There is no map {source}: give helsinki, the path of a map file or of a folder of layers, osm or overture to "
+        "download the map of your region, or town7 for a fictional town."
     )
 
 

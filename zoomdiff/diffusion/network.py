@@ -89,6 +89,8 @@ class DayTokenNetwork(nn.Module):
         Width and depth of the trunk.
     """
 
+    tpe: Tensor
+
     def __init__(
         self,
         hierarchy: Hierarchy,
@@ -188,5 +190,7 @@ def _of_few_rows(layer: nn.Linear, x: Tensor) -> Tensor:
     precision they are rounded away.
     """
     if x.device.type != "cpu":
-        return layer(x)
-    return functional.linear(x.double(), layer.weight.double(), layer.bias.double()).to(layer.weight.dtype)
+        output: Tensor = layer(x)
+        return output
+    in_double: Tensor = functional.linear(x.double(), layer.weight.double(), layer.bias.double())
+    return in_double.to(layer.weight.dtype)
