@@ -137,3 +137,37 @@ def test_an_ensemble_yields_the_week_of_each_seed(model, uec, week):
 def test_an_ensemble_refuses_at_once(model, uec, seeds, sampling):
     with pytest.raises(zd.ZoomDiffError):
         zd.ensemble(model, uec, seeds, sampling=zd.Sampling(**sampling))
+
+
+def test_numbers_of_numpy_are_numbers(model, uec, week, tmp_path):
+    sampling = zd.Sampling(steps=np.int64(2), guidance=np.float32(1.0))
+    same = next(zd.ensemble(model, uec, np.arange(1, 2), sampling=sampling))
+    np.testing.assert_array_equal(same.volumes[-1], week.volumes[-1])
+    assert same.provenance == week.provenance
+    same.save(tmp_path, ["reproduce", "geojson"])
+
+
+@pytest.mark.parametrize("seed", [1.5, "1", None, np.float64(2), 2**63])
+def test_a_seed_is_a_whole_number(model, uec, seed):
+    with pytest.raises(zd.ZoomDiffError, match="seed must be a whole number"):
+        zd.generate(model, uec, seed=seed)
+
+
+def test_a_callback_cannot_change_the_week(model, uec, week):
+    wipe = zd.Callbacks(on_level=lambda k, volumes: volumes.fill(0))
+    wiped = zd.generate(model, uec, seed=1, sampling=zd.Sampling(steps=2), callbacks=wipe)
+    np.testing.assert_array_equal(wiped.volumes[-1], week.volumes[-1])
+
+
+def test_levels_of_a_week_one_by_one(week):
+    assert [each.level.name for each in week] == ["bs", "cell", "grid100", "grid50"]
+    assert "bs" in week and "grid25" not in week
+
+
+@pytest.mark.parametrize(("name", "formats"), [("bs.geojson", "geojson"), ("week.zarr", ["csv", "zarr"])])
+def test_what_has_the_name_of_a_result_is_not_lost(week, tmp_path, name, formats):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "mine.txt").write_text("mine")
+    with pytest.raises(zd.ZoomDiffError, match=r"exists and is not a Zarr store|a folder has that name"):
+        week.save(tmp_path, formats)
+    assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name / "mine.txt").exists()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
+from operator import index
 
 import numpy as np
 import torch
@@ -83,8 +84,7 @@ def ensemble(
     Weeks are made while they are asked for: one by one, on a GPU TOGETHER at once. Arguments and errors as `generate`;
     `callbacks.on_level` gets the first week of those that are made at once.
     """
-    seeds = list(seeds)
-    check_seeds(seeds)
+    seeds = whole_seeds(seeds)
     _check_levels(model, uec.region)
     together = TOGETHER if model.device.type == "cuda" else 1
     _plan(sampling, model, 1)  # its errors, and an unknown preset, come now and not when the first week is asked for
@@ -227,10 +227,15 @@ def watch(
     _run(model, uec, [seed], sampling, last=k, callbacks=Callbacks(on_step), noisy=(wanted, on_noisy))
 
 
-def check_seeds(seeds: Iterable[int]) -> None:
-    """Raise OptionError where one is out of range."""
-    if not all(0 <= seed < 2**63 for seed in seeds):
+def whole_seeds(seeds: Iterable[int]) -> list[int]:
+    """The seeds as Python's whole numbers, whichever library they are of. Raises OptionError for any other."""
+    try:
+        numbers = [index(seed) for seed in seeds]
+    except TypeError:
+        numbers = [-1]
+    if not all(0 <= seed < 2**63 for seed in numbers):
         raise OptionError("The seed must be a whole number from 0 to 2^63 - 1.")
+    return numbers
 
 
 def tile_of(model: DRDM, samples: int, memory: int | None) -> int:
@@ -262,7 +267,7 @@ def _run(
     given  (k, volumes) of a known level, which the chain starts after
     noisy  steps n at which the state is wanted, too, and what is called with (n, volumes)
     """
-    check_seeds(seeds)
+    seeds = whole_seeds(seeds)
     region = uec.region
     device = model.device
     fields = [WorldNoise(seed, region.epsg, region.row, region.col, device) for seed in seeds]
@@ -282,7 +287,7 @@ def _run(
         for k, x_k in levels:
             raw.append(x_k.float().cpu().numpy() * region.mask(k))
             if callbacks.on_level:
-                callbacks.on_level(k, raw[-1][0])
+                callbacks.on_level(k, raw[-1][0].copy())  # what the caller does with it must not change the week
             if k == last:
                 break
     return raw
@@ -290,14 +295,14 @@ def _run(
 
 def _provenance(model: DRDM, uec: UEC, seed: int, sampling: Sampling, gap: list[float]) -> dict[str, object]:
     """What is needed to make the week again, and what to know of it; goes into every file."""
-    steps = sampling.steps
+    steps = sampling.steps if isinstance(sampling.steps, Plan | str) else int(sampling.steps)
     return {
         "zoomdiff": zoomdiff.__version__,
         "weights_sha256": model.sha256,
-        "seed": seed,
+        "seed": index(seed),
         "steps": asdict(steps) if isinstance(steps, Plan) else steps,
         "preset": sampling.preset,
-        "guidance": steps.guidance if isinstance(steps, Plan) else sampling.guidance,
+        "guidance": float(steps.guidance if isinstance(steps, Plan) else sampling.guidance),
         "gap_before_conservation": [round(g, 4) for g in gap],
         "sources": list(uec.sources),
         "notes": list(uec.notes),

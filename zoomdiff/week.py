@@ -1,6 +1,6 @@
 """The result: one week of traffic of a region at all its levels, and what is needed to make it again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -75,6 +75,12 @@ class TrafficWeek:
         if isinstance(level, int) and -len(names) <= level < len(names):
             return WeekLevel(self, level % len(names))
         raise OptionError(f"There is no level {level!r}: choose from {', '.join(names)}.")
+
+    def __contains__(self, level: object) -> bool:
+        return level in [each.name for each in self.region.hierarchy]
+
+    def __iter__(self) -> Iterator["WeekLevel"]:
+        return (WeekLevel(self, k) for k in range(len(self.volumes)))
 
     def save(self, folder: str | Path, formats: str | Iterable[str] = "geojson") -> list[Path]:
         """Write the week into a folder: all files or none.

@@ -248,9 +248,18 @@ def write_files(export: Export, folder: Path, names: Iterable[str]) -> dict[Path
             for k in range(len(export.week.volumes)) if kind.level else (0,):
                 one = replace(export, k=k)
                 path = folder / kind.file_name(one)
+                _check_free(path, is_folder=kind.mime is None)
                 kind.write(one, stack.enter_context(whole_file(path, "The results")))
                 paths[path] = k if kind.level else None
     return paths
+
+
+def _check_free(path: Path, *, is_folder: bool) -> None:
+    """Raise OptionError where something else has the name of a file or a store, which must not be lost."""
+    if is_folder and path.exists() and not (path / "zarr.json").is_file():
+        raise OptionError(f"{path} exists and is not a Zarr store: remove it or choose another folder.")
+    if not is_folder and path.is_dir():
+        raise OptionError(f"The results cannot be written to {path}: a folder has that name.")
 
 
 def to_bytes(export: Export, name: str) -> bytes:
