@@ -1,5 +1,6 @@
 """Files: the folder of what ships with the package, and files that are written whole or not at all."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,12 @@ from zoomdiff.errors import OptionError
 _PACKAGE = Path(__file__).parent
 # Inside the installed package, beside it in a checkout: pyproject.toml maps the folder into the wheel.
 ASSETS = next(folder for folder in (_PACKAGE / "assets", _PACKAGE.parent / "assets") if folder.is_dir())
+
+
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits. Raises OSError."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 @contextmanager

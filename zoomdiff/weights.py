@@ -13,6 +13,7 @@ from urllib.request import urlopen
 
 from zoomdiff.context import cache
 from zoomdiff.errors import CheckpointError
+from zoomdiff.files import sha256_of
 
 SUFFIX = ".safetensors"
 MOST_WEIGHTS, MOST_JSON = 2 * 1024**3, 4 * 1024**2  # bytes
@@ -137,14 +138,9 @@ def _is_whole(entry: Path, sha256: str) -> bool:
     try:
         weights = next(entry.glob(f"*{SUFFIX}"))
         of_json = json.loads((entry / ENTRY).read_text())["json_sha256"]
-        whole = _sha256(weights) == sha256 and _sha256(weights.with_suffix(".json")) == of_json
+        whole = sha256_of(weights) == sha256 and sha256_of(weights.with_suffix(".json")) == of_json
         if whole:
             os.utime(entry)  # used just now, see `cache.trim`
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return False
     return whole
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -6,7 +6,6 @@ $ZOOMDIFF_CACHE, or else ~/.cache/zoomdiff; it is safe to delete at any time. Wh
 when it holds more than LIMIT bytes.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from typing import Any
 import shapely
 
 from zoomdiff.errors import MapError
+from zoomdiff.files import sha256_of
 from zoomdiff.region import Bounds
 
 LIMIT = 4 * 1024**3  # bytes
@@ -82,7 +82,7 @@ def add(source: str, box: Bounds, write: Callable[[Path], dict[str, Any]]) -> Pa
         place.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=".part-", dir=place))
         described = write(part)
-        files = {file.name: [file.stat().st_size, _sha256(file)] for file in part.iterdir()}
+        files = {file.name: [file.stat().st_size, sha256_of(file)] for file in part.iterdir()}
         (part / ENTRY).write_text(json.dumps({"about": described, "files": files}, indent=1))
         entry = place / "_".join(f"{v:g}" for v in box)
         try:
@@ -124,14 +124,9 @@ def trim(keep: Path | None = None) -> None:
 def _is_whole(entry: Path) -> bool:
     try:
         files = json.loads((entry / ENTRY).read_text())["files"]
-        return all([(entry / name).stat().st_size, _sha256(entry / name)] == known for name, known in files.items())
+        return all([(entry / name).stat().st_size, sha256_of(entry / name)] == known for name, known in files.items())
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _size(item: Path) -> int:
