@@ -2,8 +2,10 @@
 
 import json
 import pkgutil
+import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -147,10 +149,71 @@ def test_numbers_of_numpy_are_numbers(model, uec, week, tmp_path):
     same.save(tmp_path, ["reproduce", "geojson"])
 
 
-@pytest.mark.parametrize("seed", [1.5, "1", None, np.float64(2), 2**63])
+@pytest.mark.parametrize("seed", [1.5, "1", None, True, np.float64(2), 2**63])
 def test_a_seed_is_a_whole_number(model, uec, seed):
     with pytest.raises(zd.ZoomDiffError, match="seed must be a whole number"):
         zd.generate(model, uec, seed=seed)
+
+
+WRONG = [  # a call, and the sentence that names the value and says what is valid
+    (lambda t: zd.Sampling(guidance=-1), "guidance must be a number from 0, not -1."),
+    (lambda t: zd.Sampling(guidance="2"), "guidance must be a number from 0, not '2'."),
+    (lambda t: zd.Sampling(guidance=float("nan")), "guidance must be a number from 0, not nan."),
+    (lambda t: zd.Sampling(tile=1.5), "tile must be a whole number of cells from 1, or None, not 1.5."),
+    (lambda t: zd.Sampling(tile=0), "tile must be a whole number of cells from 1, or None, not 0."),
+    (lambda t: zd.Sampling(steps="٣"), "Steps must be fast, full or a number from 1, not '٣'."),
+    (lambda t: zd.Sampling(steps=2.0), "Steps must be fast, full or a number from 1, not 2.0."),
+    (lambda t: zd.Sampling(steps=np.zeros(3)), "Steps must be fast, full or a number from 1, not array"),
+    (lambda t: zd.Sampling(preset=None), "There is no preset None: choose china or europe."),
+    (lambda t: zd.Callbacks(on_step=3), "on_step must be a function, not 3."),
+    (lambda t: zd.ensemble(t.model, t.uec, 5), "seeds must be several whole numbers, such as range(20), not 5."),
+    (lambda t: zd.ensemble(t.model, t.uec, [1, 2.5]), "seed must be a whole number from 0 to 2^63 - 1, not 2.5."),
+    (lambda t: zd.generate(t.uec, t.model), "The model must be the model of load_model(), not UEC("),
+    (lambda t: zd.generate(t.model, t.week), "uec must be the urban context of build_uec(), not TrafficWeek("),
+    (lambda t: zd.generate(t.model, t.uec, sampling="fast"), "sampling must be a Sampling, not 'fast'."),
+    (lambda t: zd.generate(t.model, t.uec, callbacks=print), "callbacks must be a Callbacks, not <built-in"),
+    (lambda t: zd.refine(t.model, t.uec, "mine.csv"), "measured must be the traffic of read_measurements()"),
+    (lambda t: zd.refine(t.model, t.uec, None), "not None."),
+    (lambda t: zd.build_uec("helsinki", t.uec.region), "layers must be the map of read_map(), not 'helsinki'."),
+    (lambda t: zd.build_uec(zd.read_map("town7"), BOX), "region must be a Region, not (24.938"),
+    (lambda t: zd.Region.from_bbox("24.9,60.1,25.0,60.2"), "box must be four numbers (west, south, east, north)"),
+    (lambda t: zd.Region.from_bbox((1, 2, 3)), "in degrees, not (1, 2, 3)."),
+    (lambda t: zd.Region.from_bbox(None), "in degrees, not None."),
+    (lambda t: zd.Region.from_bbox((1, 2, None, 4)), "in degrees, not (1, 2, None, 4)."),
+    (lambda t: zd.Region.from_bbox(BOX, max_km2="9"), "max_km2 must be a number of square kilometres"),
+    (lambda t: zd.Region.from_bbox(BOX, hierarchy="S4T4"), "hierarchy must be a Hierarchy, such as S4T4, not 'S4T4'."),
+    (lambda t: zd.Region.from_polygon(BOX), "region must be a polygon of shapely, not (24.938"),
+    (lambda t: zd.Region.from_geojson(None), "region must be the Path of a GeoJSON file, or its text, not None."),
+    (lambda t: zd.read_map(""), "map must be a path, as text or as a Path, not ''."),
+    (lambda t: zd.read_map(None), "map must be a path, as text or as a Path, not None."),
+    (lambda t: zd.read_map("helsinki", bbox="24"), "box to read must be four numbers"),
+    (lambda t: zd.load_model(""), "weights must be a path, as text or as a Path, not ''."),
+    (lambda t: zd.load_model(7), "weights must be a path, as text or as a Path, not 7."),
+    (lambda t: zd.load_model(device=0), "device must be auto, cuda, mps or cpu, not 0."),
+    (lambda t: zd.load_model(sha256=5), "SHA-256 must be 64 hexadecimal digits as text, not 5."),
+    (lambda t: t.week.save(""), "folder must be a path, as text or as a Path, not ''."),
+    (lambda t: t.week.save(None), "folder must be a path, as text or as a Path, not None."),
+    (lambda t: t.week.save("out", formats=[]), "There is no format given: choose from geojson"),
+    (lambda t: t.week.save("out", formats=None), "formats must be names: choose from geojson"),
+    (lambda t: t.week.save("out", formats=[5]), "There is no format 5: choose from geojson"),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), WRONG, ids=[words for _, words in WRONG])
+def test_a_wrong_value_gets_one_sentence_that_names_it(call, words, model, uec, week, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(zd.ZoomDiffError, match=re.escape(words)) as caught:
+        call(SimpleNamespace(model=model, uec=uec, week=week))
+    assert str(caught.value).endswith(".") and not list(tmp_path.iterdir())
+
+
+def test_the_home_folder_has_its_sign(week, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert week.save("~/mine")[0].parent == tmp_path / "mine"
+    with pytest.raises(zd.ZoomDiffError, match=str(tmp_path)):
+        zd.read_map("~/none.osm.pbf")
+    with pytest.raises(zd.ZoomDiffError, match=str(tmp_path)):
+        zd.load_model("~/none.safetensors")
 
 
 def test_a_callback_cannot_change_the_week(model, uec, week):

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
+from zoomdiff.arguments import instance, path_of
 from zoomdiff.device import pick_device
 from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.drdm import DRDM
@@ -73,7 +75,11 @@ def load_model(source: str | Path | None = None, *, device: str = "auto", sha256
     OptionError
         There is no such device.
     """
-    path = download(str(source), sha256) if source and is_url(source) else Path(source or SHIPPED)
+    instance("The SHA-256", sha256, (str, NoneType), "64 hexadecimal digits as text")
+    if is_url(source):
+        path = download(str(source), sha256)
+    else:
+        path = SHIPPED if source is None else path_of("The weights", source, CheckpointError)
     check_suffix(path.name)
     place = pick_device(device)
     about, data = _read(path)
@@ -98,6 +104,8 @@ def load_model(source: str | Path | None = None, *, device: str = "auto", sha256
         network = new_network(prior.hierarchy, design, channels=channels, blocks=blocks)
         network.load_state_dict(weights)
         trained_on = about["trained_on"] if "trained_on" in about else described(about.get("train"))
+        if not isinstance(trained_on, str | None):
+            raise TypeError("what it learned from is no text")
     except (
         ValueError,
         LookupError,
@@ -108,7 +116,7 @@ def load_model(source: str | Path | None = None, *, device: str = "auto", sha256
         SafetensorError,
     ) as error:
         raise CheckpointError(f"The weights {path.name} or their JSON are damaged: restore both files.") from error
-    return DRDM(network.to(place).eval(), prior, found, trained_on and str(trained_on))
+    return DRDM(network.to(place).eval(), prior, found, trained_on)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], bytes]:

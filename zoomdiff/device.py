@@ -5,11 +5,13 @@ import shutil
 import torch
 from torch import nn
 
+from zoomdiff.arguments import instance
 from zoomdiff.errors import OptionError
 
 
 def pick_device(name: str = "auto") -> torch.device:
     """`auto` takes CUDA, then Apple's MPS, then the CPU. Raises OptionError for another."""
+    instance("The device", name, str, "auto, cuda, mps or cpu")
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(device for device, available in there.items() if available)

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
-from operator import index
 
 import numpy as np
 import torch
 
 import zoomdiff
+from zoomdiff.arguments import instance, seed_of, seeds_of
 from zoomdiff.context.uec import UEC
 from zoomdiff.device import autocast, free_memory
 from zoomdiff.diffusion.drdm import DRDM, rrdp
@@ -17,8 +17,6 @@ from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4, Hierarchy, aggregate, conserve, gaps
 from zoomdiff.measured.fit import FittedTraffic, fit, hold
 from zoomdiff.measured.traffic import MeasuredTraffic
-from zoomdiff.presets import check_preset
-from zoomdiff.region import Region
 from zoomdiff.sampling import Callbacks, OnStep, Plan, Sampling
 from zoomdiff.week import TrafficWeek
 
@@ -66,7 +64,7 @@ def generate(
     Raises
     ------
     OptionError
-        Steps or a seed out of range, or an unknown preset.
+        An argument of a wrong type, steps or a seed out of range, or a region of other levels than the model's.
     """
     return next(ensemble(model, uec, [seed], sampling=sampling, callbacks=callbacks))
 
@@ -84,15 +82,13 @@ def ensemble(
     Weeks are made while they are asked for: one by one, on a GPU TOGETHER at once. Arguments and errors as `generate`;
     `callbacks.on_level` gets the first week of those that are made at once.
     """
-    seeds = whole_seeds(seeds)
-    _check_levels(model, uec.region)
+    numbers = seeds_of(seeds)
+    _check(model, uec, sampling, callbacks)  # errors come now and not when the first week is asked for
     together = TOGETHER if model.device.type == "cuda" else 1
-    _plan(sampling, model, 1)  # its errors, and an unknown preset, come now and not when the first week is asked for
-    check_preset(sampling.preset)
 
     def weeks() -> Iterator[TrafficWeek]:
-        for first in range(0, len(seeds), together):
-            part = seeds[first : first + together]
+        for first in range(0, len(numbers), together):
+            part = numbers[first : first + together]
             raw = _run(model, uec, part, sampling, callbacks=callbacks)
             for sample, seed in enumerate(part):
                 yield _week(model, uec, [x[sample] for x in raw], seed, sampling)
@@ -136,7 +132,9 @@ def refine(
     OptionError
         As `generate`.
     """
-    _check_levels(model, uec.region)
+    _check(model, uec, sampling, callbacks)
+    valid = "the traffic of read_measurements() or of measured.fit.fit()"
+    instance("The argument measured", measured, (MeasuredTraffic, FittedTraffic), valid)
     known = measured if isinstance(measured, FittedTraffic) else fit(measured, uec)
     week = refine_level(model, uec, known.volumes, known.level, seed=seed, sampling=sampling, callbacks=callbacks)
     return hold(week, known)
@@ -171,8 +169,9 @@ def refine_level(
         As `generate`, and where the level is unknown or the finest, or the volumes have another shape or are not
         finite and non-negative.
     """
+    seed = seed_of(seed)
+    _check(model, uec, sampling, callbacks)
     hierarchy, region = model.hierarchy, uec.region
-    _check_levels(model, region)
     names = [each.name for each in hierarchy][:-1]
     if level not in names:
         raise OptionError(f"Traffic can be refined from the levels {', '.join(names)}, not {level!r}.")
@@ -212,7 +211,8 @@ def watch(
 
     Other arguments and errors as `ensemble`; OptionError also for steps that the stage does not have.
     """
-    _check_levels(model, uec.region)
+    seed, callbacks = seed_of(seed), Callbacks(on_step)
+    _check(model, uec, sampling, callbacks)
     if not 0 <= k < len(model.hierarchy):
         raise OptionError(f"There is no level {k}: the model makes levels 0 to {len(model.hierarchy) - 1}.")
     most, node = model.design.stage_steps(k), model.design.nodes[k + 1]
@@ -224,18 +224,7 @@ def watch(
         on_state(n - node, volumes[0].float().cpu().numpy() * mask)
 
     wanted = sorted((node + left for left in to_go), reverse=True)
-    _run(model, uec, [seed], sampling, last=k, callbacks=Callbacks(on_step), noisy=(wanted, on_noisy))
-
-
-def whole_seeds(seeds: Iterable[int]) -> list[int]:
-    """The seeds as Python's whole numbers, whichever library they are of. Raises OptionError for any other."""
-    try:
-        numbers = [index(seed) for seed in seeds]
-    except TypeError:
-        numbers = [-1]
-    if not all(0 <= seed < 2**63 for seed in numbers):
-        raise OptionError("The seed must be a whole number from 0 to 2^63 - 1.")
-    return numbers
+    _run(model, uec, [seed], sampling, last=k, callbacks=callbacks, noisy=(wanted, on_noisy))
 
 
 def tile_of(model: DRDM, samples: int, memory: int | None) -> int:
@@ -267,7 +256,6 @@ def _run(
     given  (k, volumes) of a known level, which the chain starts after
     noisy  steps n at which the state is wanted, too, and what is called with (n, volumes)
     """
-    seeds = whole_seeds(seeds)
     region = uec.region
     device = model.device
     fields = [WorldNoise(seed, region.epsg, region.row, region.col, device) for seed in seeds]
@@ -299,7 +287,7 @@ def _provenance(model: DRDM, uec: UEC, seed: int, sampling: Sampling, gap: list[
     return {
         "zoomdiff": zoomdiff.__version__,
         "weights_sha256": model.sha256,
-        "seed": index(seed),
+        "seed": seed,
         "steps": asdict(steps) if isinstance(steps, Plan) else steps,
         "preset": sampling.preset,
         "guidance": float(steps.guidance if isinstance(steps, Plan) else sampling.guidance),
@@ -321,17 +309,20 @@ def _plan(sampling: Sampling, model: DRDM, samples: int) -> Plan:
         budget = tuple(map(min, fast_strides(model.hierarchy), stages))
     elif steps == "full":
         budget, spread = tuple(stages), 0.0
-    elif str(steps).isdecimal() and 1 <= int(steps) <= min(stages):
-        budget = (int(steps),) * len(stages)
     else:
-        raise OptionError(f"Steps must be fast, full or a number from 1 to {min(stages)} per level, not {steps!r}.")
+        budget = (sampling.strides(min(stages)),) * len(stages)
     tile = tile_of(model, samples, free_memory(model.device)) if sampling.tile is None else sampling.tile
     powers = stride_powers(model.hierarchy)
     return Plan(budget, "ancestral", powers, spread, guidance=sampling.guidance, tile=tile)
 
 
-def _check_levels(model: DRDM, region: Region) -> None:
-    """Raise OptionError unless the region has the levels that the model makes."""
+def _check(model: DRDM, uec: UEC, sampling: Sampling, callbacks: Callbacks) -> None:
+    """Raise OptionError for an argument of another kind, a region of other levels, or steps out of range."""
+    instance("The model", model, DRDM, "the model of load_model()")
+    instance("The argument uec", uec, UEC, "the urban context of build_uec()")
+    instance("The argument sampling", sampling, Sampling, "a Sampling")
+    instance("The argument callbacks", callbacks, Callbacks, "a Callbacks")
+    region = uec.region
     ours, theirs = ([(level.side, level.hours) for level in each] for each in (model.hierarchy, region.hierarchy))
     if ours != theirs:
         made, framed = (", ".join(f"{side:g} m/{hours} h" for side, hours in levels) for levels in (ours, theirs))
@@ -339,3 +330,4 @@ def _check_levels(model: DRDM, region: Region) -> None:
             f"The model makes the levels {made}, and the region was made for {framed}: make the region with "
             "hierarchy=model.hierarchy."
         )
+    _plan(sampling, model, 1)

@@ -7,5 +7,5 @@ PRESETS = ("china", "europe")
 
 def check_preset(name: str) -> None:
     """Raise OptionError for an unknown preset."""
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise OptionError(f"There is no preset {name!r}: choose {' or '.join(PRESETS)}.")

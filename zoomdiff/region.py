@@ -18,6 +18,7 @@ import shapely
 from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
+from zoomdiff.arguments import four_numbers, instance, number, wrong
 from zoomdiff.errors import RegionError, RegionTooLargeError
 from zoomdiff.levels import S4T4, Hierarchy, repeat
 
@@ -84,7 +85,12 @@ class Region:
         RegionError
             The polygon is empty, not an area, self-crossing, outside 80 S..80 N, across the antimeridian, or too large.
         """
+        if not isinstance(polygon, BaseGeometry):
+            raise wrong("The region", polygon, "a polygon of shapely", RegionError)
         _check(polygon)
+        instance("The hierarchy", hierarchy, Hierarchy, "a Hierarchy, such as S4T4")
+        if max_km2 is not None:
+            number("The argument max_km2", max_km2, "a number of square kilometres from 0, or None", 0)
         lon, lat = polygon.centroid.coords[0]
         zone = min(int((lon + 180) // 6) + 1, 60)
         epsg = (32600 if lat >= 0 else 32700) + zone
@@ -133,8 +139,8 @@ class Region:
         >>> region.shape
         (24, 16)
         """
-        west, south, east, north = bbox
-        if not all(math.isfinite(v) for v in bbox):
+        west, south, east, north = four_numbers("The box", bbox, RegionError)
+        if not all(map(math.isfinite, (west, south, east, north))):
             raise RegionError("The box has a coordinate that is not a number: give W,S,E,N in degrees.")
         if west > east and abs(west) <= 180 and abs(east) <= 180 and west - east > 180:
             raise RegionError("The box crosses the antimeridian (180 degrees): draw one region on each side of it.")
@@ -159,8 +165,10 @@ class Region:
         cls, source: str | bytes | Path, *, max_km2: float | None = None, hierarchy: Hierarchy = S4T4
     ) -> "Region":
         """The region of all polygons in a GeoJSON file (a Path) or its text; options and errors as `from_polygon`."""
+        if not isinstance(source, str | bytes | Path):
+            raise wrong("The region", source, "the Path of a GeoJSON file, or its text", RegionError)
         try:
-            text = source.read_bytes() if isinstance(source, Path) else source
+            text = source.expanduser().read_bytes() if isinstance(source, Path) else source
             polygons = [shape for shape in _polygons(json.loads(text)) if not shape.is_empty]
         except OSError as error:
             raise RegionError(f"The region file cannot be read: {error.strerror} ({error.filename}).") from error

@@ -1,13 +1,16 @@
 """How a week is made, and what is reported while it is made: the arguments that all of `generate` shares."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from zoomdiff.arguments import instance, number, whole, wrong
 from zoomdiff.errors import OptionError
+from zoomdiff.presets import check_preset
 
+COUNTS = range(1, 2**31)
+NAMED_STEPS = ("fast", "full")
 SAMPLERS = ("ancestral", "ddim", "dpm")  # see `diffusion.samplers`
 OnStep = Callable[[int, int, int], None]
 OnLevel = Callable[[int, np.ndarray], None]
@@ -50,24 +53,23 @@ class Plan:
     tile: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "budget", tuple(self.budget))
-        if isinstance(self.power, Iterable):  # a list, where it comes from a JSON file
-            object.__setattr__(self, "power", tuple(self.power))
-        if not all(isinstance(strides, int) and strides >= 1 for strides in self.budget):
-            raise OptionError(f"The strides of a stage are whole numbers from 1, not {self.budget}.")
+        for name in ("budget", "power"):  # a list, where it comes from a JSON file
+            if isinstance(value := getattr(self, name), Iterable) and not isinstance(value, str):
+                object.__setattr__(self, name, tuple(value))
+        instance("The budget", self.budget, tuple, "a whole number of strides per stage")
+        for strides in self.budget:
+            whole("The strides of a stage", strides, COUNTS, "a whole number from 1")
         if self.sampler not in SAMPLERS:
             raise OptionError(f"The sampler {self.sampler!r} is unknown: use one of {', '.join(SAMPLERS)}.")
         powers = self.power if isinstance(self.power, tuple) else (self.power,) * len(self.budget)
         if len(powers) != len(self.budget):
             raise OptionError(f"{len(powers)} powers do not fit {len(self.budget)} stages: give one number for each.")
-        if not all(math.isfinite(power) and power > 0 for power in powers):
-            raise OptionError(f"The powers of the strides must be above 0, not {self.power}.")
-        if not all(math.isfinite(value) and value >= 0 for value in (self.spread, self.prior_noise)):
-            raise OptionError(f"Spread and prior noise must be 0 or more, not {self.spread} and {self.prior_noise}.")
-        if not math.isfinite(self.guidance):
-            raise OptionError(f"The guidance must be a finite number, not {self.guidance}.")
-        if self.tile is not None and self.tile < 1:
-            raise OptionError(f"A tile has at least one cell along its side, not {self.tile}.")
+        for power in powers:
+            if number("The power of the strides", power, "a number above 0") <= 0:
+                raise wrong("The power of the strides", power, "a number above 0")
+        number("The spread", self.spread, "a number from 0", 0)
+        number("The prior noise", self.prior_noise, "a number from 0", 0)
+        _check_guided(self.guidance, self.tile)
 
     def check(self, stage_steps: Sequence[int]) -> None:
         """Raise OptionError unless stages of so many steps can be walked so."""
@@ -75,9 +77,9 @@ class Plan:
             raise OptionError(
                 f"The plan has strides for {len(self.budget)} stages, and the model has {len(stage_steps)}."
             )
-        for number, (strides, steps) in enumerate(zip(self.budget, stage_steps, strict=True), start=1):
+        for stage, (strides, steps) in enumerate(zip(self.budget, stage_steps, strict=True), start=1):
             if strides > steps:
-                raise OptionError(f"Stage {number} has {steps} steps: it cannot take {strides} strides.")
+                raise OptionError(f"Stage {stage} has {steps} steps: it cannot take {strides} strides.")
 
     def power_of(self, k: int) -> float:
         """Of stage k."""
@@ -100,12 +102,31 @@ class Sampling:
     tile
         Finest cells along the side of the pieces that larger regions are made in; None: what suits the device. The
         result is the same.
+
+    Raises
+    ------
+    OptionError
+        A value has a wrong type, is unknown or out of its range.
     """
 
     steps: str | int | Plan = "fast"
     preset: str = "europe"
     guidance: float = 1.0
     tile: int | None = None
+
+    def __post_init__(self) -> None:
+        named = isinstance(self.steps, str) and self.steps in NAMED_STEPS
+        if not named and not isinstance(self.steps, Plan):
+            self.strides(COUNTS[-1])
+        check_preset(self.preset)
+        _check_guided(self.guidance, self.tile)
+
+    def strides(self, most: int) -> int:
+        """The steps, given as a number, of which no level has more than `most`. Raises OptionError."""
+        valid = "fast, full or a number from 1" + (f" to {most} per level" if most < COUNTS[-1] else "")
+        if isinstance(self.steps, str) and self.steps.isascii() and self.steps.isdecimal() and len(self.steps) < 10:
+            return whole("Steps", int(self.steps), range(1, most + 1), valid)
+        return whole("Steps", self.steps, range(1, most + 1), valid)
 
 
 @dataclass(frozen=True)
@@ -122,3 +143,15 @@ class Callbacks:
 
     on_step: OnStep | None = None
     on_level: OnLevel | None = None
+
+    def __post_init__(self) -> None:
+        for name, call in (("on_step", self.on_step), ("on_level", self.on_level)):
+            if call is not None and not callable(call):
+                raise wrong(name, call, "a function")
+
+
+def _check_guided(guidance: object, tile: object) -> None:
+    """Raise OptionError unless a plan and a sampling can have them."""
+    number("The guidance", guidance, "a number from 0", 0)
+    if tile is not None:
+        whole("The tile", tile, COUNTS, "a whole number of cells from 1, or None")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoomdiff.arguments import path_of
 from zoomdiff.errors import OptionError
 from zoomdiff.levels import HOURS_PER_WEEK, Level, aggregate
 from zoomdiff.region import Region
@@ -87,6 +88,8 @@ class TrafficWeek:
 
         Parameters
         ----------
+        folder
+            It is made where it does not exist; ~ is the home folder.
         formats
             One or more of geojson, geojson-long, parquet, netcdf, zarr, cog, csv, png, uec, reproduce (docs/files.md);
             a list, or text with commas between.
@@ -103,8 +106,7 @@ class TrafficWeek:
         """
         from zoomdiff.export.formats import Export, parse_formats, write_files
 
-        names = parse_formats(formats if isinstance(formats, str) else ",".join(formats))
-        return list(write_files(Export(self), Path(folder), names))
+        return list(write_files(Export(self), path_of("The folder", folder), parse_formats(formats)))
 
     def plot(self) -> "Figure":
         """The levels beside each other, each at its busiest step."""

@@ -23,7 +23,7 @@ LOCAL = ("localhost", "127.0.0.1", "::1")  # needs no encryption
 ENTRY = "entry.json"
 
 
-def is_url(source: str | Path) -> bool:
+def is_url(source: object) -> bool:
     """Whether a source of weights is an address, and not a path."""
     return isinstance(source, str) and "://" in source
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from zoomdiff.arguments import four_numbers
 from zoomdiff.context import sources
 from zoomdiff.context.classes import (
     AOI_OF_TAG,
@@ -239,6 +240,6 @@ def outside(extent: Bounds) -> str:
 
 
 def _check_bbox(bbox: Bounds) -> None:
-    west, south, east, north = bbox
-    if not all(math.isfinite(v) for v in bbox) or west >= east or south >= north:
+    west, south, east, north = four_numbers("The box to read", bbox, MapError)
+    if not all(map(math.isfinite, (west, south, east, north))) or west >= east or south >= north:
         raise MapError("The box to read is empty or turned around: give W,S,E,N in degrees with W < E and S < N.")

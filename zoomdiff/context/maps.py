@@ -5,10 +5,12 @@ import os
 import re
 from pathlib import Path
 
+from zoomdiff.arguments import path_of
 from zoomdiff.context.layers import MapLayers, read_layers
 from zoomdiff.context.online import Progress
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.context.sources import NAMES
+from zoomdiff.errors import MapError
 from zoomdiff.region import Bounds
 
 TOWN_KM = 8.0
@@ -51,6 +53,8 @@ def read_map(source: str | Path, *, bbox: Bounds | None = None, on_progress: Pro
     >>> read_map("helsinki").licence
     'ODbL 1.0, © OpenStreetMap contributors'
     """
+    path = path_of("The map", source, MapError)
+    source = path if str(source).startswith("~") else source  # a Path of "./helsinki" would be the name
     name = str(source)
     if re.fullmatch(r"town\d{1,9}", name):
         return procedural_map(int(name.removeprefix("town")), kilometres=TOWN_KM)

@@ -8,6 +8,7 @@ import numpy as np
 import shapely
 from scipy.ndimage import uniform_filter
 
+from zoomdiff.arguments import instance, number
 from zoomdiff.context.classes import AOI_CLASSES, AOI_INDEX, POI_AOI, POI_CATEGORIES, ROAD_CLASSES
 from zoomdiff.context.layers import MapLayers, outside
 from zoomdiff.context.population import BY_MAP, WEEKS, around_residents, estimate, poi_floor
@@ -122,7 +123,9 @@ def build_uec(
     >>> build_uec(town, Region.from_bbox(town.extent))
     UEC(Region(2.56 km2, 16 of 4 x 4 blocks, EPSG:32632), 58 POIs, about 1,801 people by night, 1,626 at noon)
     """
-    if residents is not None and not 0 < residents <= MOST_RESIDENTS:
+    instance("The argument layers", layers, MapLayers, "the map of read_map()")
+    instance("The argument region", region, Region, "a Region")
+    if residents is not None and not 0 < number("The number of residents", residents, "a number") <= MOST_RESIDENTS:
         raise OptionError(f"The number of residents is {residents:g}: give how many people live in the region.")
     if not shapely.box(*region.bounds).intersects(shapely.box(*layers.extent)):
         raise MapError(outside(layers.extent))

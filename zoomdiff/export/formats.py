@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from zoomdiff.arguments import wrong
 from zoomdiff.context.netcdf import save, to_dataset
 from zoomdiff.context.uec import UEC
 from zoomdiff.errors import OptionError
@@ -211,12 +212,18 @@ FORMATS = {
 }
 
 
-def parse_formats(text: str) -> tuple[str, ...]:
-    """'geojson,csv' as names of FORMATS, each once. Raises OptionError."""
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    unknown = [name for name in names if name not in FORMATS]
-    if unknown or not names:
-        raise OptionError(f"There is no format {(unknown or [text])[0]!r}: choose from {', '.join(FORMATS)}.")
+def parse_formats(given: str | Iterable[str]) -> tuple[str, ...]:
+    """'geojson,csv', or these names one by one, as names of FORMATS, each once. Raises OptionError."""
+    known = f"choose from {', '.join(FORMATS)}"
+    if not isinstance(given, Iterable):
+        raise wrong("The formats", given, f"names: {known}; a list or text with commas between")
+    parts = given.split(",") if isinstance(given, str) else list(given)
+    names = tuple(dict.fromkeys(part.strip() if isinstance(part, str) else part for part in parts if part != ""))
+    for name in names:
+        if not isinstance(name, str) or name not in FORMATS:
+            raise OptionError(f"There is no format {name!r}: {known}.")
+    if not names:
+        raise OptionError(f"There is no format given: {known}.")
     return names
 
 

@@ -98,6 +98,7 @@ def to_reproduce(week: TrafficWeek, uec: UEC, inputs: Inputs) -> bytes:
         "zoomdiff": about.get("zoomdiff"),
         "how": "zoomdiff reproduce reproduce.json --out again",
         **{name: about.get(name) for name in SETTINGS},
+        "training": about.get("training"),
         "refined_from": about.get("refined_from"),
         **asdict(inputs),
         "sources": list(uec.sources),
@@ -134,7 +135,15 @@ def read_reproduce(path: Path) -> Recipe:
         _check(recipe)
     except OSError as error:
         raise OptionError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, shapely.errors.ShapelyError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        OptionError,  # of the sampling's values
+        shapely.errors.ShapelyError,
+    ) as error:
         raise OptionError(f"{path.name} is not a reproduce.json that ZoomDiff wrote: export it again.") from error
     if refined:
         raise OptionError(
@@ -183,7 +192,7 @@ def _steps(given: dict[str, Any] | str | int) -> Plan | str | int:
 
 def _check(recipe: Recipe) -> None:
     """Raise TypeError where something has another type than it must."""
-    inputs, sampling = recipe.inputs, recipe.sampling
+    inputs = recipe.inputs
     expected = [
         (inputs.map, str | None),
         (inputs.whole_map, bool),
@@ -191,9 +200,6 @@ def _check(recipe: Recipe) -> None:
         (inputs.residents, float | int | None),
         (inputs.scenario, dict | None),
         (recipe.seed, int),
-        (sampling.steps, Plan | str | int),
-        (sampling.preset, str),
-        (sampling.guidance, float | int),
     ]
     for value, kind in expected:
         if not isinstance(value, kind):
