@@ -123,15 +123,15 @@ def test_a_region_of_other_levels_gets_one_sentence():
     ("wrong", "words"),
     [
         ({"sampler": "euler"}, "sampler 'euler' is unknown: use one of ancestral, ddim, dpm"),
-        ({"budget": (2, 0, 2)}, "whole numbers from 1"),
-        ({"budget": (2, 1.5, 2)}, "whole numbers from 1"),
+        ({"budget": (2, 0, 2)}, "a whole number from 1"),
+        ({"budget": (2, 1.5, 2)}, "a whole number from 1"),
         ({"power": (1.0, 1.0)}, "2 powers do not fit 3 stages"),
-        ({"power": float("nan")}, "powers"),
-        ({"power": (1.0, 0.0, 1.0)}, "powers"),
+        ({"power": float("nan")}, "power"),
+        ({"power": (1.0, 0.0, 1.0)}, "power"),
         ({"spread": -0.1}, "[Ss]pread"),
         ({"prior_noise": float("inf")}, "prior noise"),
-        ({"guidance": float("nan")}, "guidance must be a finite number"),
-        ({"tile": 0}, "at least one cell"),
+        ({"guidance": float("nan")}, "guidance must be a number from 0, not nan"),
+        ({"tile": 0}, "whole number of cells from 1, or None, not 0"),
     ],
 )
 def test_a_plan_that_cannot_be_walked_is_refused_at_once(wrong, words):
