@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import geopandas as gpd
 import numpy as np
@@ -15,13 +16,15 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
+from zoomdiff.bars import download_bar
 from zoomdiff.checkpoint import new_network, save_model
-from zoomdiff.cli import download_bar, main
+from zoomdiff.cli import main
 from zoomdiff.context.netcdf import read_netcdf
 from zoomdiff.context.uec import UEC
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4
+from zoomdiff.training.config import TrainConfig
 from zoomdiff.training.splits import read_splits
 from zoomdiff.week import TrafficWeek
 
@@ -216,6 +219,82 @@ def test_a_scenario_edits_the_context_before_generation(zoomdiff, tmp_path, monk
     more = changed.population[hours].sum((1, 2)) - today.population[hours].sum((1, 2))
     np.testing.assert_allclose(more[1:3] - more[[0, 3]], 12_000, rtol=0.1)  # the mall has its visitors, too
     assert "event with 12,000 visitors" in changed.sources[-1] and len(changed.sources) == len(today.sources) + 1
+
+
+WRITING = {  # the commands that write, without their target
+    "generate": ["generate", "--out"],
+    "reproduce": ["reproduce", "pyproject.toml", "--out"],
+    "refine": ["refine", "pyproject.toml", "--out"],
+    "train": ["train", "--towns", "1", "--out"],
+    "context": ["context", "--out"],
+    "picture": ["context", "--plot"],
+    "split": ["split", "--map", "town3", "--out"],
+}
+
+
+@pytest.mark.parametrize("command", WRITING)
+def test_a_target_that_cannot_be_written_is_refused_before_anything_is_read(command, zoomdiff, tmp_path, monkeypatch):
+    monkeypatch.setattr("zoomdiff.context.read_map", lambda *source, **options: pytest.fail("a map was read"))
+    monkeypatch.setattr("zoomdiff.training.train.read_map", lambda source: pytest.fail("a map was read"))
+    (tmp_path / "file").write_text("mine")
+    is_file = command in ("context", "picture", "split")
+    places = [tmp_path / "file" / "new", tmp_path if is_file else tmp_path / "file"]
+    for out, words in zip(
+        places, ["a file and not a folder", "a folder has that name" if is_file else "not a folder"], strict=True
+    ):
+        code, _, errors = zoomdiff(*WRITING[command], out)
+        assert code == 2 and words in errors and f"written to {out}" in errors and errors.count("\n") == 1
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path or not mode & os.W_OK)
+    code, _, errors = zoomdiff(*WRITING[command], tmp_path / "new" / "out")
+    assert code == 2 and f"{tmp_path} is write-protected" in errors
+    assert (tmp_path / "file").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "where"),
+    [
+        (["generate", "--map", "town7", "--residents", "9", "--out"], "zoomdiff.context.build_uec"),
+        (["train", "--towns", "1", "--out"], "zoomdiff.training.train.gather_cities"),
+        (["context", "--map", "town7", "--out"], "zoomdiff.context.build_uec"),
+        (["refine", "bs.geojson", "--out"], "zoomdiff.export.read_geojson"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_an_interrupted_command_says_so_and_leaves_nothing(command, where, zoomdiff, tmp_path, monkeypatch):
+    def interrupted(*_: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, interrupted)
+    monkeypatch.setattr("zoomdiff.context.read_map", lambda source, **options: SimpleNamespace(extent=TOWN))
+    code, _, errors = zoomdiff(*command, tmp_path / "out")
+    assert code == 130 and errors.strip().splitlines()[-1].startswith("Interrupted: ") and "Traceback" not in errors
+    assert not list(tmp_path.iterdir())
+
+
+TOWN = (24.938, 60.166, 24.950, 60.176)
+
+
+@pytest.mark.parametrize(("more", "towns"), [([], 0), (["--config", "quick"], 0), (["--towns", "3"], 3)])
+def test_known_traffic_is_trained_on_without_simulation(more, towns, zoomdiff, tmp_path, monkeypatch):
+    configs = []
+
+    def run(out: Path, config: TrainConfig, **options: object) -> Path:
+        configs.append(config)
+        return out
+
+    monkeypatch.setattr("zoomdiff.training.train.train", run)
+    code, _, errors = zoomdiff("train", "--week", "mine.geojson", "--map", "m.osm.pbf", *more, "--out", tmp_path)
+    assert code == 0, errors
+    assert configs[0].own_weeks == ("mine.geojson",) and configs[0].towns == towns
+
+
+def test_summaries_are_not_cut_off(zoomdiff):
+    code, text, _ = zoomdiff("--help")
+    assert (
+        code == 0
+        and "..." not in text.partition("Commands:")[2]
+        and "generate   Generate a week of traffic of a region." in text
+    )
 
 
 def people(path: Path, epsg: int, west: float, north: float, cells: int) -> Path:

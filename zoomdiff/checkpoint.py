@@ -175,7 +175,8 @@ def described(train: dict[str, Any] | None, start: str | None = None) -> str | N
     if train.get("towns") or not weeks:
         sources.append(SIMULATED)
     if init := train.get("init"):
-        return f"{' and '.join(sources)}, starting from {Path(init).name}, trained on {start or 'unrecorded data'}"
+        name = "the shipped weights" if init == "shipped" else Path(init).name
+        return f"{' and '.join(sources)}, starting from {name}, trained on {start or 'unrecorded data'}"
     return " and ".join(sources)
 
 

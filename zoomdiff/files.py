@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from zoomdiff.arguments import path_of
 from zoomdiff.errors import OptionError
 
 _PACKAGE = Path(__file__).parent
@@ -18,6 +19,28 @@ def sha256_of(file: Path) -> str:
     """The SHA-256 of a file, in hexadecimal digits. Raises OSError."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def target(path: Path, what: str, *, is_folder: bool = False) -> Path:
+    """The path, ~ resolved, of a file or of a folder for files, once it is clear that it can be written to.
+
+    Asked before a long run. Raises OptionError, which calls the file `what`.
+    """
+    path = path_of(what, path)
+    try:
+        folder = path if is_folder else path.parent
+        nearest = next(each for each in (folder, *folder.parents) if each.exists())
+        if not is_folder and path.is_dir():
+            reason = "a folder has that name"
+        elif not nearest.is_dir():
+            reason = f"{nearest} is a file and not a folder"
+        elif not os.access(nearest, os.W_OK | os.X_OK):
+            reason = f"{nearest} is write-protected"
+        else:
+            return path
+    except OSError as error:
+        reason = error.strerror or str(error)
+    raise OptionError(f"{what} cannot be written to {path}: {reason}; choose another place.")
 
 
 @contextmanager

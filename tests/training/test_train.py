@@ -176,7 +176,7 @@ def test_fine_tuning_on_known_traffic_starts_from_the_weights_given_and_fits_it_
     config = TrainConfig(
         maps=("a map",),
         own_weeks=(str(path),),
-        init=str(SHIPPED),
+        init="shipped",
         presets=("europe",),
         towns=0,
         steps=60,
@@ -188,7 +188,7 @@ def test_fine_tuning_on_known_traffic_starts_from_the_weights_given_and_fits_it_
     shipped = load_model(SHIPPED, device="cpu")
     assert tuned.prior == shipped.prior and tuned.design == shipped.design
     assert shipped.trained_on == "simulated traffic calibrated to open measurements"
-    assert tuned.trained_on == f"known traffic (own/grid50.geojson), starting from {SHIPPED.name}, trained on " + (
+    assert tuned.trained_on == "known traffic (own/grid50.geojson), starting from the shipped weights, trained on " + (
         shipped.trained_on
     )
     totals = [generate(model, uec, seed=0).total() for model in (shipped, tuned)]
@@ -275,3 +275,4 @@ def test_what_a_model_learned_from_is_known_by_its_configuration(config, start, 
 def test_without_a_record_nothing_is_claimed():
     assert described(None) is None
     assert described({"init": "a.safetensors"}).endswith("starting from a.safetensors, trained on unrecorded data")
+    assert described({"init": "shipped"}, "roads").endswith("starting from the shipped weights, trained on roads")

@@ -30,7 +30,7 @@ class TrainConfig:
         grid50.geojson files, one week of known traffic each, in the layout that `generate` writes; the map is then the
         first of `maps`, and nothing is simulated on it; every preset learns from it.
     init
-        Weights to start from instead of random ones: fine-tuning keeps their design and statistics.
+        Weights to start from instead of random ones, or "shipped": fine-tuning keeps their design and statistics.
     splits
         File of splits, or "shipped" (see `training.splits`): of the maps that it names only the training blocks are
         used.

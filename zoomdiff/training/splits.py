@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from zoomdiff.errors import DataError
-from zoomdiff.files import ASSETS
+from zoomdiff.files import ASSETS, whole_file
 from zoomdiff.region import Region
 
 TRAIN, GAP, TEST = ".", " ", "#"
@@ -71,8 +71,8 @@ def held_out_split(region: Region) -> Split:
 
 def write_splits(path: Path, splits: dict[str, Split]) -> None:
     """Splits by the name of the city's map; the folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({name: asdict(split) for name, split in splits.items()}, indent=1) + "\n")
+    with whole_file(path, "The splits") as part:
+        part.write_text(json.dumps({name: asdict(split) for name, split in splits.items()}, indent=1) + "\n")
 
 
 def read_splits(path: str | Path) -> dict[str, Split]:

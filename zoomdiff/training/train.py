@@ -22,7 +22,7 @@ from zoomdiff.diffusion.drdm import DRDM, hnap_loss
 from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.errors import OptionError
 from zoomdiff.export import read_geojson
-from zoomdiff.files import whole_file
+from zoomdiff.files import target, whole_file
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 from zoomdiff.training.config import TrainConfig
@@ -170,9 +170,10 @@ def train(
         `gather_cities`, which also raises MapError and DataError.
     """
     place = pick_device(device)
+    out = target(out, "The run", is_folder=True)
     check_folder(out, resume)
     torch.manual_seed(config.seed)
-    start = load_model(config.init, device=device) if config.init else None
+    start = load_model(None if config.init == "shipped" else config.init, device=device) if config.init else None
     cities, test_cities = gather_cities(config, say)
     model = untrained(config, cities, place) if start is None else start
     say(f"{sum(p.numel() for p in model.network.parameters()):,} parameters")
@@ -243,7 +244,7 @@ def log_rows(step: int, seconds: float, losses: dict[str, list[float]], tested: 
 
 def save_run(out: Path, config: TrainConfig, descent: Descent, step: int, seconds: float, log: list[Row]) -> None:
     """Write loss.csv and what `resumed` needs."""
-    with (out / "loss.csv").open("w", newline="") as file:
+    with whole_file(out / "loss.csv", "The losses") as part, part.open("w", newline="") as file:
         csv.writer(file).writerows([("step", "seconds", "set", "level", "loss"), *log])
     about = {"config": json.dumps(asdict(config)), "step": step, "seconds": seconds, "log": [list(row) for row in log]}
     with whole_file(out / STATE, "The state of the run") as part:
