@@ -5,8 +5,10 @@ import pkgutil
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
@@ -84,6 +86,39 @@ def test_a_level_in_geopandas(week):
     frame = week["bs"].to_geodataframe()
     assert frame.crs.to_epsg() == 4326 and len(frame) == week.region.mask(0).sum()
     assert sum(sum(series) for series in frame["traffic"]) == week.total() and frame.attrs["unit"] == "byte"
+
+
+def test_results_are_compared_by_their_content(week, uec):
+    again = replace(week, volumes=tuple(x.copy() for x in week.volumes))
+    assert week == again and week.region == replace(week.region, blocks=week.region.blocks.copy()) and uec == uec
+    assert week != replace(again, volumes=tuple(2 * x for x in week.volumes)) and week != week.region and week != 5
+    assert week != replace(again, provenance={}) and week.region != replace(week.region, col=0)
+    assert uec != replace(uec, aoi=np.zeros_like(uec.aoi)) and week["bs"] == again["bs"] != week["cell"]
+    assert zd.read_map("town7") != zd.read_map("town7")
+
+
+def test_a_level_for_formats_without_lists(week, tmp_path):
+    for level, columns in ((week["grid50"], ["Mon_00", "Sun_23"]), (week["bs"], ["Mon", "Sun"])):
+        level.to_geodataframe(wide=True).to_file(tmp_path / "week.gpkg")
+        read = gpd.read_file(tmp_path / "week.gpkg")
+        steps = read.drop(columns=["row", "col", "h3", "geometry"])
+        assert [steps.columns[0], steps.columns[-1]] == columns and steps.dtypes.eq("int64").all()
+        assert steps.to_numpy().sum() == week.total()
+
+
+def test_traffic_at_a_place(week):
+    lon, lat = week.region.centres(1)[2, 1]
+    np.testing.assert_array_equal(week["cell"].at(lon, lat), week.volumes[1][:, 2, 1])
+    with pytest.raises(zd.ZoomDiffError, match=r"place 10,60 lies outside the region: give lon and lat within 24\.9"):
+        week["cell"].at(10, 60)
+
+
+def test_a_level_of_xarray_comes_back_from_a_file(week, tmp_path):
+    traffic = week["cell"].to_xarray()
+    traffic.to_netcdf(tmp_path / "cell.nc")
+    with xr.open_dataarray(tmp_path / "cell.nc", decode_coords="all") as read:
+        xr.testing.assert_equal(read, traffic)
+        assert set(read.coords) == set(traffic.coords)
 
 
 def test_save_writes_the_formats_that_are_asked_for(week, tmp_path):

@@ -134,6 +134,12 @@ def test_a_json_that_is_too_long_is_not_downloaded(files, server, cache, monkeyp
     refused("more than 100 bytes", server[0], sha256=sha256(files))
 
 
+def test_what_it_was_trained_on_is_text(files):
+    about = files.with_suffix(".json")
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"trained_on": ["rain"]}))
+    refused("or their JSON are damaged: restore both files", files)
+
+
 def test_offline_gets_one_sentence(cache):
     refused("connect to the internet, or give the path", "http://127.0.0.1:9/mine.safetensors", sha256=NO_SHA)
 
@@ -141,7 +147,7 @@ def test_offline_gets_one_sentence(cache):
 def test_a_cache_that_cannot_be_written_gets_one_sentence(files, server, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("ZOOMDIFF_CACHE", str(tmp_path / "file"))
-    refused("cannot be kept in the cache .*set ZOOMDIFF_CACHE", server[0], sha256=sha256(files))
+    refused("cache .* cannot be written .*set ZOOMDIFF_CACHE", server[0], sha256=sha256(files))
 
 
 @pytest.mark.parametrize(

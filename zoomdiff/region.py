@@ -19,6 +19,7 @@ from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
 from zoomdiff.arguments import four_numbers, instance, number, wrong
+from zoomdiff.equality import ByContent
 from zoomdiff.errors import RegionError, RegionTooLargeError
 from zoomdiff.levels import S4T4, Hierarchy, repeat
 
@@ -29,8 +30,8 @@ UTM_MAX_LATITUDE = 80.0
 SLIVER_M2 = 1.0  # a block touched by less than this is rounding, not the user's wish
 
 
-@dataclass(frozen=True)
-class Region:
+@dataclass(frozen=True, eq=False)
+class Region(ByContent):
     """A block-aligned raster frame and the blocks in it that belong to the region.
 
     Make one with `from_bbox`, `from_polygon` or `from_geojson`. Levels `k` count from the coarsest, 0, to the finest,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoomdiff.arguments import path_of
+from zoomdiff.arguments import number, path_of
+from zoomdiff.equality import ByContent
 from zoomdiff.errors import OptionError
 from zoomdiff.levels import HOURS_PER_WEEK, Level, aggregate
 from zoomdiff.region import Region
@@ -26,9 +27,11 @@ UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-@dataclass(frozen=True)
-class TrafficWeek:
+@dataclass(frozen=True, eq=False)
+class TrafficWeek(ByContent):
     """One week of traffic volumes in bytes, Monday 00:00 to Sunday 24:00 local time.
+
+    Two weeks are equal if region, volumes and provenance are.
 
     Attributes
     ----------
@@ -168,20 +171,42 @@ class WeekLevel:
         return self.week.times(self.k)
 
     def to_xarray(self) -> "DataArray":
-        """Traffic (time, y, x) in bytes per step, NaN outside the region; x and y in metres of the UTM zone (CF)."""
+        """Traffic (time, y, x) in bytes per step, NaN outside the region; x and y in metres of the UTM zone (CF).
+
+        Written with `to_netcdf`, it is the same again through `xarray.open_dataarray(path, decode_coords="all")`, which
+        makes the CRS a coordinate.
+        """
         from zoomdiff.export.netcdf import to_dataset
 
         dataset = to_dataset(self.week, self.k)
         return dataset["traffic"].assign_attrs({**dataset.attrs, **dataset["traffic"].attrs})
 
-    def to_geodataframe(self) -> "GeoDataFrame":
+    def to_geodataframe(self, *, wide: bool = False) -> "GeoDataFrame":
         """One row per cell (WGS84): row, col, h3, traffic (a list of bytes per step) and geometry, the outline.
 
         What the numbers are (unit, times of the steps, provenance) is in the frame's `attrs`.
+
+        Parameters
+        ----------
+        wide
+            One whole number per step instead of the list, in columns named after its start ("Mon_00", of a daily level
+            "Mon"): for formats without lists, such as GeoPackage, which would write the list as text.
         """
         from zoomdiff.export.parquet import to_geodataframe
 
-        return to_geodataframe(self.week, self.k)
+        return to_geodataframe(self.week, self.k, wide=wide)
+
+    def at(self, lon: float, lat: float) -> np.ndarray:
+        """(T_k,) bytes per step in the cell at a place in degrees. Raises OptionError outside the region."""
+        cell = self.week.region.cell_at(number("lon", lon, "degrees"), number("lat", lat, "degrees"), self.k)
+        if cell is None:
+            west, south, east, north = self.week.region.bounds
+            raise OptionError(
+                f"The place {lon:g},{lat:g} lies outside the region: give lon and lat within "
+                f"{west:.4f},{south:.4f},{east:.4f},{north:.4f}."
+            )
+        series: np.ndarray = self.volumes[:, *cell]
+        return series
 
 
 def unit_of(highest: float) -> tuple[float, str]:

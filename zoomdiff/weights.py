@@ -1,10 +1,6 @@
 """Weights from the internet: downloaded once with their JSON, checked by SHA-256, kept in the cache."""
 
 import hashlib
-import json
-import os
-import shutil
-import tempfile
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from urllib.error import HTTPError
@@ -13,14 +9,12 @@ from urllib.request import urlopen
 
 from zoomdiff.context import cache
 from zoomdiff.errors import CheckpointError
-from zoomdiff.files import sha256_of
 
 SUFFIX = ".safetensors"
 MOST_WEIGHTS, MOST_JSON = 2 * 1024**3, 4 * 1024**2  # bytes
 TIMEOUT = 20.0  # seconds without a byte
 CHUNK = 2**20
 LOCAL = ("localhost", "127.0.0.1", "::1")  # needs no encryption
-ENTRY = "entry.json"
 
 
 def is_url(source: object) -> bool:
@@ -59,39 +53,23 @@ def download(url: str, sha256: str | None) -> Path:
     if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
         raise CheckpointError(f"{sha256[:80]!r} is not a SHA-256: give 64 hexadecimal digits.")
     entry = cache.root() / "weights" / sha256
-    if not _is_whole(entry, sha256):
+    if not cache.is_whole(entry):
         beside = urlunsplit(address._replace(path=address.path.removesuffix(SUFFIX) + ".json"))
-        try:
-            _add(entry, name, url, beside, sha256)
-        except OSError as error:
-            raise CheckpointError(
-                f"The weights cannot be kept in the cache {cache.root()} ({error.strerror or error}): free some space, "
-                "or set ZOOMDIFF_CACHE to another folder."
-            ) from error
+        cache.keep(entry, lambda part: _fill(part, name, url, beside, sha256), CheckpointError)
     return next(entry.glob(f"*{SUFFIX}"))
 
 
-def _add(entry: Path, name: str, url: str, beside: str, sha256: str) -> None:
-    """Make the cache's entry: it appears as a whole or not at all. Raises OSError where it cannot be written."""
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".part-", dir=entry.parent))
-    try:
-        weights, text = part / name, (part / name).with_suffix(".json")
-        found = _fetch(url, weights, MOST_WEIGHTS)
-        if found != sha256:
-            raise CheckpointError(
-                f"{name} was not downloaded whole or is another file (SHA-256 {found[:12]}..., expected "
-                f"{sha256[:12]}...): try again, or check the address and the SHA-256."
-            )
-        of_json = _fetch(beside, text, MOST_JSON)
-        (part / ENTRY).write_text(json.dumps({"url": url, "json_sha256": of_json}))
-        if entry.exists():
-            if _is_whole(entry, sha256):  # another process was faster
-                return
-            shutil.rmtree(entry)
-        part.rename(entry)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+def _fill(part: Path, name: str, url: str, beside: str, sha256: str) -> dict[str, str]:
+    """Download the weights and their JSON into a folder, which is described. Raises CheckpointError and OSError."""
+    weights = part / name
+    found = _fetch(url, weights, MOST_WEIGHTS)
+    if found != sha256:
+        raise CheckpointError(
+            f"{name} was not downloaded whole or is another file (SHA-256 {found[:12]}..., expected "
+            f"{sha256[:12]}...): try again, or check the address and the SHA-256."
+        )
+    _fetch(beside, weights.with_suffix(".json"), MOST_JSON)
+    return {"url": url}
 
 
 def _fetch(url: str, file: Path, most: int) -> str:
@@ -131,16 +109,3 @@ def _check_scheme(url: str) -> None:
     address = urlsplit(url)
     if address.scheme != "https" and not (address.scheme == "http" and address.hostname in LOCAL):
         raise CheckpointError(f"Weights are downloaded by https only, not from {url}.")
-
-
-def _is_whole(entry: Path, sha256: str) -> bool:
-    """Whether an entry holds these weights and the JSON that came with them."""
-    try:
-        weights = next(entry.glob(f"*{SUFFIX}"))
-        of_json = json.loads((entry / ENTRY).read_text())["json_sha256"]
-        whole = sha256_of(weights) == sha256 and sha256_of(weights.with_suffix(".json")) == of_json
-        if whole:
-            os.utime(entry)  # used just now, see `cache.trim`
-    except (OSError, ValueError, KeyError, TypeError, StopIteration):
-        return False
-    return whole

@@ -43,6 +43,24 @@ def test_a_download_that_fails_leaves_nothing(cache_folder, failure):
     assert not list((cache_folder / "osm").iterdir()) and cache.find("osm", BOX) is None
 
 
+def test_a_cache_that_is_no_folder_gets_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setenv("ZOOMDIFF_CACHE", str(tmp_path / "file"))
+    assert cache.find("osm", BOX) is None
+    with pytest.raises(MapError, match=r"^The cache \S+ cannot be written \(Not a directory\): free .* folder\.$"):
+        cache.add("osm", BOX, fill)
+
+
+def test_a_cache_that_is_only_read_still_serves(cache_folder, monkeypatch):
+    entry = cache.add("osm", BOX, fill)
+
+    def read_only(path):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("os.utime", read_only)
+    assert cache.find("osm", BOX) == entry
+
+
 @pytest.mark.parametrize("damage", ["shorter", "other", "gone", "entry"])
 def test_a_damaged_entry_is_removed(cache_folder, damage):
     entry = cache.add("osm", BOX, fill)

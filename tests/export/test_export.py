@@ -200,7 +200,9 @@ def test_the_surroundings_read_back(export, tmp_path):
 def test_a_picture_shows_the_step_in_colour_and_nothing_outside(k, logarithmic, export, region):
     def drawn(step: int) -> np.ndarray:
         data = to_bytes(replace(export, k=k, step=step, logarithmic=logarithmic), "png")
-        return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+        picture = Image.open(io.BytesIO(data))
+        assert json.loads(picture.text["Comment"]) == export.week.provenance
+        return np.asarray(picture.convert("RGB")).astype(int)
 
     first, second = drawn(0), drawn(1)
     assert first.shape == second.shape and (first != second).any()

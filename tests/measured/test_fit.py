@@ -242,6 +242,8 @@ GAP[7] = np.nan
         (measured(INSIDE, 45), "steps of 45 minutes do not make an hour"),
         (measured(INSIDE, 300), "give steps that divide a day"),
         (measured(INSIDE, 2880, days=14), "give steps that divide a day"),
+        (measured(INSIDE, 1440, start=datetime(2025, 3, 3, 2)), "local time already, leave out the time zone (--zone)"),
+        (measured(INSIDE, 60, start=datetime(2025, 3, 3, 5, 30)), "steps of 60 minutes from 05:30 local time"),
         (measured(INSIDE, 240, start=MONDAY + timedelta(hours=1)), "steps of 240 minutes from 01:00"),
         (measured(INSIDE, traffic=GAP), "has gaps: 1 of 168 values are missing in its best week, in 1 of 1 cells"),
         (measured(INSIDE, traffic=np.zeros((168, 1))), "there is nothing to refine"),

@@ -7,6 +7,7 @@ import numpy as np
 
 from zoomdiff.context.uec import UEC
 from zoomdiff.diffusion.drdm import DRDM
+from zoomdiff.equality import ByContent
 from zoomdiff.errors import OptionError
 from zoomdiff.generation import generate, refine_level
 from zoomdiff.levels import HOURS_PER_WEEK
@@ -19,8 +20,8 @@ MOST_KEPT = 512 * 2**20  # bytes of all weeks of an ensemble at the one level th
 FEWEST_WEEKS = 10  # with fewer, P10 and P90 would lie beyond the smallest and the largest of them
 
 
-@dataclass(frozen=True)
-class Spread:
+@dataclass(frozen=True, eq=False)
+class Spread(ByContent):
     """P10, P50 and P90 over several weeks of the same place, at one level.
 
     Attributes

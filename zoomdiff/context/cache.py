@@ -1,6 +1,6 @@
-"""Downloaded maps on disk, shared by the app and the command line.
+"""Downloads on disk, shared by the app and the command line: maps, and weights.
 
-Each download is one folder, <cache>/<source>/<west>_<south>_<east>_<north>/, that appears as a whole or not at all,
+Each is one folder, a map <cache>/<source>/<west>_<south>_<east>_<north>/, that appears as a whole or not at all,
 with its files and entry.json: where they come from, and their sizes and SHA-256, checked at every use. The cache is
 $ZOOMDIFF_CACHE, or else ~/.cache/zoomdiff; it is safe to delete at any time. What was used least recently goes first
 when it holds more than LIMIT bytes.
@@ -12,12 +12,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import shapely
 
-from zoomdiff.errors import MapError
+from zoomdiff.errors import MapError, ZoomDiffError
 from zoomdiff.files import sha256_of
 from zoomdiff.region import Bounds
 
@@ -57,8 +58,7 @@ def find(source: str, box: Bounds) -> Path | None:
         if whole.covers(shapely.box(*box)):
             found.append((whole.area, entry.parent))
     for _, entry in sorted(found):
-        if _is_whole(entry):
-            os.utime(entry)  # used just now
+        if is_whole(entry):
             return entry
         shutil.rmtree(entry, ignore_errors=True)
     return None
@@ -71,30 +71,37 @@ def about(entry: Path) -> dict[str, Any]:
 
 
 def add(source: str, box: Bounds, write: Callable[[Path], dict[str, Any]]) -> Path:
+    """Make the entry of a map of a box; see `keep`."""
+    return keep(root() / source / "_".join(f"{v:g}" for v in box), write)
+
+
+def keep(
+    entry: Path, write: Callable[[Path], dict[str, Any]], error: Callable[[str], ZoomDiffError] = MapError
+) -> Path:
     """Make an entry: `write` gets an empty folder, fills it, and returns a description of it (JSON) for `about`.
 
-    If `write` raises, nothing is left behind. If another process was faster, its entry is taken. Raises MapError if the
-    cache cannot be written.
+    If `write` raises, nothing is left behind. If another process was faster, its entry is taken; a damaged one is
+    replaced. Raises `error` if the cache cannot be written.
     """
-    place = root() / source
     part = None
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=".part-", dir=place))
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=".part-", dir=entry.parent))
         described = write(part)
         files = {file.name: [file.stat().st_size, sha256_of(file)] for file in part.iterdir()}
         (part / ENTRY).write_text(json.dumps({"about": described, "files": files}, indent=1))
-        entry = place / "_".join(f"{v:g}" for v in box)
+        if not is_whole(entry):
+            shutil.rmtree(entry, ignore_errors=True)
         try:
             part.rename(entry)
         except OSError:
-            if not _is_whole(entry):
+            if not is_whole(entry):
                 raise
-    except OSError as error:
-        raise MapError(
-            f"The cache {root()} cannot be written ({error.strerror or error}): free some space, or set ZOOMDIFF_CACHE "
-            "to another folder."
-        ) from error
+    except OSError as problem:
+        raise error(
+            f"The cache {root()} cannot be written ({problem.strerror or problem}): free some space, or set "
+            "ZOOMDIFF_CACHE to another folder."
+        ) from problem
     finally:
         if part is not None:
             shutil.rmtree(part, ignore_errors=True)
@@ -121,12 +128,17 @@ def trim(keep: Path | None = None) -> None:
             total -= size
 
 
-def _is_whole(entry: Path) -> bool:
+def is_whole(entry: Path) -> bool:
+    """Whether an entry has all its files as they were written; if so, it counts as used just now."""
     try:
         files = json.loads((entry / ENTRY).read_text())["files"]
-        return all([(entry / name).stat().st_size, sha256_of(entry / name)] == known for name, known in files.items())
-    except (OSError, ValueError, KeyError, TypeError):
+        whole = all([(entry / name).stat().st_size, sha256_of(entry / name)] == kept for name, kept in files.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+    if whole:
+        with suppress(OSError):  # a cache that is only read
+            os.utime(entry)
+    return whole
 
 
 def _size(item: Path) -> int:

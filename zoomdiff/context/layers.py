@@ -31,7 +31,7 @@ from zoomdiff.region import Bounds
 LAYERS = ("buildings", "roads", "rails", "areas", "pois")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tables have no one answer to ==
 class MapLayers:
     """The layers of a map, EPSG:4326, each a GeoDataFrame that may be empty but has its columns.
 

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from zoomdiff.context.classes import AOI_CLASSES, AOI_COLOURS, AOI_INDEX, POI_CATEGORIES, POI_COLOURS, ROAD_CLASSES
 from zoomdiff.context.uec import STRUCTURE, UEC
@@ -75,11 +76,13 @@ def write_plot(uec: UEC, path: str | Path, title: str) -> Path:
     return path
 
 
-def save_png(figure: Figure, path: Path) -> None:
-    """Write a figure as a small PNG."""
-    drawn = io.BytesIO()
+def save_png(figure: Figure, path: Path, comment: str = "") -> None:
+    """Write a figure as a small PNG, with a comment in its text."""
+    drawn, text = io.BytesIO(), PngInfo()
     figure.savefig(drawn, format="png")
-    Image.open(drawn).convert("RGB").save(path, format="PNG", optimize=True)
+    if comment:
+        text.add_itxt("Comment", comment)
+    Image.open(drawn).convert("RGB").save(path, format="PNG", optimize=True, pnginfo=text)
 
 
 def place_words(region: Region, k: int = -1) -> str:

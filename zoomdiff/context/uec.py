@@ -14,6 +14,7 @@ from zoomdiff.context.layers import MapLayers, outside
 from zoomdiff.context.population import BY_MAP, WEEKS, around_residents, estimate, poi_floor
 from zoomdiff.context.raster import Pieces, burn, count, coverage, cut, length, nearest_cells
 from zoomdiff.context.residents import read_residents
+from zoomdiff.equality import ByContent
 from zoomdiff.errors import MapError, OptionError
 from zoomdiff.levels import HOURS_PER_WEEK
 from zoomdiff.region import Region
@@ -31,8 +32,8 @@ LITTLE_FLOOR = 0.02  # floor area ratio below which a cell counts as not built u
 MAIN_USE = 0.6  # share of its floor from which a use gives a cell its class
 
 
-@dataclass(frozen=True)
-class UEC:
+@dataclass(frozen=True, eq=False)
+class UEC(ByContent):
     """The urban environment context of a region, all on its finest raster (H, W), row 0 in the north.
 
     Attributes

@@ -1,5 +1,6 @@
 """A picture of one level at one step: a map with its legend, scale, title and sources."""
 
+import json
 import textwrap
 from pathlib import Path
 
@@ -106,5 +107,6 @@ def _highest(x: np.ndarray) -> float:
 
 
 def write_picture(week: TrafficWeek, uec: UEC, k: int, step: int, path: Path, *, logarithmic: bool = False) -> None:
-    """Write `plot_view` as a PNG."""
-    save_png(plot_view(week, uec, k, step, logarithmic=logarithmic), path)
+    """Write `plot_view` as a PNG, the provenance in its text."""
+    comment = json.dumps(week.provenance, ensure_ascii=False)
+    save_png(plot_view(week, uec, k, step, logarithmic=logarithmic), path, comment)

@@ -262,9 +262,11 @@ def _week(measured: MeasuredTraffic, here: np.ndarray) -> tuple[np.ndarray, int,
         raise DataError(f"{name} cannot be brought to hours: {error}.") from error
     hours, rest = divmod(measured.minutes, 60)
     if rest or HOURS_PER_DAY % hours or hour[0] % hours:
+        divides = not rest and HOURS_PER_DAY % hours == 0
+        remedy = "; if its times are local time already, leave out the time zone (--zone)" if divides else ""
         raise DataError(
-            f"{name} has steps of {measured.minutes} minutes from {measured.start:%H:%M}: give steps that divide a day "
-            "from midnight on, such as 15 minutes, 1 hour or 1 day."
+            f"{name} has steps of {measured.minutes} minutes from {measured.start:%H:%M} local time: give steps that "
+            f"divide a day from midnight on, such as 15 minutes, 1 hour or 1 day{remedy}."
         )
     steps = HOURS_PER_WEEK // hours
     days = len(measured.traffic) * hours / HOURS_PER_DAY
