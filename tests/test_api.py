@@ -218,6 +218,10 @@ WRONG = [  # a call, and the sentence that names the value and says what is vali
     (lambda t: zd.Region.from_bbox(BOX, max_km2="9"), "max_km2 must be a number of square kilometres"),
     (lambda t: zd.Region.from_bbox(BOX, hierarchy="S4T4"), "hierarchy must be a Hierarchy, such as S4T4, not 'S4T4'."),
     (lambda t: zd.Region.from_polygon(BOX), "region must be a polygon of shapely, not (24.938"),
+    (
+        lambda t: zd.Region.from_geojson("a.geojson"),
+        "text of a GeoJSON file; of a file give the Path, not 'a.geojson'.",
+    ),
     (lambda t: zd.Region.from_geojson(None), "region must be the Path of a GeoJSON file, or its text, not None."),
     (lambda t: zd.read_map(""), "map must be a path, as text or as a Path, not ''."),
     (lambda t: zd.read_map(None), "map must be a path, as text or as a Path, not None."),

@@ -168,6 +168,8 @@ class Region(ByContent):
         """The region of all polygons in a GeoJSON file (a Path) or its text; options and errors as `from_polygon`."""
         if not isinstance(source, str | bytes | Path):
             raise wrong("The region", source, "the Path of a GeoJSON file, or its text", RegionError)
+        if isinstance(source, str) and source.lower().endswith((".geojson", ".json")):
+            raise wrong("The region", source, "the text of a GeoJSON file; of a file give the Path", RegionError)
         try:
             text = source.expanduser().read_bytes() if isinstance(source, Path) else source
             polygons = [shape for shape in _polygons(json.loads(text)) if not shape.is_empty]

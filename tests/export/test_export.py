@@ -284,6 +284,6 @@ def test_names_and_hours_as_people_type_them():
     for text in ("", "shapefile", "csv,shapefile"):
         with pytest.raises(OptionError, match=r"no format .*choose from geojson"):
             parse_formats(text)
-    for text in ("", "48-24", "0-169", "Tuesday", "24", "-5-8"):
+    for text in ("", "48-24", "0-169", "Tuesday", "24", "-5-8", "٢٤-٤٨"):
         with pytest.raises(OptionError, match="no part of the week"):
             parse_hours(text)

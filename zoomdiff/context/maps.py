@@ -56,7 +56,7 @@ def read_map(source: str | Path, *, bbox: Bounds | None = None, on_progress: Pro
     path = path_of("The map", source, MapError)
     source = path if str(source).startswith("~") else source  # a Path of "./helsinki" would be the name
     name = str(source)
-    if re.fullmatch(r"town\d{1,9}", name):
+    if re.fullmatch(r"town[0-9]{1,9}", name):
         return procedural_map(int(name.removeprefix("town")), kilometres=TOWN_KM)
     folder = os.environ.get("ZOOMDIFF_DATA")
     if folder and name not in NAMES and "/" not in name and not Path(source).exists():

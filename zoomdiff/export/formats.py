@@ -236,7 +236,8 @@ def parse_hours(text: str) -> range:
     range(24, 48)
     """
     first, _, last = text.partition("-")
-    if not (first.strip().isdecimal() and last.strip().isdecimal() and int(first) < int(last) <= HOURS_PER_WEEK):
+    whole = text.isascii() and first.strip().isdecimal() and last.strip().isdecimal()
+    if not whole or not int(first) < int(last) <= HOURS_PER_WEEK:
         raise OptionError(
             f"The hours {text!r} are no part of the week: give two from 0 to 168, such as 24-48 (Tuesday)."
         )
