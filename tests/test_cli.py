@@ -146,6 +146,20 @@ def test_train_refuses_an_unknown_preset(zoomdiff, tmp_path):
     assert code == 2 and "no preset 'mars'" in errors
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--steps=0", "The setting steps must be a whole number from 1, not 0."),
+        ("--towns=-1", "The setting towns must be a whole number from 0, not -1."),
+        ("--seed=-1", "The seed must be a whole number from 0 to 2^63 - 1, not -1."),
+        ("--learning-rate=nan", "The setting learning_rate must be a number from 0, not nan."),
+    ],
+)
+def test_train_refuses_numbers_out_of_range(option, words, zoomdiff, tmp_path):
+    code, _, errors = zoomdiff("train", "--out", tmp_path / "run", option)
+    assert code == 2 and errors == f"Error: {words}\n"
+
+
 def test_a_split_is_written_and_shown(zoomdiff, tmp_path):
     out = tmp_path / "splits.json"
     code, text, _ = zoomdiff("split", "--map", "town3", "--held-out", "town4", "--out", out)

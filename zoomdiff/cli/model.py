@@ -84,11 +84,11 @@ def split(
     held_out: Annotated[list[str] | None, typer.Option(help="Map to keep for testing as a whole.")] = None,
 ) -> None:
     """Split cities by space into training and test blocks, and write the split that all models are to use."""
-    out = target(out, "The splits")
     from zoomdiff.context import build_uec, read_map
     from zoomdiff.region import Region
     from zoomdiff.training.splits import band_split, held_out_split, write_splits
 
+    out = target(out, "The splits")
     splits = {}
     for name in [*(map_ or []), *(held_out or [])]:
         layers = read_map(name)

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from zoomdiff.arguments import number, seed_of, whole
 from zoomdiff.diffusion.design import Design, setting
 from zoomdiff.diffusion.drdm import CONDITION_DROP
 from zoomdiff.errors import OptionError
 from zoomdiff.files import ASSETS
 from zoomdiff.levels import Hierarchy
-from zoomdiff.presets import PRESETS
+from zoomdiff.presets import PRESETS, check_preset
 
+COUNTED = ("towns", "weeks", "steps", "cells", "warmup", "save_every", "channels", "blocks")
 CONFIGS = ASSETS / "configs"
 
 
@@ -68,6 +70,11 @@ class TrainConfig:
         Of the model (see `diffusion.design`); its nodes are those of setting and preference.
     channels, blocks
         Size of the network.
+
+    Raises
+    ------
+    OptionError
+        A number is out of its range, or a preset is unknown.
     """
 
     maps: tuple[str, ...] = ()
@@ -93,6 +100,15 @@ class TrainConfig:
     design: Design = field(default_factory=Design)
     channels: int = 64
     blocks: int = 6
+
+    def __post_init__(self) -> None:
+        for name in COUNTED:
+            least = 0 if name in ("towns", "warmup") else 1
+            whole(f"The setting {name}", getattr(self, name), range(least, 2**31), f"a whole number from {least}")
+        seed_of(self.seed)
+        number("The setting learning_rate", self.learning_rate, "a number from 0", 0)
+        for preset in self.presets:
+            check_preset(preset)
 
     @property
     def hierarchy(self) -> Hierarchy:
