@@ -5,6 +5,7 @@ and torch tensors and keep their dtype. Volumes add up (`aggregate`); the intens
 finest pieces would carry if it were spread evenly, so refining a volume divides it (`refine`).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -70,7 +71,11 @@ class Hierarchy:
     levels: tuple[Level, ...]
 
     def __post_init__(self) -> None:
+        if not self.levels:
+            raise ValueError("a hierarchy without levels")
         for level in self.levels:
+            if not 0 < level.side < math.inf:
+                raise ValueError(f"level {level.name}: {level.side} m is no side of a cell")
             if level.hours < 1 or HOURS_PER_DAY % level.hours:
                 raise ValueError(f"level {level.name}: {level.hours} h does not divide a day evenly")
         for coarse, fine in pairwise(self.levels):

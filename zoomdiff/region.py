@@ -21,12 +21,14 @@ from shapely.geometry.base import BaseGeometry
 from zoomdiff.arguments import four_numbers, instance, number, wrong
 from zoomdiff.equality import ByContent
 from zoomdiff.errors import RegionError, RegionTooLargeError
+from zoomdiff.isolation import isolated
 from zoomdiff.levels import S4T4, Hierarchy, repeat
 
 Bounds = tuple[float, float, float, float]  # (west, south, east, north): degrees unless said otherwise
 
 UTM_TOP = 10_000_000.0  # metres; the southern zones' false northing, above every northern one's 9.4 million
 UTM_MAX_LATITUDE = 80.0
+SHORT = 20_000  # characters of GeoJSON that are read at once: outlines drawn by hand, at most 1,000 corners
 SLIVER_M2 = 1.0  # a block touched by less than this is rounding, not the user's wish
 
 
@@ -170,18 +172,10 @@ class Region(ByContent):
             raise wrong("The region", source, "the Path of a GeoJSON file, or its text", RegionError)
         if isinstance(source, str) and source.lower().endswith((".geojson", ".json")):
             raise wrong("The region", source, "the text of a GeoJSON file; of a file give the Path", RegionError)
-        try:
-            text = source.expanduser().read_bytes() if isinstance(source, Path) else source
-            polygons = [shape for shape in _polygons(json.loads(text)) if not shape.is_empty]
-        except OSError as error:
-            raise RegionError(f"The region file cannot be read: {error.strerror} ({error.filename}).") from error
-        except (ValueError, KeyError, TypeError, AttributeError, shapely.errors.ShapelyError) as error:
-            raise RegionError("The region is not valid GeoJSON: save it as GeoJSON with one polygon in it.") from error
-        if not polygons:
-            raise RegionError("The GeoJSON holds no polygon: draw the region as a polygon and save it again.")
-        for polygon in polygons:
-            _check(polygon)
-        return cls.from_polygon(shapely.union_all(polygons), max_km2=max_km2, hierarchy=hierarchy)
+        if isinstance(source, Path):
+            return _from_geojson(source.expanduser(), max_km2, hierarchy)
+        read = _from_geojson if len(source) > SHORT else _from_geojson.here
+        return read(source, max_km2, hierarchy)
 
     def __repr__(self) -> str:
         rows, cols = self.blocks.shape
@@ -345,6 +339,23 @@ def _check(polygon: BaseGeometry) -> None:
         )
     if east - west > 180:
         raise RegionError("The region crosses the antimeridian (180 degrees): draw one region on each side of it.")
+
+
+@isolated(RegionError)
+def _from_geojson(source: str | bytes | Path, max_km2: float | None, hierarchy: Hierarchy) -> Region:
+    """As `Region.from_geojson`."""
+    try:
+        text = source.read_bytes() if isinstance(source, Path) else source
+        polygons = [shape for shape in _polygons(json.loads(text)) if not shape.is_empty]
+    except OSError as error:
+        raise RegionError(f"The region file cannot be read: {error.strerror} ({error.filename}).") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, shapely.errors.ShapelyError) as error:
+        raise RegionError("The region is not valid GeoJSON: save it as GeoJSON with one polygon in it.") from error
+    if not polygons:
+        raise RegionError("The GeoJSON holds no polygon: draw the region as a polygon and save it again.")
+    for polygon in polygons:
+        _check(polygon)
+    return Region.from_polygon(shapely.union_all(polygons), max_km2=max_km2, hierarchy=hierarchy)
 
 
 def _polygons(node: dict[str, Any]) -> list[BaseGeometry]:

@@ -9,4 +9,4 @@ from zoomdiff.context.tagged import Tagged
 @cache
 def read_source(source) -> Tagged:
     """The features of "helsinki" or of the map at a path."""
-    return sources.read(source)
+    return sources.read(sources.local(source), str(source))

@@ -25,8 +25,8 @@ FILE = "map.osm.pbf"
 READ = 60.0  # seconds without a byte
 
 
-def load(bbox: Bounds, on_progress: Progress | None = None) -> Tagged:
-    """The map of `bbox` (west, south, east, north in degrees): from the cache, or else downloaded into it.
+def fetch(bbox: Bounds, on_progress: Progress | None = None) -> Path:
+    """The entry of the cache with the map of `bbox` (west, south, east, north in degrees), downloaded if there is none.
 
     Downloads are checked (length by pyrosm, content by reading them through) and tried again.
 
@@ -40,6 +40,11 @@ def load(bbox: Bounds, on_progress: Progress | None = None) -> Tagged:
     if entry is None:
         online.check(SERVERS, "The map of this region")
         entry = cache.add("osm", box, lambda part: _download(part, box, on_progress or (lambda what, share: None)))
+    return entry
+
+
+def read_entry(entry: Path, bbox: Bounds | None = None) -> Tagged:
+    """The map of an entry of the cache, or what touches `bbox` of it. Raises MapError."""
     about = cache.about(entry)
     whole = osm.read(entry / FILE, bbox)
     return replace(

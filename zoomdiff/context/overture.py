@@ -59,8 +59,8 @@ CONFIDENCE = 0.5  # of a place's existence; below it, more are wrong than right
 GONE = ("is_abandoned", "is_under_construction", "is_disused", "is_razed")
 
 
-def load(bbox: Bounds, on_progress: Progress | None = None) -> Tagged:
-    """The map of `bbox` (west, south, east, north in degrees): from the cache, or else downloaded into it.
+def fetch(bbox: Bounds, on_progress: Progress | None = None) -> Path:
+    """The entry of the cache with the map of `bbox` (west, south, east, north in degrees), downloaded if there is none.
 
     A new download is of the latest release.
 
@@ -74,6 +74,11 @@ def load(bbox: Bounds, on_progress: Progress | None = None) -> Tagged:
     if entry is None:
         online.check([core.STAC_CATALOG_URL], "Overture's map of this region")
         entry = cache.add("overture", box, lambda part: _download(part, box, on_progress or (lambda what, share: None)))
+    return entry
+
+
+def read_entry(entry: Path, bbox: Bounds | None = None) -> Tagged:
+    """The map of an entry of the cache, or what touches `bbox` of it. Raises MapError."""
     about = cache.about(entry)
     release = about["release"]
     source = f"Overture Maps, release {release}"

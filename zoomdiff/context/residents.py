@@ -17,10 +17,15 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from zoomdiff.errors import MapError
+from zoomdiff.isolation import isolated
 from zoomdiff.region import Region
 
 MOST_PIXELS = 4_000_000  # over the region: finer than 10 m is no population raster, and would not fit in memory
 MOST_PEOPLE = 10_000_000  # in a pixel; more is a code for missing values
+MOST_BYTES = 500_000_000  # of a strip or tile, which is decompressed whole
+SUFFIXES = (".tif", ".tiff")
+# GDAL reads no other file: no overviews, masks, world files or metadata that lie beside the raster.
+ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO", "GDAL_GEOREF_SOURCES": "INTERNAL"}
 OUTLINE_STEP = 1000.0  # metres: how finely the frame's straight sides are followed into the raster's CRS
 # Word in the file's name or tags -> source and licence, for files that do not state it.
 LICENCES = {
@@ -48,6 +53,7 @@ class Residents(NamedTuple):
     notes: tuple[str, ...]
 
 
+@isolated(MapError)
 def read_residents(path: str | Path, region: Region, homes: np.ndarray) -> Residents:
     """Spread a raster's people over the region's cells, so that their sum stays.
 
@@ -99,14 +105,17 @@ def _read(path: Path, region: Region) -> tuple[np.ndarray, np.ndarray, float, st
     """
     if not path.is_file():
         raise MapError(f"There is no population raster {path}: check the path.")
+    if path.suffix.lower() not in SUFFIXES:
+        raise MapError(f"{path.name} is not a GeoTIFF file, whose name ends in .tif: convert it with gdal_translate.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said below, in a sentence
         try:
-            with rasterio.open(path) as raster:
+            with rasterio.Env(**ALONE), rasterio.open(path.absolute(), driver="GTiff") as raster:
                 if raster.crs is None:
                     raise MapError(f"{path.name} has no CRS: write one into it, for example with gdal_edit.py -a_srs.")
                 if raster.count != 1:
                     raise MapError(f"{path.name} has {raster.count} bands: give one band with people per pixel.")
+                _check_storage(raster, path)
                 to_raster, to_zone = _transformers(raster.crs, region, path)
                 window = _window(raster, region, to_raster, path)
                 counts = raster.read(1, window=window, masked=True).astype(float).filled(0)
@@ -129,6 +138,15 @@ def _read(path: Path, region: Region) -> tuple[np.ndarray, np.ndarray, float, st
     # A global raster's corners lie off the Earth; and most of it is empty, which saves time.
     used = np.isfinite(rings).all((1, 2)) & (counts.ravel() > 0)
     return counts.ravel()[used], shapely.polygons(rings[used]), covered, licence
+
+
+def _check_storage(raster: rasterio.DatasetReader, path: Path) -> None:
+    """Raise MapError where a piece of the file is far too large once decompressed, or its pixels have no size."""
+    rows, cols = raster.block_shapes[0]
+    if rows * cols * np.dtype(raster.dtypes[0]).itemsize > MOST_BYTES:
+        raise MapError(f"{path.name} is stored in one large piece: write it anew with gdal_translate -co TILED=YES.")
+    if raster.transform.is_degenerate:
+        raise MapError(f"{path.name} has pixels without a size: write its place into it, with gdal_edit.py -a_ullr.")
 
 
 def _transformers(crs: rasterio.crs.CRS, region: Region, path: Path) -> tuple[Transformer, Transformer]:

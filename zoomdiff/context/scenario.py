@@ -25,6 +25,7 @@ from zoomdiff.context.edits import EDITS, Build, CloseRoad, Demolish, Edit, Even
 from zoomdiff.context.raster import coverage
 from zoomdiff.context.uec import LITTLE_FLOOR, MAIN_USE, STRUCTURE, UEC
 from zoomdiff.errors import OptionError
+from zoomdiff.isolation import isolated
 from zoomdiff.levels import HOURS_PER_WEEK
 from zoomdiff.region import Region, reproject, to_utm
 
@@ -62,6 +63,7 @@ class Scenario:
         return f"Scenario({'; '.join(map(str, self.edits))})"
 
 
+@isolated(OptionError)
 def read_scenario(source: str | bytes | Path) -> Scenario:
     """The scenario in a GeoJSON file (a Path) or its text.
 
@@ -102,6 +104,7 @@ def to_geojson(scenario: Scenario) -> bytes:
     return json.dumps({"type": "FeatureCollection", "features": features}, indent=1).encode()
 
 
+@isolated(OptionError)
 def read_ground(source: str | bytes) -> BaseGeometry:
     """The ground of an edit: all polygons (else all lines) of a GeoJSON text as one geometry. Raises OptionError."""
     try:

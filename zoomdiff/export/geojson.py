@@ -9,6 +9,7 @@ import orjson
 
 from zoomdiff.errors import OptionError
 from zoomdiff.export.cells import WEEK, cells_of, steps_in, whole_bytes
+from zoomdiff.isolation import isolated
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 from zoomdiff.week import TrafficWeek
@@ -91,6 +92,7 @@ class LevelFile(NamedTuple):
     level: str
 
 
+@isolated(OptionError)
 def read_geojson(path: Path) -> LevelFile:
     """A level as `to_geojson` writes it. Raises OptionError."""
     try:

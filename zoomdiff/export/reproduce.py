@@ -12,6 +12,7 @@ import shapely
 import zoomdiff
 from zoomdiff.context.uec import UEC
 from zoomdiff.errors import CheckpointError, OptionError
+from zoomdiff.isolation import isolated
 from zoomdiff.levels import Hierarchy, Level
 from zoomdiff.region import Region
 from zoomdiff.sampling import Plan, Sampling
@@ -117,6 +118,7 @@ def to_reproduce(week: TrafficWeek, uec: UEC, inputs: Inputs) -> bytes:
     return json.dumps(file, indent=1, ensure_ascii=False).encode()
 
 
+@isolated(OptionError)
 def read_reproduce(path: Path) -> Recipe:
     """What `to_reproduce` wrote. Raises OptionError where it is damaged, or of a week that was refined."""
     try:

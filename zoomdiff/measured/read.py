@@ -19,6 +19,7 @@ import pandas as pd
 import shapely
 
 from zoomdiff.errors import DataError
+from zoomdiff.isolation import isolated
 from zoomdiff.measured.tables import Table, first_row, read_table
 from zoomdiff.measured.times import read_times, regular_steps
 from zoomdiff.measured.traffic import MeasuredTraffic
@@ -35,6 +36,7 @@ class _Cells(NamedTuple):
     polygons: np.ndarray | None  # (n,)
 
 
+@isolated(DataError)
 def read_measurements(
     path: str | Path | pd.DataFrame,
     *,

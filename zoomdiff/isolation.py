@@ -1,0 +1,311 @@
+"""Files from outside are read in a child process with limits, which can die alone.
+
+Native readers (GDAL, HDF5, Arrow, GEOS) can crash on a damaged file, and a small file can ask for gigabytes or minutes.
+A function decorated with `isolated` runs in a child process; whatever happens there, the caller gets its result or an
+error of one sentence.
+
+The first call starts a server process, which imports the readers once and forks a child for each call. It is not
+multiprocessing's forkserver, which imports the caller's main module again: a user's script, or Streamlit's.
+
+What a child sends back is unpickled: the child protects from crashes and from greed, not from a reader that an attacker
+has taken over, which runs as the same user.
+"""
+
+import atexit
+import importlib
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache, update_wrapper
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Generic, ParamSpec, TypeVar
+
+from zoomdiff.errors import OptionError, ZoomDiffError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+OnWait = Callable[[], None]
+
+MEMORY_GB = 1.5  # that reading one file may take; ZOOMDIFF_READ_GB sets another limit
+SECONDS, SECONDS_PER_MB = 4.0, 2.0  # of processor time: a file of 1 MB has 6 s
+OPEN_FILES = 64
+LOOK = 0.1  # seconds between two calls of `on_wait`
+# Processor time cannot exceed time by the clock by more than the cores; on a busy machine the clock is slower.
+CLOCK_PER_CPU = 10
+
+# The modules that the caller can import can be imported there too, but its own folders hide none of Python's.
+SERVE = "import sys; sys.path += [p for p in sys.argv[1:] if p not in sys.path]; import zoomdiff.isolation as i; i.serve(0)"
+
+_inside = False  # whether this process is such a child
+
+
+class Isolated(Generic[P, R]):
+    """A function that reads a file and runs in a child process.
+
+    Its first argument is the path of the file or folder, or its content as text; with anything else (a DataFrame) it
+    runs in this process, as it does on systems without `fork`. Arguments and results are pickled.
+
+    Raises the error that `isolated` was given where the child dies, exceeds a limit, or raises what is not a
+    ZoomDiffError; the function's own errors as they are.
+    """
+
+    def __init__(self, function: Callable[P, R], error: type[ZoomDiffError]) -> None:
+        self.here = function  # to run it in this process, with files that are not from outside
+        self.error = error
+        update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.watched(None, *args, **kwargs)
+
+    def watched(self, on_wait: OnWait | None, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The same; `on_wait` is called while the child works, and an exception that it raises ends the child."""
+        source = args[0]
+        if _inside or not hasattr(os, "fork") or not isinstance(source, str | bytes | Path):
+            return self.here(*args, **kwargs)
+        return _run(self.here, args, kwargs, _Limits(source), self.error, on_wait)
+
+
+def isolated(error: type[ZoomDiffError]) -> Callable[[Callable[P, R]], Isolated[P, R]]:
+    """The decorator of functions that read a file from outside; `error` is raised where the child fails."""
+    return lambda function: Isolated(function, error)
+
+
+class _Limits:
+    """What the reading of one file may cost.
+
+    Attributes
+    ----------
+    name
+        Of the file, for messages.
+    memory
+        Bytes, beyond what the process has at the start.
+    seconds
+        Of processor time.
+    """
+
+    def __init__(self, source: str | bytes | Path) -> None:
+        if isinstance(source, bytes) or (isinstance(source, str) and (source[:1] in "{[" or len(source) > 1000)):
+            self.name, size = "The text", len(source)
+        else:
+            path = Path(source)
+            self.name, size = path.name, _size(path)
+        self.memory = _memory_limit()
+        self.seconds = SECONDS + SECONDS_PER_MB * size / 1e6
+
+    def apply(self) -> None:
+        """Set the limits of this process."""
+        import resource  # where there is `fork`
+
+        if (used := Path("/proc/self/statm")).exists():  # elsewhere the system does not keep to RLIMIT_AS
+            size = int(used.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE") + self.memory
+            resource.setrlimit(resource.RLIMIT_AS, (size, size))
+        seconds = int(self.seconds) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # readers write nothing
+
+
+def _memory_limit() -> int:
+    text = os.environ.get("ZOOMDIFF_READ_GB")
+    try:
+        gigabytes = float(text) if text else MEMORY_GB
+    except ValueError:
+        gigabytes = 0.0
+    if not 0 < gigabytes < 1e6:
+        raise OptionError(f"ZOOMDIFF_READ_GB={text!r} is not a number of gigabytes: set it to 4, for example.")
+    return int(gigabytes * 1e9)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of the files in a folder; 0 where it cannot be seen."""
+    try:
+        files = list(path.iterdir()) if path.is_dir() else [path]
+        return sum(file.stat().st_size for file in files if file.is_file())
+    except (OSError, ValueError):
+        return 0
+
+
+def _run(
+    function: Callable[..., R],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+    limits: _Limits,
+    error: type[ZoomDiffError],
+    on_wait: OnWait | None,
+) -> R:
+    """The result of the function in a child."""
+    started = time.monotonic()
+    with _server().child(function.__module__) as connection:
+        pid = None
+        try:
+            connection.send_bytes(pickle.dumps((function.__module__, function.__qualname__, args, kwargs, limits)))
+            pid = int.from_bytes(connection.recv_bytes(), "big")
+            while not connection.poll(LOOK):
+                if on_wait is not None:
+                    on_wait()
+                if time.monotonic() - started > CLOCK_PER_CPU * limits.seconds:
+                    raise TimeoutError
+            kind, answer = pickle.loads(connection.recv_bytes())
+            pid = None  # it has ended
+        except TimeoutError as reason:
+            raise error(_too_long(limits)) from reason
+        except (EOFError, OSError) as reason:
+            if time.monotonic() - started >= limits.seconds:
+                raise error(_too_long(limits)) from reason
+            raise error(
+                f"{limits.name} cannot be read: it crashes its reader, so it is damaged: export or download it again."
+            ) from reason
+        finally:
+            if pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+    if kind == "result":
+        result: R = answer
+        return result
+    if kind == "error":
+        raise answer
+    if kind == "memory":
+        raise error(
+            f"{limits.name} needs more than {limits.memory / 1e9:g} GB of memory to read: cut out your region or a "
+            "shorter time, or set ZOOMDIFF_READ_GB to more."
+        )
+    raise error(
+        f"{limits.name} cannot be read: it is damaged or of another kind: export or download it again."
+    ) from RuntimeError(answer)
+
+
+def _too_long(limits: _Limits) -> str:
+    return (
+        f"{limits.name} takes longer than {limits.seconds:.0f} s to read: cut out your region, or simplify its shapes."
+    )
+
+
+class _Server:
+    """The process that forks the children.
+
+    Attributes
+    ----------
+    owner
+        The process that started it: a fork of that process needs another one.
+    """
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self._lock = threading.Lock()
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, "-P", "-c", SERVE, *sys.path]
+            self._process = subprocess.Popen(
+                command, stdin=theirs, stdout=subprocess.DEVNULL, env=_environment(), start_new_session=True
+            )
+        atexit.register(self.stop)
+
+    @property
+    def running(self) -> bool:
+        return self.owner == os.getpid() and self._process.poll() is None
+
+    @contextmanager
+    def child(self, module: str) -> Iterator[Connection]:
+        """A connection to a new child, which has imported a module."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            with self._lock:
+                socket.send_fds(self._control, [module.encode()], [theirs.fileno()])
+            theirs.close()
+            with Connection(os.dup(ours.fileno())) as connection:
+                yield connection
+
+    def stop(self) -> None:
+        if self.owner == os.getpid():
+            self._control.close()  # it ends when nobody can ask any more
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(1)
+
+
+_starting = threading.Lock()
+_running: list[_Server] = []
+
+
+def _server() -> _Server:
+    """The server of this process, started where it does not run."""
+    with _starting:
+        if not (_running and _running[-1].running):
+            _running[:] = [_Server()]
+        return _running[-1]
+
+
+def _environment() -> dict[str, str]:
+    """Of the server: one thread, as others do not survive a fork, and only those of GDAL's drivers that are needed."""
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return os.environ | one | gdal_settings()
+
+
+DRIVERS = {".gpkg": "GPKG", ".fgb": "FlatGeobuf", ".geojson": "GeoJSON", ".json": "GeoJSON"}  # of vector files
+
+
+@cache
+def gdal_settings() -> dict[str, str]:
+    """Settings by which GDAL opens nothing but the file that it is given: no other driver, sidecar or address."""
+    import pyogrio
+
+    others = sorted(set(pyogrio.list_drivers()) - set(DRIVERS.values()))
+    return {
+        "GDAL_SKIP": ",".join(others),
+        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+        "GDAL_PAM_ENABLED": "NO",
+        "GDAL_VRT_ENABLE_PYTHON": "NO",
+        "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
+        "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": "none",
+        "PROJ_NETWORK": "OFF",
+    }
+
+
+def serve(control: int) -> None:
+    """The server's loop: fork a child for each request, until nobody is left who could make one."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are not waited for
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
+    with socket.socket(fileno=control) as requests:
+        while True:
+            module, files, _, _ = socket.recv_fds(requests, 1000, 1)
+            if not files:
+                return
+            with suppress(Exception):  # the child says what is wrong with it
+                importlib.import_module(module.decode())
+            if os.fork() == 0:
+                requests.close()
+                try:
+                    _work(Connection(files[0]))
+                finally:
+                    os._exit(0)
+            os.close(files[0])
+
+
+def _work(connection: Connection) -> None:
+    """Run one function in this child and send what it returns or raises."""
+    global _inside
+    _inside = True
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    connection.send_bytes(os.getpid().to_bytes(8, "big"))
+    module, name, args, kwargs, limits = pickle.loads(connection.recv_bytes())
+    limits.apply()
+    try:
+        function = getattr(importlib.import_module(module), name)
+        answer = pickle.dumps(("result", function(*args, **kwargs)), pickle.HIGHEST_PROTOCOL)
+    except ZoomDiffError as error:
+        answer = pickle.dumps(("error", error))
+    except MemoryError:
+        answer = pickle.dumps(("memory", None))
+    except BaseException:
+        answer = pickle.dumps(("other", traceback.format_exc()))
+    connection.send_bytes(answer)
