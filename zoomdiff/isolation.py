@@ -38,12 +38,18 @@ OnWait = Callable[[], None]
 MEMORY_GB = 1.5  # that reading one file may take; ZOOMDIFF_READ_GB sets another limit
 SECONDS, SECONDS_PER_MB = 4.0, 2.0  # of processor time: a file of 1 MB has 6 s
 OPEN_FILES = 64
+LIBRARIES = ("/usr/lib", "/lib", "/lib64", "/usr/local/lib", "/usr/share/zoneinfo", "/dev/urandom", "/proc/self")
 LOOK = 0.1  # seconds between two calls of `on_wait`
 # Processor time cannot exceed time by the clock by more than the cores; on a busy machine the clock is slower.
 CLOCK_PER_CPU = 10
 
 # The modules that the caller can import can be imported there too, but its own folders hide none of Python's.
-SERVE = "import sys; sys.path += [p for p in sys.argv[1:] if p not in sys.path]; import zoomdiff.isolation as i; i.serve(0)"
+SERVE = """
+import sys
+sys.path += [path for path in sys.argv[1:] if path not in sys.path]
+import zoomdiff.isolation
+zoomdiff.isolation.serve(0)
+"""
 
 _inside = False  # whether this process is such a child
 
@@ -58,25 +64,39 @@ class Isolated(Generic[P, R]):
     ZoomDiffError; the function's own errors as they are.
     """
 
-    def __init__(self, function: Callable[P, R], error: type[ZoomDiffError]) -> None:
+    def __init__(self, function: Callable[P, R], error: type[ZoomDiffError], also: str | None = None) -> None:
         self.here = function  # to run it in this process, with files that are not from outside
         self.error = error
+        self.also = also
         update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The function's result. Raises its errors, and `error`."""
         return self.watched(None, *args, **kwargs)
+
+    def _others(self, kwargs: Mapping[str, object]) -> list[Path]:
+        other = kwargs.get(self.also or "")
+        return [Path(other).absolute()] if isinstance(other, str | Path) else []
 
     def watched(self, on_wait: OnWait | None, *args: P.args, **kwargs: P.kwargs) -> R:
         """The same; `on_wait` is called while the child works, and an exception that it raises ends the child."""
         source = args[0]
         if _inside or not hasattr(os, "fork") or not isinstance(source, str | bytes | Path):
             return self.here(*args, **kwargs)
-        return _run(self.here, args, kwargs, _Limits(source), self.error, on_wait)
+        return _run(self.here, args, kwargs, _Limits(source, self._others(kwargs)), self.error, on_wait)
 
 
-def isolated(error: type[ZoomDiffError]) -> Callable[[Callable[P, R]], Isolated[P, R]]:
-    """The decorator of functions that read a file from outside; `error` is raised where the child fails."""
-    return lambda function: Isolated(function, error)
+def isolated(error: type[ZoomDiffError], also: str | None = None) -> Callable[[Callable[P, R]], Isolated[P, R]]:
+    """The decorator of functions that read a file from outside.
+
+    Parameters
+    ----------
+    error
+        Raised where the child fails.
+    also
+        Keyword argument that may be the path of another file to read.
+    """
+    return lambda function: Isolated(function, error, also)
 
 
 class _Limits:
@@ -86,18 +106,23 @@ class _Limits:
     ----------
     name
         Of the file, for messages.
+    path
+        The file or folder; None for a text.
+    others
+        Files that are read with it.
     memory
         Bytes, beyond what the process has at the start.
     seconds
         Of processor time.
     """
 
-    def __init__(self, source: str | bytes | Path) -> None:
+    def __init__(self, source: str | bytes | Path, others: list[Path]) -> None:
+        self.others = others
         if isinstance(source, bytes) or (isinstance(source, str) and (source[:1] in "{[" or len(source) > 1000)):
-            self.name, size = "The text", len(source)
+            self.path, self.name, size = None, "The text", len(source)
         else:
-            path = Path(source)
-            self.name, size = path.name, _size(path)
+            self.path = Path(source).absolute()
+            self.name, size = self.path.name, _size(self.path)
         self.memory = _memory_limit()
         self.seconds = SECONDS + SECONDS_PER_MB * size / 1e6
 
@@ -114,6 +139,30 @@ class _Limits:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # readers write nothing
+        _open_only([] if self.path is None else [self.path, *self.others])
+
+
+def _open_only(paths: list[Path]) -> None:
+    """From now on this process opens only these files and folders, and those of Python and of the system's libraries.
+
+    Drivers are pinned, but a file of the right kind can name others too: HDF5 has external links and external storage.
+    Linux has the means, Landlock, since 5.13; elsewhere nothing happens.
+    """
+    if sys.platform != "linux":
+        return
+    from landlock import FSAccess, Ruleset, landlock_abi_version
+
+    try:
+        landlock_abi_version()
+    except OSError:  # the kernel is older, or it is switched off
+        return
+    program = [Path(p) for p in (sys.prefix, sys.base_prefix, *sys.path, *LIBRARIES) if p]
+    ruleset = Ruleset()
+    for path in {*program, *paths}:
+        if path.exists():
+            read = FSAccess.READ_FILE | FSAccess.READ_DIR if path.is_dir() else FSAccess.READ_FILE
+            ruleset.allow(path, rules=read)
+    ruleset.apply()
 
 
 def _memory_limit() -> int:
@@ -207,7 +256,7 @@ class _Server:
         with theirs:
             command = [sys.executable, "-P", "-c", SERVE, *sys.path]
             self._process = subprocess.Popen(
-                command, stdin=theirs, stdout=subprocess.DEVNULL, env=_environment(), start_new_session=True
+                command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=_environment(), start_new_session=True
             )
         atexit.register(self.stop)
 

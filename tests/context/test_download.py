@@ -38,7 +38,7 @@ def test_a_region_is_downloaded_once(provider, cache_folder):
         ours, theirs = (getattr(one, kind).cx[west:east, south:north] for one in (layers, direct))
         assert len(ours) == len(theirs) > 0, kind
     assert any(what == "Downloading the extract" and share == 1 for what, share in steps)
-    assert steps[-1] == ("Cutting the region out", None)
+    assert ("Cutting the region out", None) in steps
 
     provider.asked.clear()
     provider.answer = lambda method, path: (500, b"")

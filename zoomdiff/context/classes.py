@@ -244,6 +244,7 @@ STOREYS_OF_BUILDING = _table(
     }
 )
 METRES_PER_STOREY = 3.2
+MOST_STOREYS = 200  # the tallest building has 163; more is a typing error, and the number counts as unknown
 
 # --- Overture Maps -> tags of OpenStreetMap -------------------------------------------------------------------------
 # Words of its schema (docs.overturemaps.org/schema, v1.18): class, or subtype where there is no class.

@@ -16,6 +16,7 @@ from zoomdiff.context import sources
 from zoomdiff.context.classes import (
     AOI_OF_TAG,
     METRES_PER_STOREY,
+    MOST_STOREYS,
     NOT_A_VALUE,
     NOT_BUILDINGS,
     POI_OF_TAG,
@@ -152,7 +153,9 @@ def _buildings(tagged: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     # A number of storeys that the map states goes first, then the height, then what is usual for the type.
     storeys = _number(column(tagged, "building:levels"))
     storeys = storeys.fillna((_number(column(tagged, "height")) / METRES_PER_STOREY).round().clip(lower=1))
-    storeys = storeys.where(storeys > 0).fillna(kind.map(STOREYS_OF_BUILDING).astype(float))
+    storeys = storeys.where(storeys.between(0, MOST_STOREYS, "right")).fillna(
+        kind.map(STOREYS_OF_BUILDING).astype(float)
+    )
     return _layer(tagged, aoi=classify(tagged, AOI_OF_TAG).fillna("unknown"), storeys=storeys)
 
 

@@ -36,7 +36,7 @@ class _Cells(NamedTuple):
     polygons: np.ndarray | None  # (n,)
 
 
-@isolated(DataError)
+@isolated(DataError, also="sites")
 def read_measurements(
     path: str | Path | pd.DataFrame,
     *,
