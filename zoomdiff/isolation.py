@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -126,8 +127,8 @@ class _Limits:
         self.memory = _memory_limit()
         self.seconds = SECONDS + SECONDS_PER_MB * size / 1e6
 
-    def apply(self) -> None:
-        """Set the limits of this process."""
+    def apply(self, scratch: str) -> None:
+        """Set the limits of this process, which may write to the folder `scratch` only."""
         import resource  # where there is `fork`
 
         if (used := Path("/proc/self/statm")).exists():  # elsewhere the system does not keep to RLIMIT_AS
@@ -137,13 +138,15 @@ class _Limits:
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # readers write nothing
-        _open_only([] if self.path is None else [self.path, *self.others])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self.memory, self.memory))
+        tempfile.tempdir = scratch
+        _open_only([] if self.path is None else [self.path, *self.others], Path(scratch))
 
 
-def _open_only(paths: list[Path]) -> None:
+def _open_only(paths: list[Path], scratch: Path) -> None:
     """From now on this process opens only these files and folders, and those of Python and of the system's libraries.
+
+    It writes to the folder `scratch` only.
 
     Drivers are pinned, but a file of the right kind can name others too: HDF5 has external links and external storage.
     Linux has the means, Landlock, since 5.13; elsewhere nothing happens.
@@ -162,6 +165,7 @@ def _open_only(paths: list[Path]) -> None:
         if path.exists():
             read = FSAccess.READ_FILE | FSAccess.READ_DIR if path.is_dir() else FSAccess.READ_FILE
             ruleset.allow(path, rules=read)
+    ruleset.allow(scratch)
     ruleset.apply()
 
 
@@ -195,10 +199,11 @@ def _run(
 ) -> R:
     """The result of the function in a child."""
     started = time.monotonic()
-    with _server().child(function.__module__) as connection:
+    with _server().child(function.__module__) as connection, tempfile.TemporaryDirectory(prefix="zoomdiff-") as scratch:
         pid = None
         try:
-            connection.send_bytes(pickle.dumps((function.__module__, function.__qualname__, args, kwargs, limits)))
+            task = function.__module__, function.__qualname__, args, kwargs, limits, scratch
+            connection.send_bytes(pickle.dumps(task))
             pid = int.from_bytes(connection.recv_bytes(), "big")
             while not connection.poll(LOOK):
                 if on_wait is not None:
@@ -346,8 +351,8 @@ def _work(connection: Connection) -> None:
     _inside = True
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     connection.send_bytes(os.getpid().to_bytes(8, "big"))
-    module, name, args, kwargs, limits = pickle.loads(connection.recv_bytes())
-    limits.apply()
+    module, name, args, kwargs, limits, scratch = pickle.loads(connection.recv_bytes())
+    limits.apply(scratch)
     try:
         function = getattr(importlib.import_module(module), name)
         answer = pickle.dumps(("result", function(*args, **kwargs)), pickle.HIGHEST_PROTOCOL)
