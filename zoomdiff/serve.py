@@ -1,14 +1,16 @@
 """Start the app in Streamlit's server."""
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from zoomdiff.errors import OptionError
 
+LOCAL = ("localhost", "127.0.0.1", "::1")
 APP_NEEDS = ("streamlit", "pydeck", "plotly")  # the extra [app]
 
 
-def serve(*, host: str | None = None, port: int | None = None, browser: bool = True) -> None:
+def serve(*, host: str | None = None, port: int | None = None, names: Sequence[str] = (), browser: bool = True) -> None:
     """Serve the app until it is interrupted.
 
     Parameters
@@ -17,6 +19,9 @@ def serve(*, host: str | None = None, port: int | None = None, browser: bool = T
         Address to listen on; by default the one of the app's settings, localhost.
     port
         Port to listen on; by default 8501, or the next free one.
+    names
+        Host names by which browsers reach the app, in addition to this computer's own ("*.example.com" for all below
+        one). A page under any other name gets no session, so that no site can reach into a local network.
     browser
         Whether to open the page in a browser.
 
@@ -32,6 +37,7 @@ def serve(*, host: str | None = None, port: int | None = None, browser: bool = T
 
     options = {"address": host, "port": port, "headless": None if browser else "true"}
     flags = [f"--server.{name}={value}" for name, value in options.items() if value is not None]
+    flags += [f"--server.allowedHosts={name}" for name in (*names, *LOCAL) if names]
     streamlit(["run", str(_script()), *flags], prog_name="zoomdiff app")
 
 

@@ -1,0 +1,177 @@
+"""Files whose suffix lies and names that are addresses: nothing connects, and no other file is read."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoomdiff.context import read_map
+from zoomdiff.context.netcdf import read_netcdf
+from zoomdiff.context.residents import read_residents
+from zoomdiff.context.scenario import read_scenario
+from zoomdiff.errors import ZoomDiffError
+from zoomdiff.export.geojson import read_geojson
+from zoomdiff.export.reproduce import read_reproduce
+from zoomdiff.measured.read import read_measurements
+from zoomdiff.region import Region
+
+HELSINKI = Region.from_bbox((24.940, 60.1665, 24.950, 60.1745))
+SECRET = "24.945,60.17,top secret\n" * 20
+
+
+class Listener:
+    """A local server that answers nobody and counts who asks."""
+
+    def __init__(self) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.socket.getsockname()[1]}"
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            connection.close()
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    listener = Listener()
+    yield listener
+    listener.socket.close()
+
+
+def residents(path):
+    return read_residents(path, HELSINKI, np.ones(HELSINKI.shape))
+
+
+RASTERS = {
+    "vrt_local.tif": '<VRTDataset rasterXSize="9" rasterYSize="9"><SRS>EPSG:4326</SRS><GeoTransform>24.9,.01,0,60.2,0,'
+    '-.01</GeoTransform><VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand"><SourceFilename '
+    'relativetoVRT="0">{secret}</SourceFilename><ImageOffset>0</ImageOffset><PixelOffset>1</PixelOffset><LineOffset>20'
+    "</LineOffset></VRTRasterBand></VRTDataset>",
+    "vrt_http.tif": '<VRTDataset rasterXSize="2" rasterYSize="2"><VRTRasterBand dataType="Byte" band="1"><SimpleSource>'
+    "<SourceFilename>/vsicurl/http://{address}/a.tif</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>",
+    "wms_http.tif": '<GDAL_WMS><Service name="TMS"><ServerUrl>http://{address}/{{z}}</ServerUrl></Service><DataWindow>'
+    "<SizeX>256</SizeX><SizeY>256</SizeY></DataWindow><BandsCount>1</BandsCount></GDAL_WMS>",
+}
+VECTORS = {
+    f"{name}{suffix}": text
+    for suffix in (".geojson", ".json", ".fgb", ".gpkg")
+    for name, text in {
+        "vrt_local": '<OGRVRTDataSource><OGRVRTLayer name="a"><SrcDataSource>{secret}</SrcDataSource></OGRVRTLayer>'
+        "</OGRVRTDataSource>",
+        "vrt_http": '<OGRVRTDataSource><OGRVRTLayer name="a"><SrcDataSource>/vsicurl/http://{address}/a.geojson'
+        "</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>",
+        "wfs_http": "<OGRWFSDataSource><URL>http://{address}/wfs</URL></OGRWFSDataSource>",
+        "gdalg": '{{"type": "gdal_streamed_alg", "command_line": "gdal vector pipeline ! read {secret} ! write x"}}',
+        # A header of the right kind, with another driver's text behind it.
+        "both": "fgb\x03fgb\x01<OGRVRTDataSource><OGRVRTLayer name='secret'><SrcDataSource>{secret}</SrcDataSource>"
+        "</OGRVRTLayer></OGRVRTDataSource>",
+    }.items()
+}
+
+
+@pytest.mark.parametrize("name", [*RASTERS, *VECTORS])
+def test_a_file_whose_suffix_lies_is_one_sentence(name, tmp_path, listener):
+    secret = tmp_path / "secret.csv"
+    secret.write_text(SECRET)
+    path = tmp_path / name
+    path.write_text((RASTERS | VECTORS)[name].format(secret=secret, address=listener.address), encoding="latin-1")
+    with pytest.raises(ZoomDiffError) as caught:
+        (residents if name in RASTERS else read_map)(path)
+    assert name in str(caught.value) and "secret\n" not in str(caught.value)
+    assert listener.connections == 0
+
+
+ADDRESSES = (
+    "http://{}/a.tif",
+    "/vsicurl/http://{}/a.tif",
+    "/vsicurl/http://{}/a.fgb",
+    "/vsizip//vsicurl/http://{}/a.zip/a.geojson",
+    "zip+http://{}/a.zip!a.tif",
+    "GEOJSON:http://{}/a.geojson",
+    "WFS:http://{}/wfs",
+    "http://{}/a.nc#mode=bytes",
+    "http://{}/a.parquet",
+    "http://{}/a.csv",
+    "s3://{}/a.parquet",
+)
+
+
+@pytest.mark.parametrize(
+    "read", [read_map, residents, read_measurements, read_netcdf, read_geojson, read_reproduce, Region.from_geojson]
+)
+def test_a_name_that_is_an_address_is_no_file(read, listener):
+    for address in ADDRESSES:
+        with pytest.raises(ZoomDiffError):
+            read(Path(address.format(listener.address)))
+    assert listener.connections == 0
+
+
+DEEP = "[" * 100_000
+TEXTS = {
+    "deep": DEEP,
+    "deep in an object": '{"type":' + DEEP,
+    "many digits": '{"type": ' + "9" * 5_000 + "}",
+    "not UTF-8": b'{"type": "\xff"}',
+    "nothing": "",
+    "a list": "[]",
+    "a number": "1",
+    "infinite": '{"type": "Polygon", "coordinates": [[[Infinity, 0], [1, 1], [1, 0], [Infinity, 0]]]}',
+    "a feature of nothing": '{"type": "Feature", "geometry": null}',
+    "features of text": '{"type": "FeatureCollection", "features": "abc"}',
+    "of another type": json.dumps({"type": ["Polygon"], "coordinates": {}}),
+}
+
+
+@pytest.mark.parametrize("read", [Region.from_geojson, read_scenario, read_measurements, read_geojson, read_reproduce])
+@pytest.mark.parametrize("text", TEXTS.values(), ids=list(TEXTS))
+def test_text_that_is_not_what_it_should_be_is_one_sentence(read, text, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ZoomDiffError):
+        read(path)
+
+
+def test_an_outline_that_takes_minutes_is_one_sentence():
+    """A zigzag crosses itself in a number of points that grows with the square of its corners."""
+    teeth = [[24.9 + 0.00001 * n, 60.1 + 0.05 * (n % 2)] for n in range(20_000)]
+    back = [[lon, 60.12 + 0.00001 * (n % 2)] for n, (lon, _) in enumerate(teeth[::-1])]
+    text = json.dumps({"type": "Polygon", "coordinates": [[*teeth, *back, teeth[0]]]})
+    with pytest.raises(ZoomDiffError, match=r"crosses itself|longer than"):
+        Region.from_geojson(text)
+
+
+def test_every_hostile_file_is_one_sentence_or_harmless(shared_data):
+    """Small inputs that once broke a reader, found by a fuzzer or made by hand."""
+    readers = {
+        "map": read_map,
+        "fgb": read_map,
+        "gdal": lambda path: (residents if path.suffix == ".tif" else read_map)(path),
+        "measure": read_measurements,
+        "netcdf": read_netcdf,
+        "population": residents,
+        "pop": residents,
+        "region": Region.from_geojson,
+        "reproduce": read_reproduce,
+        "week": read_geojson,
+    }
+    tried = 0
+    for path in sorted((shared_data / "hostile").rglob("*")):
+        name = path.name if path.parent.name == "bombs" else path.parent.name
+        read = next((read for key, read in readers.items() if name.startswith(key)), None)
+        if read and path.is_file() and path.name not in ("WHAT", "README.md"):
+            tried += 1
+            with suppress(ZoomDiffError):
+                read(path)
+    assert tried > 20
