@@ -159,7 +159,10 @@ def _open_only(paths: list[Path], scratch: Path) -> None:
         landlock_abi_version()
     except OSError:  # the kernel is older, or it is switched off
         return
-    program = [Path(p) for p in (sys.prefix, sys.base_prefix, *sys.path, *LIBRARIES) if p]
+    packages = [
+        path for path in sys.path if path.endswith("-packages")
+    ]  # not the folder of a script or its user's files
+    program = map(Path, (sys.prefix, sys.base_prefix, Path(__file__).parent, *packages, *LIBRARIES))
     ruleset = Ruleset()
     for path in {*program, *paths}:
         if path.exists():

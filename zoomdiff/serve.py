@@ -6,6 +6,7 @@ from pathlib import Path
 
 from zoomdiff.errors import OptionError
 
+ANY = ("0.0.0.0", "::")  # all addresses: no name by which to reach one
 LOCAL = ("localhost", "127.0.0.1", "::1")
 APP_NEEDS = ("streamlit", "pydeck", "plotly")  # the extra [app]
 
@@ -37,7 +38,8 @@ def serve(*, host: str | None = None, port: int | None = None, names: Sequence[s
 
     options = {"address": host, "port": port, "headless": None if browser else "true"}
     flags = [f"--server.{name}={value}" for name, value in options.items() if value is not None]
-    flags += [f"--server.allowedHosts={name}" for name in (*names, *LOCAL) if names]
+    known = [*names, *([host] if host and host not in ANY else [])]
+    flags += [f"--server.allowedHosts={name}" for name in (*known, *LOCAL) if known]
     streamlit(["run", str(_script()), *flags], prog_name="zoomdiff app")
 
 

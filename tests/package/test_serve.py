@@ -1,6 +1,8 @@
 """The command `zoomdiff app`."""
 
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -26,7 +28,21 @@ def test_the_options_reach_streamlit(monkeypatch):
     assert result.exit_code == 0, result.output
     assert given[0] == "run"
     assert given[1].endswith("main.py")
-    assert given[2:] == ["--server.address=127.0.0.1", "--server.port=9000", "--server.headless=true"]
+    assert given[2:5] == ["--server.address=127.0.0.1", "--server.port=9000", "--server.headless=true"]
+
+
+def test_only_known_names_reach_the_app(monkeypatch):
+    """Under another name, a site could let its visitors' browsers reach into their network (DNS rebinding)."""
+    given = []
+    monkeypatch.setattr("streamlit.web.cli.main", lambda arguments, prog_name: given.extend(arguments))
+    serve.serve(host="0.0.0.0", names=["zoomdiff.example.com"])
+    allowed = [flag.removeprefix("--server.allowedHosts=") for flag in given if "allowedHosts" in flag]
+    assert allowed == ["zoomdiff.example.com", *serve.LOCAL]
+    given.clear()
+    serve.serve(host="192.168.1.5")
+    assert "--server.allowedHosts=192.168.1.5" in given
+    settings = tomllib.loads((Path(__file__).parents[2] / "app" / ".streamlit" / "config.toml").read_text())
+    assert tuple(settings["server"]["allowedHosts"]) == serve.LOCAL
 
 
 def test_without_options_the_settings_of_the_app_hold(monkeypatch):

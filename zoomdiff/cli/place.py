@@ -75,9 +75,13 @@ def open_app(
             help="Address to listen on; default: localhost. Whoever reaches the app can open maps of this computer."
         ),
     ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Host name by which browsers reach the app, e.g. zoomdiff.example.com; repeatable."),
+    ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")] = False,
 ) -> None:
     """Open the app in a browser; needs the extra: pip install 'zoomdiff[app]'."""
     from zoomdiff.serve import serve
 
-    serve(host=host, port=port, browser=not no_browser)
+    serve(host=host, port=port, names=name or (), browser=not no_browser)
