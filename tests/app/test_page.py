@@ -83,7 +83,7 @@ def test_a_bad_box_is_one_sentence_and_the_page_stays(start):
 def test_a_region_half_off_the_map_works_and_says_so(start):
     choose_box(start, "24.95,60.166,24.96,60.17")
     (warning,) = start.warning
-    assert "lie on the map" in warning.value and not start.button(key="generate").disabled
+    assert "lies on the map" in warning.value and not start.button(key="generate").disabled
     choose_box(start, TWO_BLOCKS)
     assert not start.warning
 

@@ -198,7 +198,11 @@ def _notes(layers: MapLayers, region: Region, *, empty: bool) -> tuple[str, ...]
     lon, lat = np.moveaxis(region.centres()[region.mask()], -1, 0)
     on_map = ((lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)).mean()
     if on_map < 0.99:
-        notes.append(f"Only {on_map:.0%} of the region's blocks lie on the map; the rest counts as empty ground.")
+        side = region.hierarchy[0].side
+        notes.append(
+            f"{on_map:.0%} of the region, which is made of whole blocks of {side:g} m, lies on the map; the rest counts as "
+            "empty ground."
+        )
     if empty:
         notes.append("The map has no streets, buildings or places in this region: expect next to no traffic.")
     return tuple(notes)
