@@ -19,6 +19,7 @@ settings.load_profile("zoomdiff")
 
 TESTS = Path(__file__).parent
 SHARED_DATA = Path(os.environ.get("ZOOMDIFF_DATA", TESTS.parents[1] / "shared" / "data"))
+BROWSER = "tests/e2e/"
 LONG = (  # files that take longest: they start first, so that no process is left alone with one of them at the end
     "e2e/test_exploring.py",
     "e2e/test_panels.py",
@@ -46,13 +47,20 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
-    """A file stays in one process, as its tests share what is slow to make; files start in the order given above."""
+    """A file stays in one process, as its tests share what is slow to make; files start in the order given above.
+
+    The browser tests share one server and one browser, and stay in one process all together.
+    """
     from xdist.scheduler import LoadFileScheduling
+
+    class Sharing(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return BROWSER if nodeid.startswith(BROWSER) else super()._split_scope(nodeid)
 
     if config.option.dist != "load":  # another one is asked for
         return None
     config.option.loadscopereorder = False
-    return LoadFileScheduling(config, log)
+    return Sharing(config, log)
 
 
 @pytest.fixture(scope="session")

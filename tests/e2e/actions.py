@@ -85,9 +85,9 @@ def choose_large(page: Page) -> Page:
     choose(page, "map", "Demo city, 8 x 8 km (fictional)")
     expect(page.get_by_text("in 16 blocks of 400 m")).to_be_visible()
     choose_region(page, "Box")
-    page.locator(".st-key-bbox input").fill("8.973,45.134,9.027,45.173")
+    page.locator(".st-key-bbox input").fill("8.988,45.145,9.012,45.161")
     page.locator(".st-key-bbox input").press("Enter")
-    expect(page.get_by_text("in 144 blocks of 400 m")).to_be_visible()
+    expect(page.get_by_text("in 36 blocks of 400 m")).to_be_visible()
     return at_rest(page)
 
 

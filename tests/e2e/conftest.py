@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from actions import DESK, PATIENCE, choose_region, generate, opened
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "app" / "static" / "zoommap.js"
@@ -73,6 +73,13 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One for all pages of a desk's size: what the app loads is in the browser's cache from the second page on."""
+    with browser.new_context(viewport=DESK, accept_downloads=True, reduced_motion="reduce") as context:
+        yield context
+
+
 @pytest.fixture(scope="module")
 def complaints() -> list[str]:
     """Errors in the browser, and requests to anybody but the app."""
@@ -86,10 +93,11 @@ def nobody_complains(complaints: list[str]) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, server: str, complaints: list[str]) -> Iterator[Page]:
+def page(context: BrowserContext, server: str, complaints: list[str]) -> Iterator[Page]:
     """The app at a desk's size, open."""
-    with browser.new_context(viewport=DESK, accept_downloads=True, reduced_motion="reduce") as context:
-        yield opened(context, server, complaints)
+    page = opened(context, server, complaints)
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="module")
