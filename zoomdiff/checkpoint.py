@@ -21,7 +21,7 @@ from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.diffusion.rhythm import Rhythm
 from zoomdiff.errors import CheckpointError
-from zoomdiff.files import ASSETS, whole_file
+from zoomdiff.files import ASSETS, whole_set
 from zoomdiff.inputs import INPUTS
 from zoomdiff.levels import S4T4, Hierarchy, Level
 from zoomdiff.weights import MOST_JSON, MOST_WEIGHTS, check_suffix, download, is_url
@@ -37,7 +37,7 @@ def new_network(hierarchy: Hierarchy = S4T4, design: Design | None = None, **siz
 
 
 def save_model(model: DRDM, path: Path, **notes: object) -> None:
-    """Write `path` (weights) and its .json (hierarchy, statistics, inputs and `notes`); each whole or not at all."""
+    """Write `path` (weights) and its .json (hierarchy, statistics, inputs and `notes`); both or none."""
     prior = model.prior
     about = {
         "hierarchy": [asdict(level) for level in prior.hierarchy],
@@ -49,9 +49,9 @@ def save_model(model: DRDM, path: Path, **notes: object) -> None:
         "trained_on": model.trained_on,
         **notes,
     }
-    with whole_file(path, "The weights") as weights, whole_file(path.with_suffix(".json"), "The weights") as text:
-        save_file(model.network.state_dict(), weights)
-        text.write_text(json.dumps(about, indent=1))
+    with whole_set(path.parent, "The weights") as new:
+        save_file(model.network.state_dict(), new / path.name)
+        (new / path.with_suffix(".json").name).write_text(json.dumps(about, indent=1))
 
 
 def load_model(source: str | Path | None = None, *, device: str = "auto", sha256: str | None = None) -> DRDM:

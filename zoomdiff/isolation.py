@@ -162,7 +162,8 @@ def _open_only(paths: list[Path], scratch: Path) -> None:
     packages = [
         path for path in sys.path if path.endswith("-packages")
     ]  # not the folder of a script or its user's files
-    program = map(Path, (sys.prefix, sys.base_prefix, Path(__file__).parent, *packages, *LIBRARIES))
+    own = str(Path(__file__).parent)
+    program = [Path(path) for path in (sys.prefix, sys.base_prefix, own, *packages, *LIBRARIES)]
     ruleset = Ruleset()
     for path in {*program, *paths}:
         if path.exists():

@@ -200,8 +200,8 @@ def _notes(layers: MapLayers, region: Region, *, empty: bool) -> tuple[str, ...]
     if on_map < 0.99:
         side = region.hierarchy[0].side
         notes.append(
-            f"{on_map:.0%} of the region, which is made of whole blocks of {side:g} m, lies on the map; the rest counts "
-            "as empty ground."
+            f"{on_map:.0%} of the region, which is made of whole blocks of {side:g} m, lies on the map; the rest "
+            "counts as empty ground."
         )
     if empty:
         notes.append("The map has no streets, buildings or places in this region: expect next to no traffic.")

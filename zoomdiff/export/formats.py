@@ -1,7 +1,6 @@
 """All formats by name, and writing them: to a folder, or as bytes."""
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +18,7 @@ from zoomdiff.export.parquet import write_parquet
 from zoomdiff.export.picture import write_picture
 from zoomdiff.export.reproduce import Inputs, to_reproduce
 from zoomdiff.export.zarr import write_zarr
-from zoomdiff.files import whole_file
+from zoomdiff.files import check_free, whole_set
 from zoomdiff.levels import HOURS_PER_WEEK
 from zoomdiff.week import TrafficWeek
 
@@ -249,25 +248,18 @@ def write_files(export: Export, folder: Path, names: Iterable[str]) -> dict[Path
 
     Returns their paths, each with its level (None: the file has none). Raises OptionError.
     """
-    paths = {}
-    with ExitStack() as stack:
-        for name in names:
-            kind = FORMATS[name]
-            for k in range(len(export.week.volumes)) if kind.level else (0,):
-                one = replace(export, k=k)
-                path = folder / kind.file_name(one)
-                _check_free(path, is_folder=kind.mime is None)
-                kind.write(one, stack.enter_context(whole_file(path, "The results")))
-                paths[path] = k if kind.level else None
-    return paths
-
-
-def _check_free(path: Path, *, is_folder: bool) -> None:
-    """Raise OptionError where something else has the name of a file or a store, which must not be lost."""
-    if is_folder and path.exists() and not (path / "zarr.json").is_file():
-        raise OptionError(f"{path} exists and is not a Zarr store: remove it or choose another folder.")
-    if not is_folder and path.is_dir():
-        raise OptionError(f"The results cannot be written to {path}: a folder has that name.")
+    files = []
+    for name in names:
+        kind = FORMATS[name]
+        for k in range(len(export.week.volumes)) if kind.level else (0,):
+            one = replace(export, k=k)
+            path = folder / kind.file_name(one)
+            check_free(path, is_folder=kind.mime is None)
+            files.append((kind, one, path))
+    with whole_set(folder) as new:
+        for kind, one, path in files:
+            kind.write(one, new / path.name)
+    return {path: one.k if kind.level else None for kind, one, path in files}
 
 
 def to_bytes(export: Export, name: str) -> bytes:

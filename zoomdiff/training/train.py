@@ -22,7 +22,7 @@ from zoomdiff.diffusion.drdm import DRDM, hnap_loss
 from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.errors import OptionError
 from zoomdiff.export import read_geojson
-from zoomdiff.files import target, whole_file
+from zoomdiff.files import target, whole_set
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 from zoomdiff.training.config import TrainConfig
@@ -206,8 +206,9 @@ def train(
             log += log_rows(step + 1, seconds, losses, tested)
             losses = {name: [] for name in losses}
             notes = {"train": asdict(config), "steps_done": step + 1, "hours": round(seconds / 3600, 2)}
-            save_model(averaged, out / SHIPPED.name, **notes)
-            save_run(out, config, descent, step + 1, seconds, log)
+            with whole_set(out, "The weights") as new:
+                save_model(averaged, new / SHIPPED.name, **notes)
+                save_run(new, config, descent, step + 1, seconds, log)
     return out / SHIPPED.name
 
 
@@ -243,18 +244,25 @@ def log_rows(step: int, seconds: float, losses: dict[str, list[float]], tested: 
 
 
 def save_run(out: Path, config: TrainConfig, descent: Descent, step: int, seconds: float, log: list[Row]) -> None:
-    """Write loss.csv and what `resumed` needs."""
-    with whole_file(out / "loss.csv", "The losses") as part, part.open("w", newline="") as file:
+    """Write loss.csv and what `resumed` needs to a new folder."""
+    with (out / "loss.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("step", "seconds", "set", "level", "loss"), *log])
     about = {"config": json.dumps(asdict(config)), "step": step, "seconds": seconds, "log": [list(row) for row in log]}
-    with whole_file(out / STATE, "The state of the run") as part:
-        torch.save(about | descent.state(), part)
+    torch.save(about | descent.state(), out / STATE)
 
 
 def resumed(file: Path, config: TrainConfig, descent: Descent, device: torch.device) -> tuple[int, float, list[Row]]:
     """Put the descent where the run in a file was; its steps, seconds and log. Raises OptionError for another run's."""
-    state = torch.load(file, map_location=device, weights_only=True)
-    if state["config"] != json.dumps(asdict(config)):
+    try:
+        state = torch.load(file, map_location=device, weights_only=True)
+        same = state["config"] == json.dumps(asdict(config))
+        if same:
+            descent.restore(state)
+        step, seconds, log = int(state["step"]), float(state["seconds"]), [tuple(row) for row in state["log"]]
+    except Exception as error:  # damaged files fail in many ways: as a zip, as a pickle, as tensors of another shape
+        raise OptionError(
+            f"{file} is damaged, so the run cannot be resumed: restore the file, or start a new run."
+        ) from error
+    if not same:
         raise OptionError(f"The run in {file.parent} was started with other settings: resume it with the same ones.")
-    descent.restore(state)
-    return state["step"], state["seconds"], [tuple(row) for row in state["log"]]
+    return step, seconds, log
