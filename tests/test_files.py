@@ -93,6 +93,12 @@ def test_the_working_directory_keeps_its_place(tmp_path, monkeypatch):
     assert tmp_path.stat().st_ino == before and [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+def test_a_set_within_a_set(tmp_path):
+    with whole_set(tmp_path / "out") as new, whole_set(new) as newer, whole_file(newer / "a") as part:
+        part.write_text("a")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a"]
+
+
 def test_two_writers_never_mix_their_files(tmp_path):
     folder = tmp_path / "out"
     writers = [start(folder, name, 50) for name in ("one", "two")]

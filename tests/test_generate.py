@@ -34,6 +34,11 @@ def town() -> UEC:
     return build_uec(layers, Region.from_bbox(layers.extent))
 
 
+@pytest.fixture(scope="module")
+def town_week(model, town):
+    return generate(model, town, seed=1)
+
+
 def test_shipped_weights_are_small_and_have_a_card():
     assert SHIPPED.stat().st_size < 3_000_000
     assert (SHIPPED.parent / "MODEL_CARD.md").exists()
@@ -93,7 +98,7 @@ def test_habits_differ(model, helsinki):
         np.mean(
             [
                 week.volumes[-1].sum((1, 2))
-                for week in ensemble(model, helsinki, range(4), sampling=Sampling(preset=preset))
+                for week in ensemble(model, helsinki, range(2), sampling=Sampling(preset=preset))
             ],
             0,
         )
@@ -155,8 +160,8 @@ def test_the_same_place_has_the_same_traffic_in_a_larger_region(model):
     assert difference(a, overlap) < 0.5 * difference(a, stranger)
 
 
-def test_traffic_follows_the_map_of_an_unseen_town(model, town):
-    week, truth = generate(model, town, seed=1), simulate(town, 1, EUROPE).traffic
+def test_traffic_follows_the_map_of_an_unseen_town(town_week, town):
+    week, truth = town_week, simulate(town, 1, EUROPE).traffic
     rank = spearmanr(week.volumes[-1].mean(0).ravel(), truth.mean(0).ravel())[0]
     assert rank >= 0.6
     mean = week.volumes[-1].mean(0)
@@ -166,8 +171,8 @@ def test_traffic_follows_the_map_of_an_unseen_town(model, town):
     assert week.total() == pytest.approx(truth.sum(), rel=0.5)
 
 
-def test_offices_peak_by_day_and_homes_in_the_evening(model, town):
-    week = np.mean([generate(model, town, seed=seed).volumes[-1] for seed in range(3)], 0)
+def test_offices_peak_by_day_and_homes_in_the_evening(town_week, town):
+    week = town_week.volumes[-1]
 
     def profile(use):
         return week[:, town.aoi == AOI_INDEX[use]].mean(1)[:120].reshape(5, 24).mean(0)

@@ -162,20 +162,21 @@ def _private(parent: Path, name: str) -> Iterator[Path]:
     with ExitStack() as life:
         with _locked(parent):  # nobody may take a new folder for one of a dead process
             for left in parent.glob(f"{glob.escape(prefix)}*"):
-                with suppress(OSError), _locked(left, wait=False):
+                with suppress(BlockingIOError, FileNotFoundError), _locked(left / "alive", wait=False):
                     shutil.rmtree(left)
             scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-            life.enter_context(_locked(scratch))
+            life.enter_context(_locked(scratch / "alive"))
         life.callback(shutil.rmtree, scratch, ignore_errors=True)
         yield scratch
 
 
 @contextmanager
 def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
-    """Nobody else has the folder's lock. Raises BlockingIOError where somebody has it and it is not waited for."""
+    """Nobody else has the lock of a folder, which is made. Raises BlockingIOError where somebody has it, unless it waits."""
     if sys.platform == "win32":
         yield
         return
+    folder.mkdir(exist_ok=True)
     opened = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(opened, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
