@@ -172,7 +172,7 @@ def _private(parent: Path, name: str) -> Iterator[Path]:
 
 @contextmanager
 def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
-    """Nobody else has the lock of a folder, which is made. Raises BlockingIOError where it is taken, unless it waits."""
+    """Nobody else has the lock of a folder, which is made. Raises BlockingIOError where it is taken, or it waits."""
     if sys.platform == "win32":
         yield
         return

@@ -5,8 +5,8 @@ each time (the first one is not counted); then the whole city of 64 km2, and fro
 repaint, and from its release to the totals beside the map, which Python computes.
 --what runs: what-if and refine on the whole city, from the click to the result on the page, with Streamlit's full
 garbage collection after every rerun (`runner.postScriptGC`) and without, and the ratio; each server is started anew.
---what memory: resident memory of the server before and after each of `--repeat` weeks of the whole city, with and
-without that collection. `--small` takes the 2 x 2 km for either.
+--what memory: resident memory of the server before and after each of `--repeat` weeks of the whole city. `--small`
+takes the 2 x 2 km for either.
 
 Needs the built component (`make map`) and chromium, which paints in software. The browser is 1440 x 900.
 """
@@ -183,20 +183,17 @@ def runs(browser: Browser, repeat: int, small: bool) -> dict:
 
 def memory(browser: Browser, repeat: int, small: bool) -> dict:
     """Megabytes of the server before the first week and after each."""
-    result = {}
-    for after_reruns in (True, False):
-        with app(collecting(after_reruns)) as server, browser.new_context(viewport=DESK) as context:
-            page = opened(context.new_page(), server.address + LINK)
-            if not small:
-                choose_city(page)
-            megabytes = [round(server.megabytes())]
-            for seed in range(1, repeat + 1):
-                new_seed(page, seed)
-                generate(page, FEW if small else MOST)
-                megabytes.append(round(server.megabytes()))
-                print(f"{collecting(after_reruns)} week {seed}: {megabytes[-1]} MB", file=sys.stderr)
-        result[collecting(after_reruns).removeprefix("--")] = megabytes
-    return result
+    with app() as server, browser.new_context(viewport=DESK) as context:
+        page = opened(context.new_page(), server.address + LINK)
+        if not small:
+            choose_city(page)
+        megabytes = [round(server.megabytes())]
+        for seed in range(1, repeat + 1):
+            new_seed(page, seed)
+            generate(page, FEW if small else MOST)
+            megabytes.append(round(server.megabytes()))
+            print(f"week {seed}: {megabytes[-1]} MB", file=sys.stderr)
+    return {"megabytes": megabytes}
 
 
 MEASURED: dict[str, tuple[Callable[[Browser, int, bool], dict], int]] = {
