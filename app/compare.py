@@ -2,7 +2,6 @@
 
 import html
 import math
-import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -136,8 +135,3 @@ def signed_bytes(volume: float) -> str:
 def percent(before: float, after: float) -> str:
     """A change in per cent of before: '+12.3 %'; '–' where there was nothing."""
     return f"{100 * (after / before - 1):+.1f} %".replace("-", "−") if before else "–"
-
-
-def plain(text: str) -> str:
-    """Text of a user's file for a message: nothing in it is taken for Markdown, HTML, a picture or a link."""
-    return re.sub(r"([\\`*_{}\[\]()#<>$~:|!])", r"\\\1", text)

@@ -5,9 +5,10 @@ from functools import partial
 
 import pydeck as pdk
 import streamlit as st
-from zoomdiff.app import denoising, explore, generation, maps, panels, runs, sidebar, work, zoommap
+from zoomdiff.app import denoising, explore, generation, maps, messages, panels, runs, sidebar, work, zoommap
 from zoomdiff.app.basemap import Frame
 from zoomdiff.app.colours import dark, icon
+from zoomdiff.app.messages import plain
 from zoomdiff.app.sidebar import Wish
 from zoomdiff.app.surroundings import OVERLAYS
 from zoomdiff.app.work import Place, Request
@@ -58,7 +59,7 @@ def page() -> None:
         runs.cancel(generation.NAME)
         st.rerun()
     if problem := problem or runs.problem(generation.NAME):
-        st.error(problem, icon=":material/error:")
+        messages.error(problem)
     if place is None:
         return anywhere(wish)
     week = work.results().get(wish.request) if ready and not busy else None
@@ -85,7 +86,9 @@ def look_up(wish: Wish) -> tuple[Place | None, str | None]:
         return None, wish.problem
     place, bar = None, st.empty()
     try:
-        layers = work.map_of(wish.source, wish.region, lambda what, share: bar.progress(share or 0.0, f"{what} …"))
+        layers = work.map_of(
+            wish.source, wish.region, lambda what, share: bar.progress(share or 0.0, f"{plain(what)} …")
+        )
         place = Place(wish.source, layers, wish.region or sidebar.default_region(layers, wish.source), None)
         if wish.region:
             place = replace(place, uec=work.surroundings_of(wish.source, wish.region, wish.people))
@@ -189,7 +192,7 @@ def before(place: Place, shown: list[str]) -> None:
 def notes(place: Place) -> None:
     """What is special about the region: next to the map, so that it stays on the screen."""
     for note in place.uec.notes:
-        st.warning(note, icon=":material/info:")
+        messages.warning(note)
 
 
 def plain_map(layers: list[pdk.Layer], region) -> None:
@@ -302,7 +305,7 @@ def footer(place: Place, week: TrafficWeek | None) -> None:
     layers, uec = place.layers, place.uec
     note = week.provenance["training"] if week else NOTE
     sources = " ".join(uec.sources) if uec else f"Map: {layers.source}; {layers.licence}."
-    st.caption(f"{note} {sources} Computed on: {work.device()}.")
+    st.caption(plain(f"{note} {sources} Computed on: {work.device()}."))
 
 
 if __name__ == "__main__":  # so Streamlit runs this file

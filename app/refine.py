@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pydeck as pdk
 import streamlit as st
-from zoomdiff.app import compare, maps, runs, work
+from zoomdiff.app import compare, maps, messages, runs, work
 from zoomdiff.app.colours import Scale, scale_legend, traffic
+from zoomdiff.app.messages import plain
 from zoomdiff.app.runs import Run
 from zoomdiff.app.work import Place
 
@@ -128,9 +129,9 @@ def _given(place: Place) -> tuple[FittedTraffic | None, str]:
             st.session_state.refine_read = (reading, *_read(files, place.uec, unit, FILLS[fill], zone or None))
     _, known, problem = st.session_state.refine_read
     if problem:
-        st.error(compare.plain(problem), icon=":material/error:")
+        messages.error(problem)
     else:
-        st.success(f"{_what(known)} {' '.join(map(compare.plain, known.notes))}", icon=":material/check:")
+        st.success(f"{_what(known)} {' '.join(map(plain, known.notes))}", icon=":material/check:")
     return known, about
 
 

@@ -14,8 +14,7 @@ from typing import Generic, TypeVar
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
-from zoomdiff.app import charts, work
-from zoomdiff.app.compare import plain
+from zoomdiff.app import charts, messages, work
 
 from zoomdiff.errors import ZoomDiffError
 from zoomdiff.levels import S4T4
@@ -205,7 +204,7 @@ def follow(name: str, on_done: Callable[[object], None], draw: Callable[[Run], N
     already.
     """
     if sentence := problem(name):
-        st.error(plain(sentence), icon=":material/error:")
+        messages.error(sentence)
     if find(name) is None:
         return False
     _watch(name, on_done, draw)

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 import streamlit as st
-from zoomdiff.app import charts, figures, uncertainty
+from zoomdiff.app import charts, figures, messages, uncertainty
 from zoomdiff.app.work import region_key
 
 from zoomdiff.analysis import correlation, decomposition, realism, surroundings
@@ -226,7 +226,7 @@ def real_cities(key: str, week: TrafficWeek, uec: UEC) -> None:
     try:
         table = _beside(key, week, uec)
     except OptionError as error:
-        st.info(str(error), icon=":material/info:")
+        messages.info(str(error))
         return
     shown = table.loc[[name for name in REAL_WORDS if name in table.index]].rename(index=REAL_WORDS)
     inside = int(shown["week inside"].sum())

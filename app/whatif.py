@@ -11,7 +11,8 @@ import pydeck as pdk
 import shapely
 import streamlit as st
 from shapely.geometry.base import BaseGeometry
-from zoomdiff.app import charts, compare, maps, runs, work, zoommap
+from zoomdiff.app import charts, compare, maps, messages, runs, work, zoommap
+from zoomdiff.app.messages import plain
 from zoomdiff.app.runs import Run
 from zoomdiff.app.work import Place
 
@@ -109,7 +110,7 @@ def _new_change(
         disabled=edit is None,
     )
     if problem:
-        st.error(compare.plain(problem), icon=":material/error:")
+        messages.error(problem)
     if st.session_state.pop("whatif_adding", False) and edit:
         edits.append(edit)
     return edit and edit.ground
@@ -156,7 +157,7 @@ def _list_of(edits: list[Edit]) -> None:
     st.markdown(f"**Changes: {len(edits)}**" if edits else "**No change yet**")
     for number, edit in enumerate(edits):
         words, bin_ = st.columns([6, 1], vertical_alignment="center")
-        words.markdown(f"{number + 1}\\. {compare.plain(describe(edit))}")
+        words.markdown(f"{number + 1}\\. {plain(describe(edit))}")
         bin_.button(
             "",
             on_click=edits.pop,
@@ -189,7 +190,7 @@ def _list_of(edits: list[Edit]) -> None:
             if len(loaded.edits) > MOST_EDITS:
                 raise OptionError(f"The file holds {len(loaded.edits):,} changes and the limit is {MOST_EDITS}.")
         except OptionError as error:
-            st.error(compare.plain(str(error)), icon=":material/error:")
+            messages.error(str(error))
             return
         st.session_state.whatif_loaded = upload.file_id
         edits[:] = loaded.edits
@@ -236,7 +237,7 @@ def _result(before: TrafficWeek, after: TrafficWeek, scenario: Scenario, k: int,
     zones = zones_of(region, scenario)
     inside = zones == ZONES.index("inside")
     for note in after.provenance["notes"][len(before.provenance["notes"]) :]:
-        st.warning(compare.plain(note), icon=":material/info:")
+        messages.warning(note)
     choice, legend = st.columns([2, 3], vertical_alignment="center")
     shown = choice.segmented_control("Difference of", [WEEK, STEP], default=WEEK, required=True, key="whatif_shown")
     by_step = after.volumes[k] - before.volumes[k]

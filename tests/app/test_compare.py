@@ -66,13 +66,6 @@ def test_changes_in_bytes(volume, words):
     assert compare.signed_bytes(volume) == words
 
 
-@given(st.text())
-def test_no_mark_of_markdown_is_left_bare(text):
-    bare = compare.plain(text).replace("\\\\", "")
-    for mark in "`*_{}[]()#<>$~:|!":
-        assert bare.count(mark) == bare.count("\\" + mark)
-
-
 def test_on_a_dark_page_more_change_is_lighter():
     less, more = compare.DIFFERENCE_ON_DARK[1, :3].astype(int), compare.DIFFERENCE_ON_DARK[255, :3].astype(int)
     assert less[2] > less[0] and more[0] > more[2], "blue is less, red is more"

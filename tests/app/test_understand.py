@@ -13,7 +13,7 @@ import pytest
 from panel_page import PATIENCE, finish, run_of
 from streamlit.testing.v1 import AppTest
 from zoomdiff.app import charts, figures, runs, uncertainty, understand
-from zoomdiff.app.compare import plain
+from zoomdiff.app.messages import plain
 
 from zoomdiff.analysis import correlation, decomposition, ensemble, realism, surroundings
 from zoomdiff.context import build_uec
