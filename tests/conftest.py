@@ -25,11 +25,15 @@ LONG = (  # files that take longest: they start first, so that no process is lef
     "e2e/test_panels.py",
     "e2e/test_sessions.py",
     "e2e/test_drawing.py",
+    "simulator/test_city.py",
+    "test_generate.py",
+    "docs/test_notebooks.py",
+    "training/test_train.py",
     "package/test_wheel.py",
-    "app/test_page.py",
-    "app/test_whatif.py",
-    "analysis/test_analysis.py",
     "test_cli.py",
+    "benchmarks/test_harness.py",
+    "benchmarks/test_works.py",
+    "app/test_page.py",
 )
 
 
