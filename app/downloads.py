@@ -4,6 +4,7 @@ from functools import partial
 
 import streamlit as st
 from zoomdiff.app import charts
+from zoomdiff.app.guard import guarded
 
 from zoomdiff.context import UEC
 from zoomdiff.export.cells import WEEK
@@ -16,6 +17,7 @@ LARGEST = 500e6  # bytes of one download: it is made in memory, which other user
 
 
 @st.fragment
+@guarded
 def panel(
     week: TrafficWeek,
     uec: UEC,

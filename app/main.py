@@ -8,6 +8,7 @@ import streamlit as st
 from zoomdiff.app import denoising, explore, generation, maps, messages, panels, runs, sidebar, work, zoommap
 from zoomdiff.app.basemap import Frame
 from zoomdiff.app.colours import dark, icon
+from zoomdiff.app.guard import guarded
 from zoomdiff.app.messages import plain
 from zoomdiff.app.sidebar import Wish
 from zoomdiff.app.surroundings import OVERLAYS
@@ -36,6 +37,7 @@ STYLE = """<style>
 </style>"""
 
 
+@guarded
 def page() -> None:
     work.freeze_modules()
     st.set_page_config(page_title="ZoomDiff", page_icon=icon(), layout="wide")
@@ -214,6 +216,7 @@ def generating(wish: Wish, place: Place, shown: list[str]) -> None:
 
 
 @st.fragment
+@guarded
 def result(week: TrafficWeek, place: Place, request: Request, shown: list[str]) -> None:
     """The map and the weeks of its cells. What is done on it runs this part only, and never the model."""
     if st.session_state.pop("redrawn", False):

@@ -15,6 +15,7 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from zoomdiff.app import charts, messages, work
+from zoomdiff.app.guard import guarded
 
 from zoomdiff.errors import ZoomDiffError
 from zoomdiff.levels import S4T4
@@ -212,6 +213,7 @@ def follow(name: str, on_done: Callable[[object], None], draw: Callable[[Run], N
 
 
 @st.fragment(run_every=EVERY)
+@guarded
 def _watch(name: str, on_done: Callable[[object], None], draw: Callable[[Run], None]) -> None:
     """Look at the run `name` now and then."""
     run = find(name)

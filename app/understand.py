@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from zoomdiff.app import charts, figures, messages, uncertainty
+from zoomdiff.app.guard import guarded
 from zoomdiff.app.work import region_key
 
 from zoomdiff.analysis import correlation, decomposition, realism, surroundings
@@ -45,6 +46,7 @@ REAL_WORDS = {  # the realism table's statistics, for people
 
 
 @st.fragment
+@guarded
 def panel(week: TrafficWeek, uec: UEC, k: int, cell: tuple[int, int]) -> None:
     """Draw the panel that the user chooses: only that one is computed.
 
