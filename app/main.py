@@ -182,6 +182,8 @@ def before(place: Place, shown: list[str]) -> None:
         f"**{region.km2:,.2f} km²** in {region.blocks.sum():,} blocks of {S4T4[0].side:.0f} m, one base station each. "
         "Press **Generate** in the sidebar for a week of traffic."
     )
+    if st.session_state.get("linked"):
+        right.info("The link that you opened is to a week of this region: press **Generate** to make it.")
     with right:
         notes(place)
     with left:

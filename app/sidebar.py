@@ -59,10 +59,14 @@ class Wish:
         return work.Request(self.source, work.region_key(self.region), self.steps, self.seed, self.preset, self.people)
 
 
+DIGITS = 12  # of a number in an address that are read: more is larger than any limit
+
+
 def prefill(query: Mapping[str, str]) -> None:
     """Start a session from the address: ?map=town7&bbox=W,S,E,N&seed=7&habits=china&steps=full&level=2&t=66.
 
-    With a level (0..3, coarse to fine) or an hour t of the week it is a link to a week, which is `asked` for at once.
+    With a level (0..3, coarse to fine) or an hour t of the week it is a link to a week, which is made by one click: a
+    page elsewhere that opens links must not keep the model busy.
     """
     state = st.session_state
     if "seed" in state:
@@ -77,12 +81,11 @@ def prefill(query: Mapping[str, str]) -> None:
         state.steps, state.own_steps = "own", own
     level, hour = _number(query.get("level"), len(S4T4) - 1), _number(query.get("t"), HOURS_PER_WEEK - 1)
     state.linked = {name: value for name, value in (("level", level), ("hour", hour)) if value is not None}
-    state.asked = bool(state.linked)
 
 
 def _number(text: str | None, most: int) -> int | None:
     """A whole number 0..most of the address; a larger one counts as `most`."""
-    return min(int(text), most) if text and text.isdecimal() else None
+    return min(int(text[:DIGITS]), most) if text and text.isdecimal() else None
 
 
 def wish(*, busy: bool) -> Wish:

@@ -289,7 +289,7 @@ def parse_bbox(text: str) -> Bounds:
     try:
         west, south, east, north = (float(word) for word in text.replace(",", " ").replace(";", " ").split())
     except ValueError as error:
-        raise RegionError(f"The box {text!r} is not four numbers: write W,S,E,N in degrees.") from error
+        raise RegionError(f"The box {text[:80]!r} is not four numbers: write W,S,E,N in degrees.") from error
     return west, south, east, north
 
 

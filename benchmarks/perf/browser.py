@@ -60,6 +60,7 @@ def opened(page: Page, address: str) -> Page:
     """The app with the week of a link."""
     page.set_default_timeout(PATIENCE)
     page.goto(address)
+    page.get_by_role("button", name="Generate", exact=True).click()
     week_is_there(page)
     settled(the_map(page))
     return page

@@ -142,7 +142,7 @@ def test_the_address_prefills_box_seed_and_habits():
 
 def test_a_bad_address_does_no_harm():
     page = opened(seed="seven", habits="martian", level="9", t="x", steps="-1", bbox=TWO_BLOCKS)
-    finish(page, generation.NAME)
+    finish(page.button(key="generate").click().run(), generation.NAME)
     assert page.number_input(key="seed").value == 0 and page.segmented_control(key="habits").value == "europe"
     assert page.select_slider(key="zoom").value == 3, "the level is the finest"
 
@@ -154,15 +154,17 @@ def test_numbers_of_an_address(text, number):
 
 def test_a_shared_link_brings_the_week_its_level_and_its_hour(untrained):
     before = len(untrained)
-    page = finish(opened(bbox=TWO_BLOCKS, seed="7", steps="3", level="1", t="66"), generation.NAME)
+    page = opened(bbox=TWO_BLOCKS, seed="7", steps="3", level="1", t="66")
+    assert run_of(page, generation.NAME) is None, "another site may have opened it"
+    assert "The link that you opened is to a week of this region" in words(page)
+    page = finish(page.button(key="generate").click().run(), generation.NAME)
     assert week_words(page) and "Wed 16:00-20:00" in words(page)
     assert page.select_slider(key="zoom").value == 1 and page.select_slider(key="step_1").value == 66 // 4
     assert page.selectbox(key="steps").value == "own" and page.number_input(key="own_steps").value == 3
     page.select_slider(key="zoom").set_value(2).run()
     assert "".join(page.query_params["level"]) == "2" and "".join(page.query_params["t"]) == "66"
     assert len(untrained) == before + 1
-    page = opened(bbox=TWO_BLOCKS, seed="7", steps="3")
-    assert run_of(page, generation.NAME) is None, "without level and hour nothing is generated unasked"
+    assert "The link that you opened" not in words(opened(bbox=TWO_BLOCKS, seed="7", steps="3"))
 
 
 def test_a_drawn_region(component):
