@@ -391,9 +391,9 @@ def test_a_region_in_the_sea_runs_and_is_silent(shared_data, zoomdiff, tmp_path)
 
 
 def test_a_download_shows_what_it_does_and_how_far_it_is(capsys):
-    on_progress = download_bar()
-    for share in (0.0, 0.5, 1.0):
-        on_progress("Downloading the extract", share)
-    on_progress("Cutting the region out", None)
+    with download_bar() as on_progress:
+        for share in (0.0, 0.5, 1.0):
+            on_progress("Downloading the extract", share)
+        on_progress("Cutting the region out", None)
     shown = capsys.readouterr().err
     assert "Downloading the extract" in shown and "100 %" in shown and "Cutting the region out" in shown

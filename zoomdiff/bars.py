@@ -1,6 +1,7 @@
 """Progress bars of the command line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -25,22 +26,29 @@ def stage_bars(hierarchy: "Hierarchy") -> Callable[[int, int, int], None]:
     return on_step
 
 
-def download_bar() -> Callable[[str, float | None], None]:
-    """An `on_progress` for `read_map`: a bar for each thing that is done to get a map, where one is downloaded."""
+@contextmanager
+def download_bar() -> Iterator[Callable[[str, float | None], None]]:
+    """An `on_progress` for `read_map`: a bar for each thing that is done to get a map, closed when the block ends."""
     from tqdm import tqdm
 
     bars: dict[str, tqdm[NoReturn]] = {}
 
-    def on_progress(what: str, share: float | None) -> None:
-        if what not in bars:
-            for finished in bars.values():
-                finished.close()
-            bars.clear()
-            bars[what] = tqdm(total=100, desc=f"{what:42}", bar_format="{desc} {bar} {percentage:3.0f} % {elapsed}")
-        bar = bars[what]
-        if share is not None:
-            bar.update(100 * share - bar.n)
-        if share == 1:
+    def finish() -> None:
+        for bar in bars.values():
             bar.close()
+        bars.clear()
 
-    return on_progress
+    def on_progress(what: str, share: float | None) -> None:
+        known = share is not None
+        if what not in bars:
+            finish()
+            layout = "{desc} {bar} {percentage:3.0f} % {elapsed}" if known else "{desc} {elapsed}"
+            bars[what] = tqdm(total=100, desc=f"{what:42}", bar_format=layout, leave=known)
+        bars[what].update(100 * share - bars[what].n if known else 0)
+        if share == 1:
+            bars[what].close()
+
+    try:
+        yield on_progress
+    finally:
+        finish()

@@ -40,7 +40,7 @@ MEMORY_GB = 1.5  # that reading one file may take; ZOOMDIFF_READ_GB sets another
 SECONDS, SECONDS_PER_MB = 4.0, 2.0  # of processor time: a file of 1 MB has 6 s
 OPEN_FILES = 64
 LIBRARIES = ("/usr/lib", "/lib", "/lib64", "/usr/local/lib", "/usr/share/zoneinfo", "/dev/urandom", "/proc/self")
-LOOK = 0.1  # seconds between two calls of `on_wait`
+LOOK, FIRST_LOOK = 0.1, 1.0  # seconds between two calls of `on_wait`, and before the first: most files need less
 # Processor time cannot exceed time by the clock by more than the cores; on a busy machine the clock is slower.
 CLOCK_PER_CPU = 10
 
@@ -209,7 +209,9 @@ def _run(
             task = function.__module__, function.__qualname__, args, kwargs, limits, scratch
             connection.send_bytes(pickle.dumps(task))
             pid = int.from_bytes(connection.recv_bytes(), "big")
-            while not connection.poll(LOOK):
+            look = FIRST_LOOK
+            while not connection.poll(look):
+                look = LOOK
                 if on_wait is not None:
                     on_wait()
                 if time.monotonic() - started > CLOCK_PER_CPU * limits.seconds:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from zoomdiff.context import MapLayers
     from zoomdiff.diffusion.drdm import DRDM
     from zoomdiff.levels import Hierarchy
-    from zoomdiff.region import Region
+    from zoomdiff.region import Bounds, Region
 
 MAP = Annotated[
     str,
@@ -51,11 +51,18 @@ SHA256 = Annotated[str | None, typer.Option("--weights-sha256", help="SHA-256 of
 DEVICE = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 
 
+def map_of(source: str, bbox: "Bounds | None") -> "MapLayers":
+    """The map, or what touches the box of it, with a bar while it is downloaded or read."""
+    from zoomdiff.context import read_map
+
+    with download_bar() as on_progress:
+        return read_map(source, bbox=bbox, on_progress=on_progress)
+
+
 def place(
     map_: str, bbox: str | None, region: Path | None, max_km2: float, hierarchy: "Hierarchy | None" = None
 ) -> tuple["MapLayers", "Region"]:
     """The map, and the region on it that the options ask for, with the levels of the model (default: S4T4)."""
-    from zoomdiff.context import read_map
     from zoomdiff.levels import S4T4
     from zoomdiff.region import Region, parse_bbox
 
@@ -67,7 +74,7 @@ def place(
             frame = Region.from_bbox(parse_bbox(bbox), max_km2=max_km2, hierarchy=hierarchy or S4T4)
         elif region:
             frame = Region.from_geojson(region, max_km2=max_km2, hierarchy=hierarchy or S4T4)
-        layers = read_map(map_, bbox=frame.bounds if frame else None, on_progress=download_bar())
+        layers = map_of(map_, frame.bounds if frame else None)
         return layers, frame or Region.from_bbox(layers.extent, max_km2=max_km2, hierarchy=hierarchy or S4T4)
     except RegionTooLargeError as error:
         raise RegionTooLargeError(f"{str(error).removesuffix('.')}, or raise it with --max-km2.") from error

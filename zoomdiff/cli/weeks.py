@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoomdiff.arguments import seed_of
-from zoomdiff.bars import download_bar, stage_bars
+from zoomdiff.bars import stage_bars
 from zoomdiff.cli.common import (
     BBOX,
     DEVICE,
@@ -26,6 +26,7 @@ from zoomdiff.cli.common import (
     SHA256,
     STEPS,
     WEIGHTS,
+    map_of,
     model_from,
     place,
     words,
@@ -134,7 +135,7 @@ def _reproduce(
     file: Path, map_: str | None, population: Path | None, files: Files, model_of: Callable[[], "DRDM"]
 ) -> None:
     """Make the week of a recipe again, and say whether it is the same."""
-    from zoomdiff.context import build_uec, read_map
+    from zoomdiff.context import build_uec
     from zoomdiff.context.scenario import Scenario, apply, read_scenario
     from zoomdiff.export.reproduce import read_reproduce
 
@@ -142,7 +143,7 @@ def _reproduce(
     inputs, frame = recipe.inputs_with(map=map_, population=population), recipe.region
     edits = read_scenario(json.dumps(inputs.scenario)) if inputs.scenario else Scenario()
     assert inputs.map, "inputs_with has seen to it"
-    layers = read_map(inputs.map, bbox=None if inputs.whole_map else frame.bounds, on_progress=download_bar())
+    layers = map_of(inputs.map, None if inputs.whole_map else frame.bounds)
     uec = apply(build_uec(layers, frame, population=inputs.population, residents=inputs.residents), edits)
     model = model_of()
     recipe.check_weights(model.sha256)
@@ -196,7 +197,7 @@ def refine(
     device: DEVICE = "auto",
 ) -> None:
     """Refine known or measured traffic to all finer levels, without training; known values stay as they are."""
-    from zoomdiff.context import build_uec, read_map
+    from zoomdiff.context import build_uec
     from zoomdiff.export import read_geojson
     from zoomdiff.export.formats import Export
     from zoomdiff.generation import refine as run
@@ -214,7 +215,7 @@ def refine(
         layers, frame = place(map_, bbox, region, max_km2, model_of().hierarchy if weights else None)
     else:
         level = read_geojson(file)
-        layers, frame = read_map(map_, bbox=level.region.bounds, on_progress=download_bar()), level.region
+        layers, frame = map_of(map_, level.region.bounds), level.region
     uec = build_uec(layers, frame, population=population, residents=residents)
     fitted = fit(measured, uec) if is_measured else None  # before the model is loaded: its errors come at once
     model = model_of()
