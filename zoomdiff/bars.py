@@ -44,7 +44,7 @@ def download_bar() -> Iterator[Callable[[str, float | None], None]]:
             finish()
             layout = "{desc} {bar} {percentage:3.0f} % {elapsed}" if known else "{desc} {elapsed}"
             bars[what] = tqdm(total=100, desc=f"{what:42}", bar_format=layout, leave=known)
-        bars[what].update(100 * share - bars[what].n if known else 0)
+        bars[what].update(0 if share is None else 100 * share - bars[what].n)
         if share == 1:
             bars[what].close()
 
