@@ -162,12 +162,17 @@ def _private(parent: Path, name: str) -> Iterator[Path]:
     with ExitStack() as life:
         with _locked(parent):  # nobody may take a new folder for one of a dead process
             for left in parent.glob(f"{glob.escape(prefix)}*"):
-                with suppress(BlockingIOError, FileNotFoundError), _locked(left / "alive", wait=False):
-                    shutil.rmtree(left)
+                with suppress(BlockingIOError), _locked(left / "alive", wait=False):
+                    shutil.rmtree(left, ignore_errors=True)
             scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
             life.enter_context(_locked(scratch / "alive"))
-        life.callback(shutil.rmtree, scratch, ignore_errors=True)
+        life.callback(_remove, scratch)
         yield scratch
+
+
+def _remove(scratch: Path) -> None:
+    with _locked(scratch.parent):  # nobody looks at it half removed
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager
