@@ -55,6 +55,9 @@ HALVES: dict[str, dict[str, Command]] = {
         "player": Command("perf.player", "frames per second of the map component"),
         "imports": Command("perf.imports", "seconds of `import zoomdiff` and of `zoomdiff --help`"),
     },
+    "Safety": {
+        "fuzz": Command("perf.fuzz", "damaged files for every reader: each must end in a result or in one sentence"),
+    },
 }
 COMMANDS = {name: command for half in HALVES.values() for name, command in half.items()}
 
