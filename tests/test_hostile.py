@@ -152,6 +152,16 @@ def test_an_outline_that_takes_minutes_is_one_sentence():
         Region.from_geojson(text)
 
 
+def test_a_map_with_a_corner_off_the_earth_is_one_sentence(tmp_path):
+    path = tmp_path / "map.geojson"
+    ring = [[24.94, 60.16], [24.95, 60.16], [1e308, 60.17], [24.94, 60.16]]
+    shape = {"type": "Polygon", "coordinates": [ring]}
+    feature = {"type": "Feature", "properties": {"building": "yes"}, "geometry": shape}
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    with pytest.raises(ZoomDiffError, match="off the earth"):
+        read_map(path)
+
+
 def test_every_hostile_file_is_one_sentence_or_harmless(shared_data):
     """Small inputs that once broke a reader, found by a fuzzer or made by hand."""
     readers = {

@@ -107,6 +107,8 @@ def _read(path: Path, source: str, bbox: Bounds | None) -> MapLayers:
         "areas": _areas(tagged.areas, water),
         "pois": _pois(tagged.pois),
     }
+    for kind, layer in layers.items():
+        _check_places(tagged.name, kind, layer)
     return MapLayers(
         name=tagged.name,
         source=tagged.source,
@@ -116,6 +118,16 @@ def _read(path: Path, source: str, bbox: Bounds | None) -> MapLayers:
         date=tagged.date,
         repaired=sum(int((~layer.geometry.is_valid).sum()) for layer in layers.values()),
     )
+
+
+def _check_places(name: str, kind: str, layer: gpd.GeoDataFrame) -> None:
+    """Raise MapError where a corner of a feature is no number or lies off the earth: GEOS fails on it later."""
+    degrees, feature = shapely.get_coordinates(layer.geometry.array, return_index=True)
+    wrong = ~(np.abs(degrees) <= (180.001, 90.001)).all(1)
+    if wrong.any():
+        raise MapError(
+            f"{name} has {len(np.unique(feature[wrong])):,} {kind} with corners off the earth: repair or remove them."
+        )
 
 
 def classify(frame: pd.DataFrame, tables: dict[str, dict[str, str]]) -> pd.Series:
