@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import geopandas as gpd
 import numpy as np
+import orjson
 import pandas as pd
 import pyarrow.parquet as pq
 import pyogrio
@@ -167,7 +168,7 @@ def test_a_long_csv_is_packed_and_one_day_is_not(export, region, monkeypatch, tm
     np.testing.assert_array_equal(pd.read_csv(whole).traffic_bytes, cells(export.week.volumes[3], region, 3).ravel())
 
 
-@settings(max_examples=4)
+@settings(max_examples=3)
 @given(seed=st.integers(0, 99), south=st.booleans(), hours=st.tuples(st.integers(0, 166), st.integers(1, 60)))
 def test_levels_and_formats_have_the_same_totals(seed, south, hours, tmp_path_factory):
     region = southern() if south else Region.from_bbox((24.939, 60.166, 24.940, 60.167))
@@ -175,14 +176,14 @@ def test_levels_and_formats_have_the_same_totals(seed, south, hours, tmp_path_fa
     export, folder = Export(made_up_week(region, seed), None), tmp_path_factory.mktemp("totals")
     totals, in_window = set(), set()
     for k in LEVELS:
-        features = json.loads(write(export, "geojson", folder, k).read_bytes())["features"]
+        features = orjson.loads(write(export, "geojson", folder, k).read_bytes())["features"]
         totals.add(sum(sum(cell["properties"]["traffic"]) for cell in features))
         totals.add(np.stack(gpd.read_parquet(write(export, "parquet", folder, k)).traffic).sum())
         with xr.open_dataset(write(export, "netcdf", folder, k)) as file:
             totals.add(int(file["traffic"].sum()))
         with rasterio.open(write(export, "cog", folder, k)) as file:
             totals.add(int(np.nansum(file.read())))
-        long = json.loads(write(export, "geojson-long", folder, k, hours=window).read_bytes())
+        long = orjson.loads(write(export, "geojson-long", folder, k, hours=window).read_bytes())
         in_window.add(sum(feature["properties"]["traffic"] for feature in long["features"]))
         in_window.add(pd.read_csv(write(export, "csv", folder, k, hours=window)).traffic_bytes.sum())
     assert totals == {export.week.total()}
@@ -195,9 +196,8 @@ def test_the_surroundings_read_back(export, tmp_path):
     assert uec.sources == export.uec.sources
 
 
-@pytest.mark.parametrize("logarithmic", [False, True])
-@pytest.mark.parametrize("k", LEVELS)
-def test_a_picture_shows_the_step_in_colour_and_nothing_outside(k, logarithmic, export, region):
+@pytest.mark.parametrize("k, logarithmic", [(0, True), (1, False), (2, False), (3, True)])
+def test_a_picture_shows_the_step_in_colour_and_nothing_outside(k, logarithmic, export):
     def drawn(step: int) -> np.ndarray:
         data = to_bytes(replace(export, k=k, step=step, logarithmic=logarithmic), "png")
         picture = Image.open(io.BytesIO(data))
@@ -256,7 +256,7 @@ def test_the_same_week_has_the_same_bytes_and_its_size_is_known_beforehand(name,
 def test_users_who_download_at_the_same_time_get_what_each_would_get_alone(name, export):
     one = replace(export, k=1)
     with ThreadPoolExecutor(4) as users:
-        files = list(users.map(lambda user: to_bytes(one, name), range(8)))
+        files = list(users.map(lambda user: to_bytes(one, name), range(4)))
     assert set(files) == {to_bytes(one, name)}
 
 

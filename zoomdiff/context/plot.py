@@ -1,6 +1,5 @@
 """A picture of an urban context: houses and roads, use of the ground, places, people by night and at noon."""
 
-import io
 import textwrap
 from collections.abc import Sequence
 from functools import partial
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap, LogNorm, Normalize, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -78,11 +78,13 @@ def write_plot(uec: UEC, path: str | Path, title: str) -> Path:
 
 def save_png(figure: Figure, path: Path, comment: str = "") -> None:
     """Write a figure as a small PNG, with a comment in its text."""
-    drawn, text = io.BytesIO(), PngInfo()
-    figure.savefig(drawn, format="png")
+    canvas, text = FigureCanvasAgg(figure), PngInfo()
+    # Once: `savefig` draws twice, the first time to arrange the page, as the layout engine does here too.
+    canvas.draw()  # type: ignore[no-untyped-call]  # of matplotlib
     if comment:
         text.add_itxt("Comment", comment)
-    Image.open(drawn).convert("RGB").save(path, format="PNG", optimize=True, pnginfo=text)
+    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]  # of matplotlib
+    Image.fromarray(pixels).convert("RGB").save(path, format="PNG", optimize=True, pnginfo=text)
 
 
 def place_words(region: Region, k: int = -1) -> str:

@@ -117,15 +117,15 @@ class DayTokenNetwork(nn.Module):
         self.f_poi = mlp(poi, channels)
         self.f_users = mlp(aoi, channels)
         self.f_population = nn.ModuleList(mlp(hours, channels) for hours in day)
-        self.preset = nn.Embedding(preset, channels)
+        self.preset = _embedding(preset, channels)
         if design.spe:
-            self.spe = nn.ParameterList(nn.Parameter(0.02 * torch.randn(n, n, PE_SIZE)) for n in self.cells)
+            self.spe = nn.ParameterList(nn.Parameter(_normal(n, n, PE_SIZE).mul_(0.02)) for n in self.cells)
             self.spe_out = nn.Linear(PE_SIZE, channels)
         if design.tpe:
             self.tpe_out = nn.Linear(PE_SIZE, channels)
-            hours = sinusoid(torch.arange(HOURS_PER_WEEK).float())
+            hours = sinusoid(torch.arange(HOURS_PER_WEEK, device="cpu").float())
             self.register_buffer("tpe", hours.reshape(DAYS_PER_WEEK, HOURS_PER_DAY, PE_SIZE).mean(1), persistent=False)
-        self.level = nn.Embedding(len(hierarchy), channels)
+        self.level = _embedding(len(hierarchy), channels)
         self.strength = mlp(PE_SIZE, channels)
         self.prior_noise = mlp(PE_SIZE, channels)
         self.trunk = nn.ModuleList(TrunkBlock(channels) for _ in range(blocks))
@@ -176,6 +176,23 @@ class DayTokenNetwork(nn.Module):
             x = block(x, steering)
         out: Tensor = self.unfold[k](functional.layer_norm(x, x.shape[-1:]))  # (B, 7, H_k, W_k, hours)
         return out.movedim(-1, 2).reshape(r.shape)
+
+
+def _normal(*shape: int) -> Tensor:
+    """Standard normal numbers to start from; none on the device "meta".
+
+    There torch would import its compiler for them, which takes seconds; so it does for most operations but plain
+    `empty`, `zeros` and those in place.
+    """
+    x = torch.empty(shape)
+    return x if x.is_meta else x.normal_()
+
+
+def _embedding(number: int, channels: int) -> nn.Embedding:
+    """An `nn.Embedding` that starts from `_normal`."""
+    start = _normal(number, channels)
+    table: nn.Embedding = nn.Embedding.from_pretrained(start, freeze=False)  # type: ignore[no-untyped-call]  # of torch
+    return table
 
 
 def _days(x: Tensor) -> Tensor:
