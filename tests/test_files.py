@@ -106,6 +106,7 @@ def test_two_writers_never_mix_their_files(tmp_path):
     while any(writer.poll() is None for writer in writers):
         opened = {path.read_text() for path in [folder / "a"] if path.exists()}
         seen |= opened
+        time.sleep(0.001)  # the writers need the processors
     assert [writer.wait() for writer in writers] == [0, 0]
     assert contents(folder) in ({"one 49"}, {"two 49"})
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

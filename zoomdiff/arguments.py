@@ -20,10 +20,16 @@ def wrong(what: str, value: object, valid: str, error: type[ZoomDiffError] = Opt
     return error(f"{what} must be {valid}, not {' '.join(shown.split())}.")
 
 
-def instance(what: str, value: object, kind: type | tuple[type, ...], valid: str) -> None:
-    """Raise OptionError unless the value is an instance of `kind`."""
+def instance(
+    what: str,
+    value: object,
+    kind: type | tuple[type, ...],
+    valid: str,
+    error: type[ZoomDiffError] = OptionError,
+) -> None:
+    """Raise `error` unless the value is an instance of `kind`."""
     if not isinstance(value, kind):
-        raise wrong(what, value, valid)
+        raise wrong(what, value, valid, error)
 
 
 def whole(what: str, value: object, among: range, valid: str) -> int:

@@ -29,6 +29,12 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder. Raises OSError."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)
+
+
 def target(path: Path, what: str, *, is_folder: bool = False) -> Path:
     """The path, ~ resolved, of a file or of a folder for files, once it is clear that it can be written to.
 
@@ -91,8 +97,7 @@ def whole_set(folder: str | Path, what: str = "The results") -> Iterator[Path]:
             new = scratch / folder.name
             new.mkdir()
             yield new
-            for part in new.iterdir():
-                _sync(part)
+            _sync(new)
             with _locked(scratch.parent):
                 _put_in(new, folder, inside=inside)
 
@@ -177,7 +182,7 @@ def _remove(scratch: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
-    """Nobody else has the lock of a folder, which is made. Raises BlockingIOError where it is taken, or it waits."""
+    """Hold the lock of a folder, which is made if it is missing; with `wait` off, raises BlockingIOError if taken."""
     if sys.platform == "win32":
         yield
         return

@@ -14,7 +14,6 @@ has taken over, which runs as the same user.
 import atexit
 import importlib
 import os
-import pickle
 import signal
 import socket
 import subprocess
@@ -25,11 +24,12 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache, update_wrapper
+from functools import update_wrapper
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Generic, ParamSpec, TypeVar
 
+from zoomdiff import gdal
 from zoomdiff.errors import OptionError, ZoomDiffError
 
 P = ParamSpec("P")
@@ -159,9 +159,7 @@ def _open_only(paths: list[Path], scratch: Path) -> None:
         landlock_abi_version()
     except OSError:  # the kernel is older, or it is switched off
         return
-    packages = [
-        path for path in sys.path if path.endswith("-packages")
-    ]  # not the folder of a script or its user's files
+    packages = [path for path in sys.path if path.endswith("-packages")]  # not a script's folder, or its user's files
     own = str(Path(__file__).parent)
     program = [Path(path) for path in (sys.prefix, sys.base_prefix, own, *packages, *LIBRARIES)]
     ruleset = Ruleset()
@@ -203,33 +201,37 @@ def _run(
 ) -> R:
     """The result of the function in a child."""
     started = time.monotonic()
-    with _server().child(function.__module__) as connection, tempfile.TemporaryDirectory(prefix="zoomdiff-") as scratch:
-        pid = None
-        try:
-            task = function.__module__, function.__qualname__, args, kwargs, limits, scratch
-            connection.send_bytes(pickle.dumps(task))
-            pid = int.from_bytes(connection.recv_bytes(), "big")
-            look = FIRST_LOOK
-            while not connection.poll(look):
-                look = LOOK
-                if on_wait is not None:
-                    on_wait()
-                if time.monotonic() - started > CLOCK_PER_CPU * limits.seconds:
-                    raise TimeoutError
-            kind, answer = pickle.loads(connection.recv_bytes())
-            pid = None  # it has ended
-        except TimeoutError as reason:
-            raise error(_too_long(limits)) from reason
-        except (EOFError, OSError) as reason:
-            if time.monotonic() - started >= limits.seconds:
-                raise error(_too_long(limits)) from reason
+    begun = False
+    try:
+        with (
+            _server().child(function.__module__) as connection,
+            tempfile.TemporaryDirectory(prefix="zoomdiff-") as scratch,
+        ):
+            connection.send((function.__module__, function.__qualname__, args, kwargs, limits, scratch))
+            pid: int = connection.recv()
+            begun = True
+            with _killed_on_error(pid):
+                look = FIRST_LOOK
+                while not connection.poll(look):
+                    look = LOOK
+                    if on_wait is not None:
+                        on_wait()
+                    if time.monotonic() - started > CLOCK_PER_CPU * limits.seconds:
+                        raise TimeoutError
+                kind, answer = connection.recv()
+    except TimeoutError as reason:
+        raise error(_too_long(limits)) from reason
+    except (EOFError, OSError) as reason:
+        if not begun:
             raise error(
-                f"{limits.name} cannot be read: it crashes its reader, so it is damaged: export or download it again."
+                f"{limits.name} was not read: the process that reads files has ended (standard error may say why): "
+                "try again."
             ) from reason
-        finally:
-            if pid is not None:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        if time.monotonic() - started >= limits.seconds:
+            raise error(_too_long(limits)) from reason
+        raise error(
+            f"{limits.name} cannot be read: it crashes its reader, so it is damaged: export or download it again."
+        ) from reason
     if kind == "result":
         result: R = answer
         return result
@@ -243,6 +245,17 @@ def _run(
     raise error(
         f"{limits.name} cannot be read: it is damaged or of another kind: export or download it again."
     ) from RuntimeError(answer)
+
+
+@contextmanager
+def _killed_on_error(pid: int) -> Iterator[None]:
+    """A child that has not answered ends with the block."""
+    try:
+        yield
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        raise
 
 
 def _too_long(limits: _Limits) -> str:
@@ -308,27 +321,7 @@ def _server() -> _Server:
 def _environment() -> dict[str, str]:
     """Of the server: one thread, as others do not survive a fork, and only those of GDAL's drivers that are needed."""
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return os.environ | one | gdal_settings()
-
-
-DRIVERS = {".gpkg": "GPKG", ".fgb": "FlatGeobuf", ".geojson": "GeoJSON", ".json": "GeoJSON"}  # of vector files
-
-
-@cache
-def gdal_settings() -> dict[str, str]:
-    """Settings by which GDAL opens nothing but the file that it is given: no other driver, sidecar or address."""
-    import pyogrio
-
-    others = sorted(set(pyogrio.list_drivers()) - set(DRIVERS.values()))
-    return {
-        "GDAL_SKIP": ",".join(others),
-        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-        "GDAL_PAM_ENABLED": "NO",
-        "GDAL_VRT_ENABLE_PYTHON": "NO",
-        "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
-        "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": "none",
-        "PROJ_NETWORK": "OFF",
-    }
+    return os.environ | one | gdal.settings()
 
 
 def serve(control: int) -> None:
@@ -356,16 +349,15 @@ def _work(connection: Connection) -> None:
     global _inside
     _inside = True
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    connection.send_bytes(os.getpid().to_bytes(8, "big"))
-    module, name, args, kwargs, limits, scratch = pickle.loads(connection.recv_bytes())
+    connection.send(os.getpid())
+    module, name, args, kwargs, limits, scratch = connection.recv()
     limits.apply(scratch)
     try:
         function = getattr(importlib.import_module(module), name)
-        answer = pickle.dumps(("result", function(*args, **kwargs)), pickle.HIGHEST_PROTOCOL)
+        connection.send(("result", function(*args, **kwargs)))
     except ZoomDiffError as error:
-        answer = pickle.dumps(("error", error))
+        connection.send(("error", error))
     except MemoryError:
-        answer = pickle.dumps(("memory", None))
+        connection.send(("memory", None))
     except BaseException:
-        answer = pickle.dumps(("other", traceback.format_exc()))
-    connection.send_bytes(answer)
+        connection.send(("other", traceback.format_exc()))

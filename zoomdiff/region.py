@@ -88,8 +88,7 @@ class Region(ByContent):
         RegionError
             The polygon is empty, not an area, self-crossing, outside 80 S..80 N, across the antimeridian, or too large.
         """
-        if not isinstance(polygon, BaseGeometry):
-            raise wrong("The region", polygon, "a polygon of shapely", RegionError)
+        instance("The region", polygon, BaseGeometry, "a polygon of shapely", RegionError)
         _check(polygon)
         instance("The hierarchy", hierarchy, Hierarchy, "a Hierarchy, such as S4T4")
         if max_km2 is not None:
@@ -168,8 +167,7 @@ class Region(ByContent):
         cls, source: str | bytes | Path, *, max_km2: float | None = None, hierarchy: Hierarchy = S4T4
     ) -> "Region":
         """The region of all polygons in a GeoJSON file (a Path) or its text; options and errors as `from_polygon`."""
-        if not isinstance(source, str | bytes | Path):
-            raise wrong("The region", source, "the Path of a GeoJSON file, or its text", RegionError)
+        instance("The region", source, (str, bytes, Path), "the Path of a GeoJSON file, or its text", RegionError)
         if isinstance(source, str) and source.lower().endswith((".geojson", ".json")):
             raise wrong("The region", source, "the text of a GeoJSON file; of a file give the Path", RegionError)
         if isinstance(source, Path):

@@ -1,4 +1,4 @@
-"""The command line: `python -m zoomdiff generate`, `refine`, `context`, `train`, `split` and `realism`."""
+"""The command line: `zoomdiff` and `python -m zoomdiff`, with one command for each thing that the library does."""
 
 from collections.abc import Callable
 
@@ -11,9 +11,8 @@ from zoomdiff.cli.weeks import generate, refine, reproduce
 from zoomdiff.errors import ZoomDiffError
 
 BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
-COMMANDS: dict[
-    str, tuple[Callable[..., None], str]
-] = {  # in the order of --help, each with the summary that it has there: longer ones are cut off
+Command = tuple[Callable[..., None], str]  # with its summary in --help, where a longer one is cut off
+COMMANDS: dict[str, Command] = {  # in the order of --help
     "generate": (generate, "Generate a week of traffic of a region."),
     "reproduce": (reproduce, "Make the week of a reproduce.json again."),
     "refine": (refine, "Refine known or measured traffic."),

@@ -32,7 +32,7 @@ from zoomdiff.cli.common import (
     words,
 )
 from zoomdiff.errors import OptionError
-from zoomdiff.files import target
+from zoomdiff.files import size_of, target
 
 if TYPE_CHECKING:
     from zoomdiff.context import UEC
@@ -228,12 +228,6 @@ def refine(
     _write(Export(week, uec), files, f"{words(layers, frame)}, refined", started)
 
 
-def _size(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return sum(file.stat().st_size for file in files)
-
-
 def _given(ctx: typer.Context) -> list[str]:
     """The parameters that the command line has."""
     sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
@@ -252,7 +246,7 @@ def _write(export: "Export", files: Files, what: str, started: float) -> None:
     described: set[int] = set()
     for path, k in paths.items():
         if k is None or k in described:
-            typer.echo(f"{path}: {human_bytes(_size(path))}")
+            typer.echo(f"{path}: {human_bytes(size_of(path))}")
             continue
         described.add(k)
         steps_k, rows, cols = week.volumes[k].shape

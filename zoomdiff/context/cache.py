@@ -19,7 +19,7 @@ from typing import Any
 import shapely
 
 from zoomdiff.errors import MapError, ZoomDiffError
-from zoomdiff.files import sha256_of
+from zoomdiff.files import sha256_of, size_of
 from zoomdiff.region import Bounds
 
 LIMIT = 4 * 1024**3  # bytes
@@ -118,7 +118,7 @@ def trim(keep: Path | None = None) -> None:
             if time.time() - used > STALE:
                 _delete(item)
         else:
-            items.append((used, _size(item), item))
+            items.append((used, size_of(item), item))
     total = sum(size for _, size, _ in items)
     for _, size, item in sorted(items):
         if total <= LIMIT:
@@ -139,12 +139,6 @@ def is_whole(entry: Path) -> bool:
         with suppress(OSError):  # a cache that is only read
             os.utime(entry)
     return whole
-
-
-def _size(item: Path) -> int:
-    return (
-        sum(file.stat().st_size for file in item.rglob("*") if file.is_file()) if item.is_dir() else item.stat().st_size
-    )
 
 
 def _delete(item: Path) -> None:

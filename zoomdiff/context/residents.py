@@ -16,6 +16,7 @@ from pyproj.exceptions import ProjError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
+from zoomdiff import gdal
 from zoomdiff.errors import MapError
 from zoomdiff.isolation import isolated
 from zoomdiff.region import Region
@@ -24,8 +25,6 @@ MOST_PIXELS = 4_000_000  # over the region: finer than 10 m is no population ras
 MOST_PEOPLE = 10_000_000  # in a pixel; more is a code for missing values
 MOST_BYTES = 500_000_000  # of a strip or tile, which is decompressed whole
 SUFFIXES = (".tif", ".tiff")
-# GDAL reads no other file: no overviews, masks, world files or metadata that lie beside the raster.
-ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO", "GDAL_GEOREF_SOURCES": "INTERNAL"}
 OUTLINE_STEP = 1000.0  # metres: how finely the frame's straight sides are followed into the raster's CRS
 # Word in the file's name or tags -> source and licence, for files that do not state it.
 LICENCES = {
@@ -110,7 +109,7 @@ def _read(path: Path, region: Region) -> tuple[np.ndarray, np.ndarray, float, st
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said below, in a sentence
         try:
-            with rasterio.Env(**ALONE), rasterio.open(path.absolute(), driver="GTiff") as raster:
+            with rasterio.Env(**gdal.ALONE), rasterio.open(path.absolute(), driver=gdal.RASTER_DRIVER) as raster:
                 if raster.crs is None:
                     raise MapError(f"{path.name} has no CRS: write one into it, for example with gdal_edit.py -a_srs.")
                 if raster.count != 1:

@@ -20,7 +20,7 @@ from shapely.errors import ShapelyError
 
 from zoomdiff.context.tagged import KEYS, OSM_LICENCE, Tagged, by_tags, nothing
 from zoomdiff.errors import MapError
-from zoomdiff.isolation import DRIVERS
+from zoomdiff.gdal import VECTOR_DRIVERS
 from zoomdiff.region import Bounds
 
 PARQUET, GEOJSON = (".parquet", ".geoparquet"), (".geojson", ".json")
@@ -160,7 +160,7 @@ def _tags(found: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 def _check_driver(path: Path, driver: str) -> None:
     """Raise MapError unless the driver that GDAL picked by a file's content is that of its suffix."""
-    if driver != DRIVERS[path.suffix.lower()]:
+    if driver != VECTOR_DRIVERS[path.suffix.lower()]:
         raise MapError(f"{path.name} is a {driver} file: give it the suffix of its kind.")
 
 
