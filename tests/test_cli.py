@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from rasterio.transform import from_origin
 from zoomdiff.bars import download_bar
 from zoomdiff.checkpoint import new_network, save_model
 from zoomdiff.cli import main
+from zoomdiff.context import layers
 from zoomdiff.context.netcdf import read_netcdf
 from zoomdiff.context.uec import UEC
 from zoomdiff.diffusion.drdm import DRDM
@@ -35,6 +37,14 @@ NAMES = ["bs.geojson", "cell.geojson", "grid100.geojson", "grid50.geojson"]
 def process(*arguments: str) -> subprocess.CompletedProcess:
     """A command as its user starts it; it imports for seconds, so that most tests call `zoomdiff` instead."""
     return subprocess.run([sys.executable, "-m", "zoomdiff", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def embedded_map_is_read_once():
+    """It takes most of the time of a command that generates nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layers._read, "here", cache(layers._read.here))
+        yield
 
 
 @pytest.fixture
@@ -160,7 +170,8 @@ def test_train_refuses_numbers_out_of_range(option, words, zoomdiff, tmp_path):
     assert code == 2 and errors == f"Error: {words}\n"
 
 
-def test_a_split_is_written_and_shown(zoomdiff, tmp_path):
+def test_a_split_is_written_and_shown(zoomdiff, tmp_path, monkeypatch):
+    monkeypatch.setattr("zoomdiff.context.maps.TOWN_KM", 3.2)
     out = tmp_path / "splits.json"
     code, text, _ = zoomdiff("split", "--map", "town3", "--held-out", "town4", "--out", out)
     assert code == 0 and "#" in text

@@ -171,7 +171,7 @@ def smoke() -> list[Work]:
     """Towns of a few blocks."""
     train = [simulated(procedural_map(town, kilometres=1.6), "europe", range(1))[0] for town in TRAIN_TOWNS[:1]]
     tune, test = (
-        [simulated_case(procedural_map(town, kilometres=1.2), "europe", side=1)] for town in (TUNE_TOWN, TEST_TOWN)
+        [simulated_case(procedural_map(town, kilometres=0.8), "europe", side=1)] for town in (TUNE_TOWN, TEST_TOWN)
     )
     return [Work("smoke", train, tune, test, (0, 2, 3))]
 

@@ -1,9 +1,11 @@
 """The notebooks run from top to bottom, as a reader runs them: in an empty folder, without the network."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "docs" / "notebooks").glob("*.ipynb"))
@@ -25,13 +27,23 @@ def test_there_are_three():
     assert [path.stem for path in NOTEBOOKS] == ["first_week", "forecasting", "refine_measurements"]
 
 
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[KernelManager]:
+    """One process for all notebooks, as it imports for seconds."""
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel()
+    yield manager
+    manager.shutdown_kernel(now=True)
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs(path, tmp_path, monkeypatch):
+def test_runs(path, kernel, tmp_path):
     """A cell that raises fails the test; pictures and printed words are those that the page shows."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     shown = nbformat.read(path, nbformat.NO_CONVERT)
     notebook = nbformat.read(path, nbformat.NO_CONVERT)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    start = nbformat.v4.new_code_cell(f"%reset -f\n%cd -q {tmp_path}")  # an empty folder, and no variable of the others
+    notebook.cells.insert(0, start)
+    NotebookClient(notebook, km=kernel, timeout=300).execute()
     assert pictures(notebook) == pictures(shown) > 0
     texts = [words_of(output) for output in outputs_of(notebook)]
     assert sum(bool(text.strip()) for text in texts) >= 5

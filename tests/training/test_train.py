@@ -1,6 +1,7 @@
 import csv
 import json
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -25,6 +26,12 @@ from zoomdiff.training.train import balanced, learning_rate, train
 from zoomdiff.week import TrafficWeek
 
 TINY = TrainConfig(towns=1, weeks=1, steps=8, cells=128, warmup=2, save_every=4, channels=16, blocks=1)
+
+
+@pytest.fixture(autouse=True)
+def small_towns(monkeypatch):
+    """Towns of nine blocks to train on; the simulator takes seconds for one of the usual size."""
+    monkeypatch.setattr("zoomdiff.training.train.procedural_map", partial(procedural_map, kilometres=1.2))
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +186,7 @@ def test_fine_tuning_on_known_traffic_starts_from_the_weights_given_and_fits_it_
         init="shipped",
         presets=("europe",),
         towns=0,
-        steps=60,
+        steps=40,
         cells=128,
         learning_rate=3e-4,
         warmup=10,
