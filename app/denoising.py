@@ -5,7 +5,6 @@ byte per value, and the map shows one of them in place of the level: time, playe
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,7 +12,7 @@ import numpy as np
 import streamlit as st
 from zoomdiff.app import charts, runs, work, zoommap
 from zoomdiff.app.colours import Scale
-from zoomdiff.app.runs import Run
+from zoomdiff.app.runs import Job, Run
 from zoomdiff.app.work import Request
 
 from zoomdiff.context import UEC
@@ -93,7 +92,7 @@ def control(week: TrafficWeek, uec: UEC, request: Request, k: int) -> None:
     )
 
 
-def _prepare(week: TrafficWeek, uec: UEC, request: Request, k: int) -> Callable[[Run], Film]:
+def _prepare(week: TrafficWeek, uec: UEC, request: Request, k: int) -> Job[Film]:
     model = work.model()
     steps = model.design.stage_steps(k)
     every = math.ceil(steps * week.volumes[k].size / ROOM)
@@ -105,7 +104,7 @@ def _prepare(week: TrafficWeek, uec: UEC, request: Request, k: int) -> Callable[
         watch(model, uec, k, wanted, film.add, **options, on_step=runs.by_stage(run, request.steps, last=k))
         return film
 
-    return do
+    return Job(do, work.cost(uec.region, request.steps, last=k))
 
 
 def _keep(film: Film) -> None:

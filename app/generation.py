@@ -1,6 +1,5 @@
 """The week of the page while it is made: each level is shown as soon as it exists."""
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -9,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from zoomdiff.app import explore, maps, runs, work, zoommap
 from zoomdiff.app.colours import Scale
-from zoomdiff.app.runs import Run
+from zoomdiff.app.runs import Job, Run
 from zoomdiff.app.work import Request
 
 from zoomdiff.context import UEC
@@ -27,7 +26,7 @@ def start(request: Request, uec: UEC) -> None:
     runs.start(NAME, partial(_prepare, request, uec), about=request)
 
 
-def _prepare(request: Request, uec: UEC) -> Callable[[Run], tuple[Request, TrafficWeek]]:
+def _prepare(request: Request, uec: UEC) -> Job[tuple[Request, TrafficWeek]]:
     model, sampling = work.model(), Sampling(request.steps, request.preset)
 
     def do(run: Run) -> tuple[Request, TrafficWeek]:
@@ -37,7 +36,7 @@ def _prepare(request: Request, uec: UEC) -> Callable[[Run], tuple[Request, Traff
         callbacks = Callbacks(runs.by_stage(run, request.steps), on_level)
         return request, generate(model, uec, seed=request.seed, sampling=sampling, callbacks=callbacks)
 
-    return do
+    return Job(do, work.cost(uec.region, request.steps))
 
 
 def busy() -> bool:

@@ -2,7 +2,6 @@
 
 import hashlib
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ import streamlit as st
 from zoomdiff.app import compare, maps, messages, runs, work
 from zoomdiff.app.colours import Scale, scale_legend, traffic
 from zoomdiff.app.messages import plain
-from zoomdiff.app.runs import Run
+from zoomdiff.app.runs import Job, Run
 from zoomdiff.app.work import Place
 
 from zoomdiff.context import UEC
@@ -161,16 +160,16 @@ def _what(known: FittedTraffic) -> str:
 
 
 def _run_button(uec: UEC, known: FittedTraffic | None, key: str, seed: int, sampling: Sampling) -> None:
-    def prepare() -> Callable[[Run], Refined]:
-        model = work.model()
+    def prepare() -> Job[Refined]:
+        model, first = work.model(), S4T4.index(known.level) + 1
 
         def do(run: Run) -> Refined:
-            callbacks = Callbacks(runs.by_stage(run, sampling.steps, first=S4T4.index(known.level) + 1))
+            callbacks = Callbacks(runs.by_stage(run, sampling.steps, first))
             options = {"seed": seed, "sampling": sampling, "callbacks": callbacks}
             own = refine_level(model, uec, known.volumes, known.level, **options)
             return Refined(key, known, own, hold(own, known))
 
-        return do
+        return Job(do, work.cost(uec.region, sampling.steps, first))
 
     how = "With the seed, steps and habits of the sidebar. Every given value is kept."
     runs.start_button("Refine to 50 m", NAME, prepare, ready=known is not None, help=how)

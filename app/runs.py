@@ -1,14 +1,16 @@
-"""Runs of the model in the background: one queue for all sessions, and each session's own runs.
+"""Runs of the model in the background: all sessions take turns, and each has its own runs.
 
 Streamlit runs each session's page in its own thread. Two weeks computed at once would take as long as one after the
-other, and each page would stutter; so runs queue, the page stays usable, and a fragment of it looks at its run.
+other, and each page would stutter; so runs wait for their turn, the page stays usable, and a fragment of it looks at
+its run.
 """
 
 import gc
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import streamlit as st
@@ -16,12 +18,13 @@ from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from zoomdiff.app import charts, messages, work
 from zoomdiff.app.guard import guarded
+from zoomdiff.app.turns import Turn, Turns
 
 from zoomdiff.errors import ZoomDiffError
 from zoomdiff.levels import S4T4
 from zoomdiff.sampling import OnStep
 
-AT_ONCE = 1  # the model takes all cores but one
+THREADS = 100  # of runs that wait or compute; those of more sessions start when others end
 EVERY = 0.3  # seconds between two looks of a page
 GONE = 30.0  # seconds without a connection after which the browser counts as closed
 GIVEN_UP = "The run was ended, as the page was away for a while: start it again."
@@ -33,75 +36,83 @@ class Cancelled(Exception):
     """The run is no longer wanted; raised where the computation reports its progress."""
 
 
-class Queue:
-    """Serves computations in the order in which they were submitted, AT_ONCE at a time."""
+@dataclass(frozen=True)
+class Job(Generic[Result]):
+    """A computation, and what it costs in the unit of `work.cost`.
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="zoomdiff", initializer=work.limit_threads)
-        self._unfinished: list[Future] = []
-        self._lock = threading.RLock()  # a future that is done at once is forgotten while it is submitted
+    `do` is called with its run, outside of Streamlit, and calls `report` as it goes.
+    """
 
-    def submit(self, do: Callable[[], Result]) -> "Future[Result]":
-        with self._lock:
-            future = self._pool.submit(do)
-            self._unfinished.append(future)
-            future.add_done_callback(self._forget)
-        return future
+    do: "Callable[[Run[Result]], Result]"
+    cost: float
 
-    def ahead(self, future: Future) -> int:
-        """How many are served before this one."""
-        with self._lock:
-            return self._unfinished.index(future) if future in self._unfinished else 0
 
-    def _forget(self, future: Future) -> None:
-        with self._lock:
-            self._unfinished.remove(future)
+@dataclass(frozen=True)
+class Server:
+    """What the runs of all sessions share."""
+
+    turns: Turns
+    threads: ThreadPoolExecutor
+
+    @classmethod
+    def new(cls) -> "Server":
+        return cls(Turns(), ThreadPoolExecutor(THREADS, "zoomdiff", work.limit_threads))
 
 
 @st.cache_resource(show_spinner=False)
-def queue() -> Queue:
-    """The server's queue."""
-    return Queue()
+def server() -> Server:
+    """The one of this process."""
+    return Server.new()
 
 
 class Run(Generic[Result]):
-    """A computation that waits in the queue, is under way, or is done.
+    """A computation that waits for its turn, is under way, or is done.
 
     about    what it is for
-    share    of the work, how much is done
     parts    what exists already, such as the levels of a week; the computation adds them
     problem  once it is done, the sentence that says why there is no result
     """
 
-    def __init__(self, do: "Callable[[Run[Result]], Result]", about: object = None) -> None:
-        """Put `do` into the queue; it is called with this run, outside of Streamlit, and calls `report` as it goes."""
-        self.about, self.share, self.problem = about, 0.0, None
+    def __init__(self, job: Job[Result], about: object = None) -> None:
+        """The job waits for its turn from now on."""
+        self.about, self.problem = about, None
         self.parts: list = []
         self._words = "Starting …"
         self._cancelled = threading.Event()
         self._connected = _connection()
-        self._queue = queue()
-        self._future = self._queue.submit(lambda: self._serve(do))
+        context = get_script_run_ctx()
+        self._turns, self._turn = server().turns, Turn(job.cost, context and context.session_id)
+        self._turns.add(self._turn)
+        self._future = server().threads.submit(self._serve, job.do)
 
     @property
     def done(self) -> bool:
         return self._future.done()
 
     @property
+    def share(self) -> float:
+        """Of the work, how much is done."""
+        return self._turn.share
+
+    @property
     def words(self) -> str:
         """How far it is, for people."""
-        ahead = self._queue.ahead(self._future)
+        ahead = self._turns.ahead(self._turn)
+        if ahead and self._turn.begun:
+            return f"{self._words} (paused for a shorter run)"
         return f"Waiting for {ahead} other run{'s' if ahead > 1 else ''} …" if ahead else self._words
 
     def report(self, words: str, share: float) -> None:
-        """Say how far the computation is. Raises Cancelled where it is no longer wanted."""
+        """Say how far the computation is, and give way to a shorter one. Raises Cancelled where it is not wanted."""
+        self._words, self._turn.share = words, share
         self._check()
-        self._words, self.share = words, share
+        self._turns.wait(self._turn, self._check)
 
     def cancel(self) -> None:
         """End it: at once where it waits, else at its next `report`."""
         self._cancelled.set()
-        self._future.cancel()
+        if not self._turn.begun:
+            self._turns.finish(self._turn)  # nobody waits for it
 
     def result(self, timeout: float | None = None) -> Result | None:
         """What the computation returned; None where there is a `problem`. Raises its error where that is a bug."""
@@ -110,13 +121,14 @@ class Run(Generic[Result]):
     def _serve(self, do: "Callable[[Run[Result]], Result]") -> Result | None:
         # Only the sentence of an error is kept: its traceback would keep the arrays of the computation.
         try:
-            self._check()
+            self._turns.wait(self._turn, self._check)
             return do(self)
         except Cancelled:
             self.problem = GIVEN_UP
         except ZoomDiffError as error:
             self.problem = str(error)
         finally:
+            self._turns.finish(self._turn)
             gc.collect()  # what pages left: Streamlit, which collects after every rerun, is set not to
         return None
 
@@ -154,10 +166,10 @@ def by_stage(run: Run, steps: object, first: int = 0, last: int = len(S4T4) - 1)
     return on_step
 
 
-def start(name: str, prepare: Callable[[], Callable[[Run], object]], about: object = None) -> None:
+def start(name: str, prepare: Callable[[], Job], about: object = None) -> None:
     """Begin the run `name` of this session; one under way ends.
 
-    `prepare` is called at once and returns the computation. An error of the library in it is kept for `problem`.
+    `prepare` is called at once and returns the job. An error of the library in it is kept for `problem`.
     """
     cancel(name)
     try:
@@ -172,9 +184,7 @@ def cancel(name: str) -> None:
         run.cancel()
 
 
-def start_button(
-    label: str, name: str, prepare: Callable[[], Callable[[Run], object]], *, ready: bool, help: str
-) -> None:
+def start_button(label: str, name: str, prepare: Callable[[], Job], *, ready: bool, help: str) -> None:
     """A button that begins the run `name` as `start` does, where what it needs is `ready` and none is under way."""
     st.button(
         label,

@@ -1,12 +1,12 @@
 """How sure is a week? The model makes more weeks of the same place; P10, P50 and P90 of them as maps and as a band."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import streamlit as st
 from zoomdiff.app import charts, figures, runs, work
-from zoomdiff.app.runs import Run
+from zoomdiff.app.runs import Job, Run
 
 from zoomdiff.analysis import ensemble
 from zoomdiff.analysis.ensemble import Spread
@@ -56,11 +56,15 @@ def panel(key: str, week: TrafficWeek, uec: UEC, k: int, cell: tuple[int, int]) 
         _result(week, done[wanted], cell)
 
 
-def _prepare(wanted: Wanted, week: TrafficWeek, uec: UEC) -> Callable[[Run], tuple[Wanted, Spread]]:
+def _prepare(wanted: Wanted, week: TrafficWeek, uec: UEC) -> Job[tuple[Wanted, Spread]]:
     _, k, count = wanted
     ensemble.check_room(week.region, k, count)
     model = work.model()
-    return lambda run: (wanted, ensemble.spread(_weeks(run, model, week, uec, count), k, count))
+
+    def do(run: Run) -> tuple[Wanted, Spread]:
+        return wanted, ensemble.spread(_weeks(run, model, week, uec, count), k, count)
+
+    return Job(do, (count - 1) * work.cost(week.region, week.provenance["steps"]))
 
 
 def _weeks(run: Run, model: DRDM, week: TrafficWeek, uec: UEC, count: int) -> Iterator[TrafficWeek]:

@@ -13,7 +13,7 @@ import streamlit as st
 from shapely.geometry.base import BaseGeometry
 from zoomdiff.app import charts, compare, maps, messages, runs, work, zoommap
 from zoomdiff.app.messages import plain
-from zoomdiff.app.runs import Run
+from zoomdiff.app.runs import Job, Run
 from zoomdiff.app.work import Place
 
 from zoomdiff.analysis.effect import AROUND, ZONES, curve, effect, zones_of
@@ -200,7 +200,7 @@ def _list_of(edits: list[Edit]) -> None:
 def _run_button(week: TrafficWeek, place: Place, edits: list[Edit]) -> None:
     about = week.provenance
 
-    def prepare() -> Callable[[Run], tuple[str, TrafficWeek]]:
+    def prepare() -> Job[tuple[str, TrafficWeek]]:
         scenario = Scenario(tuple(edits))
         model, uec, key = work.model(), apply(place.uec, scenario), _key(week, scenario)
         sampling = Sampling(about["steps"], about["preset"])
@@ -209,7 +209,7 @@ def _run_button(week: TrafficWeek, place: Place, edits: list[Edit]) -> None:
             callbacks = Callbacks(runs.by_stage(run, sampling.steps))
             return key, generate(model, uec, seed=about["seed"], sampling=sampling, callbacks=callbacks)
 
-        return do
+        return Job(do, work.cost(uec.region, sampling.steps))
 
     why = "With the same seed, so that what differs is the work of the changes alone."
     runs.start_button("Generate the changed week", NAME, prepare, ready=bool(edits), help=why)

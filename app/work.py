@@ -137,9 +137,19 @@ def limit_threads() -> None:
 
 
 def efforts(steps: object) -> list[float]:
-    """What each level's stage costs, in any unit: its strides, `steps` being those of `Sampling`, times its cells."""
-    strides = FAST if steps == "fast" else (1,) * len(S4T4)
+    """What each level's stage costs: its strides, `steps` being those of `Sampling`, times the finest cells of one."""
+    if steps == "fast":
+        strides = FAST
+    elif steps == "full":
+        strides = model().stage_steps
+    else:
+        strides = (steps,) * len(S4T4)
     return [each / S4T4.space_factor(k) ** 2 for k, each in enumerate(strides)]
+
+
+def cost(region: Region, steps: object, first: int = 0, last: int = len(S4T4) - 1) -> float:
+    """What making the levels `first` to `last` of a region costs: its blocks times what one block's strides cost."""
+    return float(region.blocks.sum()) * sum(efforts(steps)[first : last + 1])
 
 
 def share_done(efforts: Sequence[float], k: int, step: int, steps: int) -> float:

@@ -1,4 +1,4 @@
-"""Runs in the background: they queue, report how far they are, and end when they are no longer wanted."""
+"""Runs in the background: they take turns, report how far they are, and end when they are no longer wanted."""
 
 import gc
 import threading
@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from zoomdiff.app import runs
-from zoomdiff.app.runs import Run
+from zoomdiff.app.runs import Job
 
 from zoomdiff.errors import OptionError
 
@@ -17,10 +17,15 @@ PATIENCE = 60  # seconds until a thread that hangs fails a test
 
 
 @pytest.fixture(autouse=True)
-def own_queue(monkeypatch) -> None:
-    """A queue for each test."""
-    queue = runs.Queue()
-    monkeypatch.setattr(runs, "queue", lambda: queue)
+def own_server(monkeypatch) -> None:
+    """Other turns and threads for each test."""
+    server = runs.Server.new()
+    monkeypatch.setattr(runs, "server", lambda: server)
+
+
+def Run(do, about: object = None, cost: float = 1.0) -> runs.Run:
+    """A run of a computation."""
+    return runs.Run(Job(do, cost), about)
 
 
 class Endless:
@@ -29,7 +34,7 @@ class Endless:
     def __init__(self) -> None:
         self.began, self.ended = threading.Event(), threading.Event()
 
-    def __call__(self, run: Run) -> None:
+    def __call__(self, run: runs.Run) -> None:
         try:
             while True:
                 run.report("step", 0.5)
@@ -45,7 +50,7 @@ class Gate:
     def __init__(self) -> None:
         self.began, self.go = threading.Event(), threading.Event()
 
-    def __call__(self, run: Run) -> bool:
+    def __call__(self, run: runs.Run) -> bool:
         self.began.set()
         return self.go.wait(PATIENCE)
 
@@ -53,7 +58,7 @@ class Gate:
 def test_a_run_reports_from_another_thread_and_returns():
     here = threading.get_ident()
 
-    def do(run: Run) -> str:
+    def do(run: runs.Run) -> str:
         assert threading.get_ident() != here
         run.report("half of it", 0.5)
         run.parts.append("a part")
@@ -95,8 +100,33 @@ def test_runs_are_served_in_order():
     assert order == [0, 1, 2, 3, 4]
 
 
+def test_a_short_run_pauses_a_long_one():
+    endless = Endless()
+    long = Run(endless, cost=100)
+    assert endless.began.wait(PATIENCE)
+    gate = Gate()
+    short = Run(gate, cost=1)
+    assert gate.began.wait(PATIENCE) and long.words == "step (paused for a shorter run)" and short.words == "Starting …"
+    gate.go.set()
+    assert short.result(PATIENCE) is True
+    long.cancel()
+    assert endless.ended.wait(PATIENCE)
+
+
+def test_a_paused_run_can_be_cancelled():
+    endless, gate = Endless(), Gate()
+    long = Run(endless, cost=100)
+    assert endless.began.wait(PATIENCE)
+    short = Run(gate, cost=1)
+    assert gate.began.wait(PATIENCE)
+    long.cancel()
+    assert long.result(PATIENCE) is None and not short.done
+    gate.go.set()
+    assert short.result(PATIENCE) is True
+
+
 def test_an_error_of_the_library_is_kept_as_its_sentence_and_a_bug_is_raised():
-    def wrong(run: Run) -> None:
+    def wrong(run: runs.Run) -> None:
         raise OptionError("The seed is wrong.")
 
     run = Run(wrong)
@@ -136,7 +166,7 @@ def test_nothing_of_a_run_stays_in_memory(ending):
     class Array(np.ndarray):
         """One that can be watched."""
 
-    def do(run: Run) -> np.ndarray:
+    def do(run: runs.Run) -> np.ndarray:
         array = np.zeros(3).view(Array)
         kept.append(weakref.ref(array))
         if ending == "wrong":
