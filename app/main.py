@@ -9,6 +9,7 @@ from zoomdiff.app import denoising, explore, generation, maps, messages, panels,
 from zoomdiff.app.basemap import Frame
 from zoomdiff.app.colours import dark, icon
 from zoomdiff.app.guard import guarded
+from zoomdiff.app.limits import public
 from zoomdiff.app.messages import plain
 from zoomdiff.app.sidebar import Wish
 from zoomdiff.app.surroundings import OVERLAYS
@@ -142,7 +143,11 @@ def screen() -> tuple:
 def anywhere(wish: Wish) -> None:
     """While there is no map: what to do, and where a region can be drawn the world, from the network."""
     if not wish.source:
-        st.info("Give the path of a map in the sidebar: .osm.pbf, GeoParquet, GPKG, FlatGeobuf, GeoJSON, or a folder.")
+        st.info(
+            "Upload a map in the sidebar: .osm.pbf, GeoParquet, GPKG, FlatGeobuf or GeoJSON."
+            if public()
+            else "Give the path of a map in the sidebar: .osm.pbf, GeoParquet, GPKG, FlatGeobuf, GeoJSON, or a folder."
+        )
         return
     left, right = screen()
     right.info("Choose a region: its map is read then. Draw it on the map, or give a box or a GeoJSON file.")

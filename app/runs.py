@@ -16,8 +16,9 @@ from typing import Generic, TypeVar
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
-from zoomdiff.app import charts, messages, work
+from zoomdiff.app import charts, messages, metrics, work
 from zoomdiff.app.guard import guarded
+from zoomdiff.app.limits import Limits
 from zoomdiff.app.turns import Turn, Turns
 
 from zoomdiff.errors import ZoomDiffError
@@ -83,6 +84,7 @@ class Run(Generic[Result]):
         context = get_script_run_ctx()
         self._turns, self._turn = server().turns, Turn(job.cost, context and context.session_id)
         self._turns.add(self._turn)
+        metrics.UNFINISHED.inc()
         self._future = server().threads.submit(self._serve, job.do)
 
     @property
@@ -120,15 +122,22 @@ class Run(Generic[Result]):
 
     def _serve(self, do: "Callable[[Run[Result]], Result]") -> Result | None:
         # Only the sentence of an error is kept: its traceback would keep the arrays of the computation.
+        end, came = "error", time.monotonic()
         try:
             self._turns.wait(self._turn, self._check)
-            return do(self)
+            metrics.WAITED.observe(time.monotonic() - came)
+            with metrics.BEGUN.track_inprogress(), metrics.TOOK.time():
+                result = do(self)
+            end = "done"
+            return result
         except Cancelled:
-            self.problem = GIVEN_UP
+            end, self.problem = "cancelled", GIVEN_UP
         except ZoomDiffError as error:
-            self.problem = str(error)
+            end, self.problem = "refused", str(error)
         finally:
             self._turns.finish(self._turn)
+            metrics.UNFINISHED.dec()
+            metrics.ENDED.labels(end).inc()
             gc.collect()  # what pages left: Streamlit, which collects after every rerun, is set not to
         return None
 
@@ -169,11 +178,14 @@ def by_stage(run: Run, steps: object, first: int = 0, last: int = len(S4T4) - 1)
 def start(name: str, prepare: Callable[[], Job], about: object = None) -> None:
     """Begin the run `name` of this session; one under way ends.
 
-    `prepare` is called at once and returns the job. An error of the library in it is kept for `problem`.
+    `prepare` is called at once and returns the job. An error of the library in it is kept for `problem`, and so is
+    one that the server does not allow.
     """
     cancel(name)
     try:
-        _runs()[name] = Run(prepare(), about)
+        job = prepare()
+        Limits.of_server().check(job.cost)
+        _runs()[name] = Run(job, about)
     except ZoomDiffError as error:
         _problems()[name] = str(error)
 

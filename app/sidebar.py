@@ -2,12 +2,12 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
 from zoomdiff.app import work, zoommap
+from zoomdiff.app.limits import MAX_KM2, Limits, public
 from zoomdiff.app.surroundings import OVERLAYS
 
 from zoomdiff.context import UEC, MapLayers
@@ -18,7 +18,7 @@ from zoomdiff.generation import FAST
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4
 from zoomdiff.region import Region, parse_bbox
 
-EMBEDDED, FICTIONAL, OWN = "helsinki", "town7", "own"
+EMBEDDED, FICTIONAL, OWN, UPLOAD = "helsinki", "town7", "own", "upload"
 MAPS = {  # as the user calls them
     EMBEDDED: "Helsinki centre (embedded)",
     FICTIONAL: "Demo city, 8 x 8 km (fictional)",
@@ -27,8 +27,8 @@ MAPS = {  # as the user calls them
     OWN: "Own map on this computer",
 }
 LINKED = (EMBEDDED, FICTIONAL)  # maps that a link may open: no link should make a page download or read files
+UPLOADED = ["pbf", "parquet", "gpkg", "fgb", "geojson"]  # kinds of maps that are one file
 EMBEDDED_BOX = (24.9386, 60.1656, 24.9518, 60.1755)  # the six blocks that lie wholly inside the embedded map
-MAX_KM2 = 150.0
 METRES_PER_DEGREE = 111_000  # of latitude
 EDGE = 20.0  # metres: a map of whole blocks in UTM is no rectangle in degrees
 MAX_OWN_STEPS = TOTAL_STEPS // len(S4T4)  # per level
@@ -90,27 +90,14 @@ def _number(text: str | None, most: int) -> int | None:
 
 def wish(*, busy: bool) -> Wish:
     """Draw map, region, habits, steps and seed; `busy` locks them."""
-    source = st.selectbox(
-        "Map",
-        list(MAPS),
-        format_func=MAPS.get,
-        key="map",
-        disabled=busy,
-    )
-    if source == OWN:
-        source = st.text_input(
-            "Path of the map",
-            key="path",
-            placeholder="/maps/city.osm.pbf",
-            help=".osm.pbf, GeoParquet, GPKG, FlatGeobuf, GeoJSON, or a folder with buildings.parquet, roads.parquet …",
-            persist_state="page",
-            disabled=busy,
-        ).strip()
+    source = _source(busy)
     problem, region = None, None
     try:
         region = _region(source, busy)
     except RegionTooLargeError as error:
-        problem = f"{str(error).removesuffix('.')}, or start the app with a larger ZOOMDIFF_MAX_KM2."
+        problem = str(error)
+        if not public():
+            problem = f"{problem.removesuffix('.')}, or start the app with a larger {MAX_KM2}."
     except ZoomDiffError as error:
         problem = str(error)
     preset = st.segmented_control(
@@ -148,6 +135,32 @@ def wish(*, busy: bool) -> Wish:
         )
     people = _people(busy)
     return Wish(source, region, steps, seed, preset, people, problem)
+
+
+def _source(busy: bool) -> str:
+    """Draw the choice of a map; "" while it is not given."""
+    source = st.selectbox(
+        "Map",
+        [*LINKED, UPLOAD] if public() else list(MAPS),
+        format_func=(MAPS | {UPLOAD: "Own map"}).get,
+        key="map",
+        disabled=busy,
+    )
+    if source == UPLOAD:
+        upload = st.file_uploader(
+            "A map", UPLOADED, key="map_file", help="Up to 50 MB: cut out your region.", disabled=busy
+        )
+        return work.keep_upload(upload) if upload else ""
+    if source == OWN:
+        return st.text_input(
+            "Path of the map",
+            key="path",
+            placeholder="/maps/city.osm.pbf",
+            help=".osm.pbf, GeoParquet, GPKG, FlatGeobuf, GeoJSON, or a folder with buildings.parquet, roads.parquet …",
+            persist_state="page",
+            disabled=busy,
+        ).strip()
+    return source
 
 
 def _people(busy: bool) -> work.People:
@@ -237,7 +250,7 @@ def drawing(*, busy: bool) -> zoommap.Drawing | None:
     if busy or st.session_state.kind != DRAW:
         return None
     try:
-        return zoommap.Drawing(st.session_state.get("drawn"), max_km2())
+        return zoommap.Drawing(st.session_state.get("drawn"), Limits.of_server().km2)
     except OptionError:  # shown already, where the region was wanted
         return None
 
@@ -252,18 +265,6 @@ def default_region(layers: MapLayers, source: str, *, max_km2: float | None = No
     return Region.from_bbox(EMBEDDED_BOX if source == EMBEDDED else _middle(layers.extent), max_km2=max_km2)
 
 
-def max_km2() -> float:
-    """The largest region, km2: the environment's ZOOMDIFF_MAX_KM2 or MAX_KM2. Raises OptionError."""
-    text = os.environ.get("ZOOMDIFF_MAX_KM2", "")
-    try:
-        limit = float(text or MAX_KM2)
-    except ValueError:
-        limit = math.nan
-    if not limit > 0:
-        raise OptionError(f"ZOOMDIFF_MAX_KM2 must be a number of km2 above 0, not {text!r}.")
-    return limit
-
-
 def _region(source: str, busy: bool) -> Region | None:
     """Draw the choice of a region; None while there is nothing to choose from. Raises ZoomDiffError."""
     kinds = [kind for kind in (PRESET, DRAW, BOX, FILE) if kind != DRAW or zoommap.available()]
@@ -276,7 +277,7 @@ def _region(source: str, busy: bool) -> Region | None:
     kind = st.radio("Region", kinds, key="kind", horizontal=True, disabled=busy)
     if not zoommap.available():
         st.caption(zoommap.HOW_TO_GET)
-    limit = max_km2()
+    limit = Limits.of_server().km2
     if kind == PRESET:
         near = "Helsinki centre" if source == EMBEDDED else "Middle of the map"
         presets = [*([] if by_region else [near, "Whole map"]), *recent]

@@ -148,8 +148,8 @@ def efforts(steps: object) -> list[float]:
 
 
 def cost(region: Region, steps: object, first: int = 0, last: int = len(S4T4) - 1) -> float:
-    """What making the levels `first` to `last` of a region costs: its blocks times what one block's strides cost."""
-    return float(region.blocks.sum()) * sum(efforts(steps)[first : last + 1])
+    """What making the levels `first` to `last` of a region costs: its km2 x strides, as many as of the finest level."""
+    return region.km2 * sum(efforts(steps)[first : last + 1])
 
 
 def share_done(efforts: Sequence[float], k: int, step: int, steps: int) -> float:

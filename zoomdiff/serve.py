@@ -1,5 +1,6 @@
 """Start the app in Streamlit's server."""
 
+import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,10 +9,17 @@ from zoomdiff.errors import OptionError
 
 ANY = ("0.0.0.0", "::")  # all addresses: no name by which to reach one
 LOCAL = ("localhost", "127.0.0.1", "::1")
-APP_NEEDS = ("streamlit", "pydeck", "plotly")  # the extra [app]
+APP_NEEDS = ("streamlit", "pydeck", "plotly", "prometheus_client")  # the extra [app]
 
 
-def serve(*, host: str | None = None, port: int | None = None, names: Sequence[str] = (), browser: bool = True) -> None:
+def serve(
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    names: Sequence[str] = (),
+    browser: bool = True,
+    public: bool = False,
+) -> None:
     """Serve the app until it is interrupted.
 
     Parameters
@@ -25,6 +33,9 @@ def serve(*, host: str | None = None, port: int | None = None, names: Sequence[s
         one). A page under any other name gets no session, so that no site can reach into a local network.
     browser
         Whether to open the page in a browser.
+    public
+        Whether strangers may use it: maps are uploaded, neither read by path nor downloaded, and regions and runs are
+        small (app/limits.py).
 
     Raises
     ------
@@ -40,12 +51,14 @@ def serve(*, host: str | None = None, port: int | None = None, names: Sequence[s
     flags = [f"--server.{name}={value}" for name, value in options.items() if value is not None]
     known = [*names, *([host] if host and host not in ANY else [])]
     flags += [f"--server.allowedHosts={name}" for name in (*known, *LOCAL) if known]
+    if public:
+        os.environ["ZOOMDIFF_PUBLIC"] = "1"
     streamlit(["run", str(_script()), *flags], prog_name="zoomdiff app")
 
 
 def _script() -> Path:
-    """The page's main.py: in the installed package, or in the folder app/ of a checkout."""
+    """What Streamlit runs: in the installed package, or in the folder app/ of a checkout."""
     spec = find_spec("zoomdiff.app")
     if spec is None or spec.origin is None:
         raise OptionError("The app is not installed: run 'pip install .' in the folder of ZoomDiff, or 'make app'.")
-    return Path(spec.origin).with_name("main.py")
+    return Path(spec.origin).with_name("asgi.py")

@@ -8,8 +8,9 @@ from panel_page import TWO_BLOCKS, choose_box, finish, opened, words
 from rasterio.transform import from_bounds
 from streamlit.testing.v1 import AppTest
 from zoomdiff.app import generation, work
+from zoomdiff.app.messages import plain
 
-from zoomdiff.context import read_map
+from zoomdiff.context import osm, read_map
 from zoomdiff.errors import MapError
 
 pytestmark = pytest.mark.usefixtures("no_component", "untrained")
@@ -158,3 +159,23 @@ def test_a_downloaded_map_has_its_recent_regions_only(page, downloads):
     page.radio(key="kind").set_value("Preset").run()
     assert len(page.selectbox(key="preset").options) == 1 and not page.exception
     assert "in the week" in words(page)
+
+
+def test_strangers_upload_their_maps(monkeypatch):
+    """No path that could say what is on the server's disk, and nothing that makes it download."""
+    monkeypatch.setenv("ZOOMDIFF_PUBLIC", "1")
+    page = opened()
+    assert page.selectbox(key="map").options == [
+        "Helsinki centre (embedded)",
+        "Demo city, 8 x 8 km (fictional)",
+        "Own map",
+    ]
+    page.selectbox(key="map").set_value("upload").run()
+    assert "path" not in [field.key for field in page.text_input] and "Upload a map" in words(page)
+    extract = osm.helsinki()
+    page.file_uploader(key="map_file").set_value((extract.name, extract.read_bytes(), "application/octet-stream")).run()
+    choose_box(page, TWO_BLOCKS)
+    assert not page.exception and not page.error and not page.button(key="generate").disabled
+    choose_box(page, "24.9,60.1,25.1,60.2")
+    (error,) = page.error
+    assert error.value.endswith(plain("the limit is 25 km2: draw a smaller one."))

@@ -42,7 +42,7 @@ def server(tmp_path_factory) -> Iterator[str]:
         port = free.getsockname()[1]
     folder = tmp_path_factory.mktemp("server")
     log = folder / "log.txt"
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "zoomdiff", "app", "--no-browser", "--port", str(port)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ZOOMDIFF_")}
     environment |= {"ZOOMDIFF_CACHE": str(folder), "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE}
     environment |= {"http_proxy": NOWHERE, "https_proxy": NOWHERE}

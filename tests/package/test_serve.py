@@ -27,7 +27,7 @@ def test_the_options_reach_streamlit(monkeypatch):
     result = CliRunner().invoke(cli.app, ["app", "--port", "9000", "--host", "127.0.0.1", "--no-browser"])
     assert result.exit_code == 0, result.output
     assert given[0] == "run"
-    assert given[1].endswith("main.py")
+    assert given[1].endswith("asgi.py")
     assert given[2:5] == ["--server.address=127.0.0.1", "--server.port=9000", "--server.headless=true"]
 
 

@@ -185,7 +185,10 @@ def test_the_app_is_served_with_its_settings_and_its_map_component(python):
         said = next((line for line in server.stdout if "URL" in line), "")
         assert f"http://localhost:{port}" in said  # `address` of the settings: not every network of this computer
         address = f"http://localhost:{port}"
-        assert read(f"{address}/_stcore/health") == b"ok"
+        with urllib.request.urlopen(f"{address}/healthz", timeout=60) as reply:
+            assert reply.read() == b"ok"
+            assert reply.headers["Content-Security-Policy"] == "frame-ancestors 'self'"
+        assert b"zoomdiff_runs_unfinished 0.0" in read(f"{address}/metrics/")
         if BUNDLE.exists():
             assert read(f"{address}/app/static/zoommap.js") == BUNDLE.read_bytes()
         with pytest.raises(urllib.error.HTTPError, match="404"):

@@ -79,9 +79,13 @@ def open_app(
         list[str] | None,
         typer.Option(help="Host name by which browsers reach the app, e.g. zoomdiff.example.com; repeatable."),
     ] = None,
+    public: Annotated[
+        bool,
+        typer.Option("--public", help="For strangers: maps are only uploaded, and regions and runs are small."),
+    ] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")] = False,
 ) -> None:
     """Open the app in a browser; needs the extra: pip install 'zoomdiff[app]'."""
     from zoomdiff.serve import serve
 
-    serve(host=host, port=port, names=name or (), browser=not no_browser)
+    serve(host=host, port=port, names=name or (), browser=not no_browser, public=public)
