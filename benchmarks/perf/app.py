@@ -7,6 +7,8 @@ repaint, and from its release to the totals beside the map, which Python compute
 garbage collection after every rerun (`runner.postScriptGC`) and without, and the ratio; each server is started anew.
 --what memory: resident memory of the server before and after each of `--repeat` weeks of the whole city. `--small`
 takes the 2 x 2 km for either.
+--what queue: from the click on Generate to the week of one block, on an idle server, and while another user's week of
+the whole city is made.
 
 Needs the built component (`make map`) and chromium, which paints in software. The browser is 1440 x 900.
 """
@@ -21,7 +23,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from benchmarks.machine import cpu_name
 from benchmarks.perf.browser import app, chromium, opened
@@ -32,6 +34,7 @@ from actions import DESK, LEGENDS, at_rest, choose, open_panel, slider, upload, 
 
 BOX = "8.98727,45.14440,9.01273,45.16239"  # 2 x 2 km in the middle of the demo city
 LINK = f"?map=town7&bbox={BOX}&seed=0&level=3&t=66"
+BLOCK = "?map=town7&bbox=8.9990,45.1525,8.9995,45.1530&seed="
 MOST, FEW = "25,600", "2,304"  # squares of 50 m of the whole city, and of the box
 RECORD = """legend => {  // when which legend was painted, and when was the click
   window.painted = {};
@@ -196,10 +199,39 @@ def memory(browser: Browser, repeat: int, small: bool) -> dict:
     return {"megabytes": megabytes}
 
 
+def block(context: BrowserContext, address: str, seed: int) -> float:
+    """Seconds to the week of one block, in a new session."""
+    page = context.new_page()
+    page.goto(f"{address}{BLOCK}{seed}")
+    expect(page.get_by_text("for a week of traffic")).to_be_visible()
+    began = time.perf_counter()
+    page.get_by_role("button", name="Generate", exact=True).click()
+    expect(page.get_by_text("in the week", exact=False).first).to_be_visible()
+    seconds = time.perf_counter() - began
+    page.close()
+    return seconds
+
+
+def queue(browser: Browser, repeat: int, small: bool) -> dict:
+    """Seconds to small weeks of some users, alone and while a large one of another user is made."""
+    with app() as server, browser.new_context(viewport=DESK) as context:
+        block(context, server.address, 0)  # the first one also loads the model
+        alone = [block(context, server.address, 1 + number) for number in range(repeat)]
+        page = opened(context.new_page(), server.address + LINK)
+        if not small:
+            choose_city(page)
+        page.get_by_role("button", name="Generate", exact=True).click()
+        expect(page.get_by_text("Stage 3 of 4", exact=False).first).to_be_visible()
+        beside = [block(context, server.address, 100 + number) for number in range(repeat)]
+        under_way = page.get_by_role("button", name="Cancel").is_visible()
+    return {"alone": summary(alone), "beside a large run": summary(beside), "which was still under way": under_way}
+
+
 MEASURED: dict[str, tuple[Callable[[Browser, int, bool], dict], int]] = {
     "clicks": (clicks_and_sliders, 5),
     "runs": (runs, 3),
     "memory": (memory, 10),
+    "queue": (queue, 3),
 }
 
 
