@@ -6,7 +6,7 @@ import numpy as np
 import pydeck as pdk
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
-from zoomdiff.app import explore, maps, runs, work, zoommap
+from zoomdiff.app import explore, maps, runs, sidebar, store, work, zoommap
 from zoomdiff.app.colours import Scale
 from zoomdiff.app.runs import Job, Run
 from zoomdiff.app.work import Request
@@ -19,6 +19,7 @@ from zoomdiff.sampling import Callbacks, Sampling
 from zoomdiff.week import TrafficWeek
 
 NAME = "generate"  # of its run
+Made = tuple[Request, TrafficWeek, str | None]  # with its token in the store
 
 
 def start(request: Request, uec: UEC) -> None:
@@ -26,15 +27,16 @@ def start(request: Request, uec: UEC) -> None:
     runs.start(NAME, partial(_prepare, request, uec), about=request)
 
 
-def _prepare(request: Request, uec: UEC) -> Job[tuple[Request, TrafficWeek]]:
+def _prepare(request: Request, uec: UEC) -> Job[Made]:
     model, sampling = work.model(), Sampling(request.steps, request.preset)
 
-    def do(run: Run) -> tuple[Request, TrafficWeek]:
+    def do(run: Run) -> Made:
         def on_level(k: int, volumes: np.ndarray) -> None:
             run.parts.append((volumes.mean(0), zoommap.sheet(volumes, Scale.of(volumes), feed(request, k))))
 
         callbacks = Callbacks(runs.by_stage(run, request.steps), on_level)
-        return request, generate(model, uec, seed=request.seed, sampling=sampling, callbacks=callbacks)
+        week = generate(model, uec, seed=request.seed, sampling=sampling, callbacks=callbacks)
+        return request, week, store.keep(request, week)
 
     return Job(do, work.cost(uec.region, request.steps))
 
@@ -54,8 +56,11 @@ def progress(region: Region, canvas: DeltaGenerator | None, below: list[pdk.Laye
     runs.follow(NAME, _keep, partial(_draw, region=region, canvas=canvas, below=below))
 
 
-def _keep(made: tuple[Request, TrafficWeek]) -> None:
-    work.keep(*made)
+def _keep(made: Made) -> None:
+    request, week, token = made
+    work.keep(request, week)
+    if token:
+        sidebar.add_link(request, token)
 
 
 def _draw(run: Run, *, region: Region, canvas: DeltaGenerator | None, below: list[pdk.Layer]) -> None:

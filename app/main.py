@@ -261,7 +261,7 @@ def result(week: TrafficWeek, place: Place, request: Request, shown: list[str]) 
         if playable and view == FLAT:
             denoising.control(week, place.uec, request, k)
         notes(place)
-    sidebar.write_view(k, st.session_state.hour)
+    sidebar.write_view(request, k, st.session_state.hour)
     panels.draw(week, place, request, k, partial(ground, place, [], ALL_WEEK))
 
 

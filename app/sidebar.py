@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
-from zoomdiff.app import work, zoommap
+from zoomdiff.app import store, work, zoommap
 from zoomdiff.app.limits import MAX_KM2, Limits, public
 from zoomdiff.app.surroundings import OVERLAYS
 
@@ -66,10 +66,15 @@ def prefill(query: Mapping[str, str]) -> None:
     """Start a session from the address: ?map=town7&bbox=W,S,E,N&seed=7&habits=china&steps=full&level=2&t=66.
 
     With a level (0..3, coarse to fine) or an hour t of the week it is a link to a week, which is made by one click: a
-    page elsewhere that opens links must not keep the model busy.
+    page elsewhere that opens links must not keep the model busy. With `week`, a token of the store, the week is there.
     """
     state = st.session_state
     if "seed" in state:
+        return
+    level, hour = _number(query.get("level"), len(S4T4) - 1), _number(query.get("t"), HOURS_PER_WEEK - 1)
+    state.linked = {name: value for name, value in (("level", level), ("hour", hour)) if value is not None}
+    if kept := store.find(query.get("week")):
+        _restore(kept, query["week"])
         return
     state.seed = _number(query.get("seed"), MAX_SEED) or 0
     state.bbox = query.get("bbox") or ",".join(map(str, EMBEDDED_BOX))
@@ -79,8 +84,26 @@ def prefill(query: Mapping[str, str]) -> None:
     state.steps = query["steps"] if query.get("steps") in ("fast", "full") else "fast"
     if own := _number(query.get("steps"), MAX_OWN_STEPS):
         state.steps, state.own_steps = "own", own
-    level, hour = _number(query.get("level"), len(S4T4) - 1), _number(query.get("t"), HOURS_PER_WEEK - 1)
-    state.linked = {name: value for name, value in (("level", level), ("hour", hour)) if value is not None}
+
+
+def _restore(kept: store.Kept, token: str) -> None:
+    """Start a session with a week of the store."""
+    state, request = st.session_state, kept.request
+    state.seed, state.habits = request.seed, request.preset
+    state.steps = request.steps if request.steps in STEPS else "own"
+    if state.steps == "own":
+        state.own_steps = request.steps
+    state.residents = int(request.people.residents or 0)
+    state.kept_raster = request.people.raster
+    if request.source in MAPS:
+        state.map = request.source
+    elif public():
+        state.map, state.kept_map = UPLOAD, request.source
+    else:
+        state.map, state.path = OWN, request.source
+    state.kind, state.preset = PRESET, _offer(request.source, kept.week.region)
+    work.keep(request, kept.week)
+    add_link(request, token)
 
 
 def _number(text: str | None, most: int) -> int | None:
@@ -150,7 +173,7 @@ def _source(busy: bool) -> str:
         upload = st.file_uploader(
             "A map", UPLOADED, key="map_file", help="Up to 50 MB: cut out your region.", disabled=busy
         )
-        return work.keep_upload(upload) if upload else ""
+        return work.keep_upload(upload) if upload else st.session_state.get("kept_map", "")
     if source == OWN:
         return st.text_input(
             "Path of the map",
@@ -181,16 +204,23 @@ def _people(busy: bool) -> work.People:
             help="Up to 50 MB: cut out your region. Its sums are kept.",
             disabled=busy,
         )
-    return work.People(work.keep_upload(upload) if upload else None, residents or None)
+    raster = work.keep_upload(upload) if upload else st.session_state.get("kept_raster")
+    return work.People(raster, residents or None)
 
 
 def remember(wish: Wish) -> None:
     """Offer the region again for its map: as long as the session lasts, newest first."""
-    lon, lat = wish.region.polygon.centroid.coords[0]
-    words = f"Recent: {wish.region.km2:,.2f} km² at {lat:.4f}, {lon:.4f}"
-    recent = st.session_state.setdefault("recent", {}).setdefault(wish.source, {})
+    _offer(wish.source, wish.region)
+
+
+def _offer(source: str, region: Region) -> str:
+    """The name under which the region is offered for its map from now on."""
+    lon, lat = region.polygon.centroid.coords[0]
+    words = f"Recent: {region.km2:,.2f} km² at {lat:.4f}, {lon:.4f}"
+    recent = st.session_state.setdefault("recent", {}).setdefault(source, {})
     others = {name: region for name, region in recent.items() if name != words}
-    st.session_state.recent[wish.source] = dict([(words, wish.region), *others.items()][:RECENT_KEPT])
+    st.session_state.recent[source] = dict([(words, region), *others.items()][:RECENT_KEPT])
+    return words
 
 
 def overlays(uec: UEC | None, *, busy: bool) -> list[str]:
@@ -235,9 +265,16 @@ def write_address(wish: Wish) -> None:
     st.query_params.from_dict(address)
 
 
-def write_view(level: int, hour: int) -> None:
-    """Add what is shown to an address that names its week."""
-    if "bbox" in st.query_params:
+def add_link(request: work.Request, token: str) -> None:
+    """From now on the address of this week has its token, by which the store brings it again."""
+    st.session_state.setdefault("tokens", {})[request] = token
+
+
+def write_view(request: work.Request, level: int, hour: int) -> None:
+    """Add what is shown to an address that names its week, and the week's token."""
+    if token := st.session_state.get("tokens", {}).get(request):
+        st.query_params["week"] = token
+    if not {"bbox", "week"}.isdisjoint(st.query_params):
         st.query_params.update(level=str(level), t=str(hour))
 
 

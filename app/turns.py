@@ -59,7 +59,7 @@ class Turns:
             return self._now is turn
 
     def wait(self, turn: Turn, check: Callable[[], Any]) -> None:
-        """Return when it is its turn; `check` is called meanwhile, and what it raises ends the wait."""
+        """Return when it is its turn; `check` is called meanwhile, and may raise to end the wait."""
         with self._changed:
             while not self.take(turn):
                 self._changed.wait(LOOK)

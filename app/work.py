@@ -26,6 +26,7 @@ from zoomdiff.week import TrafficWeek
 
 RESULTS_KEPT = 3  # per session; a week of 150 km2 takes about 100 MB
 MAPS_KEPT = 4
+UPLOADS = "zoomdiff-upload-"  # of the folders of uploaded files
 WHOLE_MB = 100.0  # map files larger than this are read for one region at a time
 
 
@@ -104,7 +105,7 @@ def surroundings_of(source: str, region: Region, people: People = ESTIMATED) -> 
 def keep_upload(upload: BinaryIO) -> str:
     """The path of a file with an upload's bytes, which exists as long as the session."""
     if "uploads" not in st.session_state:
-        st.session_state.uploads = tempfile.TemporaryDirectory(prefix="zoomdiff-")
+        st.session_state.uploads = tempfile.TemporaryDirectory(prefix=UPLOADS)
     data = upload.getvalue()
     path = (
         Path(st.session_state.uploads.name)
@@ -113,6 +114,12 @@ def keep_upload(upload: BinaryIO) -> str:
     if not path.exists():
         path.write_bytes(data)
     return str(path)
+
+
+def is_upload(path: str) -> bool:
+    """Whether it is the path of an uploaded file."""
+    folder = Path(path).parent
+    return folder.name.startswith(UPLOADS) and folder.parent == Path(tempfile.gettempdir())
 
 
 def basemap_of(source: str, region: Region, frame: basemap.Frame) -> bytes:

@@ -15,6 +15,14 @@ from zoomdiff.region import Region
 from zoomdiff.week import TrafficWeek
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory) -> Iterator[None]:
+    """Weeks that the page keeps are not put into the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOOMDIFF_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def region() -> Region:
     """3 x 2 blocks in Helsinki, without the one in the north-east."""
