@@ -2,11 +2,15 @@
 # make test   set up and run all tests         make docs   build the docs site into site/
 # make wheel  build the wheel into dist/       make clean  remove all that was built
 # make map    build the map component (set-up does it too, and continues if that fails)
+# make lock   pin what the container installs, with hashes     make sbom  list it, with its licences, in dist/
+# make audit  look for known vulnerabilities in it (needs pypi.org)
 PYTHON ?= python3
 BIN := .venv/bin
 MAP := app/static/zoommap.js
 
-.PHONY: app test check lint types imports docs wheel map try-map clean
+LOCK := deploy/requirements.lock
+
+.PHONY: app test check lint types imports docs wheel map try-map lock sbom audit clean
 
 app: .venv/ready try-map
 	$(BIN)/zoomdiff app
@@ -49,6 +53,23 @@ $(MAP): $(wildcard app/frontend/src/*) app/frontend/build.py app/frontend/packag
 	$(BIN)/pip install --quiet -r requirements.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+lock: .venv/ready
+	$(BIN)/pip install --quiet uv==0.13.9
+	$(BIN)/uv pip compile pyproject.toml --extra app --extra login --constraint requirements.txt --output-file $(LOCK) --quiet \
+		--python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes --no-emit-package torch \
+		--no-annotate --custom-compile-command "make lock"
+
+sbom: .venv/ready
+	$(BIN)/pip install --quiet cyclonedx-bom==7.5.0 pip-licenses==5.5.5
+	mkdir -p dist
+	$(BIN)/cyclonedx-py requirements $(LOCK) --pyproject pyproject.toml --output-file dist/sbom.json
+	$(BIN)/pip-licenses --packages $$(sed -n 's/^\([a-z0-9.-]*\)==.*/\1/p' $(LOCK)) torch \
+		--format markdown --with-urls --output-file dist/licences.md
+
+audit: .venv/ready
+	$(BIN)/pip install --quiet pip-audit==2.10.1
+	$(BIN)/pip-audit --requirement $(LOCK) --require-hashes --disable-pip
 
 clean:
 	rm -rf .venv app/static app/frontend/node_modules build dist site *.egg-info

@@ -5,7 +5,7 @@ from functools import partial
 
 import pydeck as pdk
 import streamlit as st
-from zoomdiff.app import denoising, explore, generation, maps, messages, panels, runs, sidebar, work, zoommap
+from zoomdiff.app import denoising, explore, generation, login, maps, messages, panels, runs, sidebar, work, zoommap
 from zoomdiff.app.basemap import Frame
 from zoomdiff.app.colours import dark, icon
 from zoomdiff.app.guard import guarded
@@ -43,6 +43,8 @@ def page() -> None:
     work.freeze_modules()
     st.set_page_config(page_title="ZoomDiff", page_icon=icon(), layout="wide")
     st.html(STYLE.replace("GROUND", "#1b1a1f" if dark() else "#e9e6e1"))
+    if login.missing():
+        return
     sidebar.prefill(st.query_params)
     busy = generation.busy()
     st.session_state.pop("redrawn", None)
@@ -55,6 +57,7 @@ def page() -> None:
         ready = place is not None and place.uec is not None
         sidebar.generate_button(ready=ready and not busy)
         shown = sidebar.overlays(place and place.uec, busy=busy)
+        login.name()
 
     if st.session_state.pop("asked", False) and ready:
         start(wish, place)

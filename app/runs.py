@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
-from zoomdiff.app import charts, messages, metrics, work
+from zoomdiff.app import charts, login, messages, metrics, work
 from zoomdiff.app.guard import guarded
 from zoomdiff.app.limits import Limits
 from zoomdiff.app.turns import Turn, Turns
@@ -179,10 +179,11 @@ def start(name: str, prepare: Callable[[], Job], about: object = None) -> None:
     """Begin the run `name` of this session; one under way ends.
 
     `prepare` is called at once and returns the job. An error of the library in it is kept for `problem`, and so is
-    one that the server does not allow.
+    what this server, or this user, may not run.
     """
     cancel(name)
     try:
+        login.check_maker()
         job = prepare()
         Limits.of_server().check(job.cost)
         _runs()[name] = Run(job, about)

@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,22 +37,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[str]:
-    """The address of the app, started as users start it: one per test process, with an own port and cache."""
+    """The address of the app, one for all tests of a process."""
+    folder = tmp_path_factory.mktemp("server")
+    with started(free_port(), folder) as address:
+        yield address
+
+
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("server")
-    log = folder / "log.txt"
+        return free.getsockname()[1]
+
+
+@contextmanager
+def started(port: int, folder: Path, path: str = "", **settings: str) -> Iterator[str]:
+    """The app, started as users start it, with its cache and log in a folder; its address, which ends with `path`.
+
+    `settings` are further variables of its environment.
+    """
+    address, log = f"http://localhost:{port}{path}", folder / "log.txt"
     command = [sys.executable, "-m", "zoomdiff", "app", "--no-browser", "--port", str(port)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ZOOMDIFF_")}
     environment |= {"ZOOMDIFF_CACHE": str(folder), "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE}
     environment |= {"http_proxy": NOWHERE, "https_proxy": NOWHERE}
+    environment |= {"STREAMLIT_SERVER_BASE_URL_PATH": path, **settings}
     environment |= {"CUDA_VISIBLE_DEVICES": ""}  # a run takes seconds on every machine: it can be watched and cancelled
     with log.open("wb") as stream:
         app = subprocess.Popen(command, cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT, env=environment)
     try:
-        _wait_for(f"http://localhost:{port}/_stcore/health", app, log)
-        yield f"http://localhost:{port}"
+        _wait_for(f"{address}/healthz", app, log)
+        yield address
     finally:
         app.terminate()
         try:

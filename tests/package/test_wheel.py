@@ -112,7 +112,7 @@ def test_it_says_its_version_and_its_licence_and_installs_a_command(wheel: Path)
     assert metadata["License-Expression"] == "Apache-2.0"
     assert {"licenses/LICENSE", "licenses/assets/LICENSE.md"} <= set(about)
     assert "zoomdiff = zoomdiff.cli:main" in commands
-    assert set(metadata.get_all("Provides-Extra")) == {"app", "bench", "dev", "scale"}
+    assert set(metadata.get_all("Provides-Extra")) == {"app", "bench", "dev", "login", "scale"}
     base = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     assert not [line for line in base if line.startswith(("streamlit", "plotly", "pytest", "ruff", "xgboost"))]
 

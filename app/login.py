@@ -1,0 +1,49 @@
+"""Who uses the page. Where Streamlit's secrets name an OpenID provider users log in, and makers may start runs."""
+
+import os
+
+import streamlit as st
+from zoomdiff.app import messages
+
+from zoomdiff.errors import OptionError
+
+MAKERS = "ZOOMDIFF_MAKERS"  # addresses, or @example.com for all of a domain; where it is not set all may start runs
+
+
+def required() -> bool:
+    """Whether this server has users who log in."""
+    return st.secrets.load_if_toml_exists() and "auth" in st.secrets
+
+
+def missing() -> bool:
+    """Whether somebody must log in first; draws how."""
+    if not required() or st.user.is_logged_in:
+        return False
+    messages.info("Log in to see and make weeks of mobile traffic.")
+    st.button("Log in", on_click=st.login, type="primary")
+    return True
+
+
+def name() -> None:
+    """Draw who is logged in, and how to leave."""
+    if required():
+        st.caption(messages.plain(f"Logged in as {_address() or 'somebody without a confirmed address'}."))
+        st.button("Log out", on_click=st.logout)
+
+
+def check_maker() -> None:
+    """Raise OptionError where this user may look at weeks but not make them."""
+    makers = os.environ.get(MAKERS, "").lower().split()
+    address = _address()
+    if makers and not (address and {address, address[address.index("@") :]} & {each.strip(",") for each in makers}):
+        raise OptionError(
+            f"You may look at weeks, but not make them: ask whoever runs this server to add you to {MAKERS}."
+        )
+
+
+def _address() -> str:
+    """The user's e-mail address, if the provider vouches for it."""
+    if not required() or not st.user.get("email_verified", False):
+        return ""
+    address = str(st.user.get("email", "")).lower()
+    return address if "@" in address else ""
