@@ -6,7 +6,7 @@ import numpy as np
 import pydeck as pdk
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
-from zoomdiff.app import explore, maps, runs, sidebar, store, work, zoommap
+from zoomdiff.app import explore, maps, runs, store, work, zoommap
 from zoomdiff.app.colours import Scale
 from zoomdiff.app.runs import Job, Run
 from zoomdiff.app.work import Request
@@ -60,7 +60,7 @@ def _keep(made: Made) -> None:
     request, week, token = made
     work.keep(request, week)
     if token:
-        sidebar.add_link(request, token)
+        store.tokens()[request] = token
 
 
 def _draw(run: Run, *, region: Region, canvas: DeltaGenerator | None, below: list[pdk.Layer]) -> None:

@@ -2,12 +2,15 @@
 
 import math
 import os
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from zoomdiff.errors import OptionError
 
 PUBLIC, MAX_KM2, MAX_WORK = "ZOOMDIFF_PUBLIC", "ZOOMDIFF_MAX_KM2", "ZOOMDIFF_MAX_WORK"
 LOCAL_KM2, PUBLIC_KM2 = 150.0, 25.0
+CONTAINER = Path("/sys/fs/cgroup")
 PUBLIC_WORK = 400.0  # as much as 32 km2 with fast steps, or 2 km2 with full ones
 
 
@@ -40,6 +43,18 @@ class Limits:
 def public() -> bool:
     """Whether strangers use the server: maps are uploaded, neither read by path nor downloaded."""
     return os.environ.get(PUBLIC, "") not in ("", "0")
+
+
+def memory_left() -> float:
+    """Bytes that the server may still take, of the computer and of its container; unlimited where that is unknown."""
+    left = [math.inf]
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        left.append(1024 * float(next(line.split()[1] for line in lines if line.startswith("MemAvailable"))))
+    with suppress(OSError, ValueError):  # "max" where the container has no limit
+        most, used = (float((CONTAINER / name).read_text()) for name in ("memory.max", "memory.current"))
+        left.append(most - used)
+    return min(left)
 
 
 def _number(name: str, unit: str, default: float) -> float:

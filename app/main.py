@@ -5,7 +5,20 @@ from functools import partial
 
 import pydeck as pdk
 import streamlit as st
-from zoomdiff.app import denoising, explore, generation, login, maps, messages, panels, runs, sidebar, work, zoommap
+from zoomdiff.app import (
+    denoising,
+    explore,
+    generation,
+    login,
+    maps,
+    messages,
+    panels,
+    runs,
+    sidebar,
+    store,
+    work,
+    zoommap,
+)
 from zoomdiff.app.basemap import Frame
 from zoomdiff.app.colours import dark, icon
 from zoomdiff.app.guard import guarded
@@ -68,7 +81,7 @@ def page() -> None:
         messages.error(problem)
     if place is None:
         return anywhere(wish)
-    week = work.results().get(wish.request) if ready and not busy else None
+    week = store.week_of(wish.request) if ready and not busy else None
     body = st.container()
     footer(place, week)
     with body:

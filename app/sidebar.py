@@ -103,7 +103,7 @@ def _restore(kept: store.Kept, token: str) -> None:
         state.map, state.path = OWN, request.source
     state.kind, state.preset = PRESET, _offer(request.source, kept.week.region)
     work.keep(request, kept.week)
-    add_link(request, token)
+    store.tokens()[request] = token
 
 
 def _number(text: str | None, most: int) -> int | None:
@@ -265,14 +265,9 @@ def write_address(wish: Wish) -> None:
     st.query_params.from_dict(address)
 
 
-def add_link(request: work.Request, token: str) -> None:
-    """From now on the address of this week has its token, by which the store brings it again."""
-    st.session_state.setdefault("tokens", {})[request] = token
-
-
 def write_view(request: work.Request, level: int, hour: int) -> None:
     """Add what is shown to an address that names its week, and the week's token."""
-    if token := st.session_state.get("tokens", {}).get(request):
+    if token := store.tokens().get(request):
         st.query_params["week"] = token
     if not {"bbox", "week"}.isdisjoint(st.query_params):
         st.query_params.update(level=str(level), t=str(hour))

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import shapely
+import streamlit as st
+from zoomdiff.app import work
 from zoomdiff.app.work import People, Request, is_upload, region_key
 
 from zoomdiff.context import cache
@@ -74,6 +76,19 @@ def find(token: str | None) -> Kept | None:
     with np.load(entry / WEEK) as file:
         (finest,) = file.values()
     return Kept(request, TrafficWeek(region, tuple(region.hierarchy.pyramid(finest)), about["provenance"]))
+
+
+def tokens() -> dict[Request, str]:
+    """Those of this session's weeks."""
+    return st.session_state.setdefault("tokens", {})
+
+
+def week_of(request: Request) -> TrafficWeek | None:
+    """This session's week, from the disk where the memory does not hold it any more; None where it made none."""
+    week = work.results().get(request)
+    if week is None and (kept := find(tokens().get(request))):
+        work.keep(request, week := kept.week)
+    return week
 
 
 def _folder() -> Path:

@@ -12,6 +12,7 @@ from typing import BinaryIO
 import streamlit as st
 import torch
 from zoomdiff.app import basemap
+from zoomdiff.app.limits import memory_left
 
 from zoomdiff.checkpoint import load_model
 from zoomdiff.context import UEC, MapLayers, build_uec, read_map
@@ -25,6 +26,7 @@ from zoomdiff.region import Region
 from zoomdiff.week import TrafficWeek
 
 RESULTS_KEPT = 3  # per session; a week of 150 km2 takes about 100 MB
+MEMORY_SHORT = 1e9  # bytes that are left
 MAPS_KEPT = 4
 UPLOADS = "zoomdiff-upload-"  # of the folders of uploaded files
 WHOLE_MB = 100.0  # map files larger than this are read for one region at a time
@@ -177,10 +179,11 @@ def freeze_modules() -> None:
 
 
 def keep(request: Request, week: TrafficWeek) -> None:
-    """Keep a week of this session, and of the others the newest."""
+    """Keep a week of this session in memory, and of the others the newest, as long as there is memory."""
     kept = results()
+    kept.pop(request, None)
     kept[request] = week
-    while len(kept) > RESULTS_KEPT:
+    while len(kept) > (1 if memory_left() < MEMORY_SHORT else RESULTS_KEPT):
         kept.pop(next(iter(kept)))
 
 

@@ -33,6 +33,17 @@ def test_a_limit_that_is_no_number_is_one_sentence(monkeypatch, name, text):
         Limits.of_server()
 
 
+def test_the_memory_of_a_container_counts(monkeypatch, tmp_path):
+    monkeypatch.setattr(limits, "CONTAINER", tmp_path)
+    whole = limits.memory_left()
+    assert whole > 0
+    (tmp_path / "memory.current").write_text("900\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert limits.memory_left() == pytest.approx(whole, rel=0.2)
+    (tmp_path / "memory.max").write_text("1000\n")
+    assert limits.memory_left() == 100
+
+
 def test_a_run_that_is_too_much_work_does_not_begin(monkeypatch):
     state, did = {}, []
     monkeypatch.setattr(runs.st, "session_state", state)

@@ -116,6 +116,16 @@ class TestPage:
         assert self.week_of(again) == self.week_of(page)
         assert again.number_input(key="seed").value == 0 and not again.error
 
+    def test_a_week_that_the_memory_dropped_comes_from_the_disk(self, monkeypatch):
+        monkeypatch.setattr(work, "memory_left", lambda: 0)
+        page = self.made(choose_box(opened(), TWO_BLOCKS))
+        first = self.week_of(page)
+        page.number_input(key="seed").set_value(8).run()
+        self.made(page)
+        assert self.week_of(page) != first, "only the newest is in memory"
+        page.number_input(key="seed").set_value(0).run()
+        assert self.week_of(page) == first and not page.exception
+
     def test_an_uploaded_map_comes_back_with_its_week(self, monkeypatch):
         monkeypatch.setenv("ZOOMDIFF_PUBLIC", "1")
         page = opened()
