@@ -204,8 +204,10 @@ def _people(busy: bool) -> work.People:
             help="Up to 50 MB: cut out your region. Its sums are kept.",
             disabled=busy,
         )
-    raster = work.keep_upload(upload) if upload else st.session_state.get("kept_raster")
-    return work.People(raster, residents or None)
+        kept = st.session_state.get("kept_raster")
+        if kept and not st.checkbox("Those of the link's week", True, key="use_kept_raster", disabled=busy):
+            kept = None
+    return work.People(work.keep_upload(upload) if upload else kept, residents or None)
 
 
 def remember(wish: Wish) -> None:

@@ -116,6 +116,16 @@ class TestPage:
         assert self.week_of(again) == self.week_of(page)
         assert again.number_input(key="seed").value == 0 and not again.error
 
+    def test_people_of_a_link_can_be_left_out(self, week, tmp_path):
+        raster = tmp_path / "people.tif"
+        raster.write_bytes(b"not read here")
+        token = store.keep(asked(week, people=People(str(raster))), week)
+        page = opened(week=token)
+        (shown,) = page.session_state.results
+        assert shown.people.raster == str(raster) and not page.exception
+        page.checkbox(key="use_kept_raster").uncheck().run()
+        assert not page.exception and not page.error and not page.button(key="generate").disabled
+
     def test_a_week_that_the_memory_dropped_comes_from_the_disk(self, monkeypatch):
         monkeypatch.setattr(work, "memory_left", lambda: 0)
         page = self.made(choose_box(opened(), TWO_BLOCKS))
