@@ -1,12 +1,14 @@
 """What a server allows: by default much, to strangers little."""
 
 import math
+from pathlib import Path
 
 import pytest
-from zoomdiff.app import limits, runs
+from zoomdiff.app import limits, runs, store, work
 from zoomdiff.app.limits import Limits
 from zoomdiff.app.runs import Job
 
+from zoomdiff.context import cache
 from zoomdiff.errors import OptionError
 
 
@@ -23,6 +25,17 @@ def test_strangers_may_ask_for_less(monkeypatch):
     monkeypatch.setenv(limits.MAX_KM2, "4")
     monkeypatch.setenv(limits.MAX_WORK, "70.5")
     assert Limits.of_server() == Limits(4, 70.5)
+
+
+def test_the_page_on_deployment_has_these_limits(region):
+    text = " ".join((Path(__file__).parents[2] / "docs" / "deploy.md").read_text().split())
+    fast, full = (work.cost(region, steps) / region.km2 for steps in ("fast", "full"))
+    assert f"Fast steps count {fast:.0f} per km², full ones {full:.0f}" in text
+    assert f"regions up to {limits.PUBLIC_KM2:.0f} km², runs up to {limits.PUBLIC_WORK:.0f} km² x steps" in text
+    assert f"without `--public` {limits.LOCAL_KM2:.0f} km²" in text
+    assert (
+        f"{store.AGE / 86400:.0f} days after its last use" in text and f"up to {cache.LIMIT / 1024**3:.0f} GB" in text
+    )
 
 
 @pytest.mark.parametrize("name", [limits.MAX_KM2, limits.MAX_WORK])
