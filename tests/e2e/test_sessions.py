@@ -34,16 +34,15 @@ def test_cancel_leaves_the_page_usable(page: Page):
     generate(choose_helsinki(page))
 
 
-def test_two_users_wait_for_each_other_and_get_their_own_week(page: Page, other: Page):
+def test_a_short_run_pauses_a_long_one_and_both_users_get_their_own_week(page: Page, other: Page):
     other.get_by_role("spinbutton", name="Seed").fill("5")
     other.get_by_role("spinbutton", name="Seed").press("Enter")
     at_rest(other)
     run(choose_large(page))
     other.get_by_role("button", name="Generate", exact=True).click()
-    expect(other.get_by_text("Waiting for 1 other run")).to_be_visible()
-    expect(page.get_by_text(STAGE)).to_be_visible()
-    week_is_there(page)
+    expect(page.get_by_text("paused for a shorter run")).to_be_visible()
     week_is_there(other)
+    week_is_there(page)
     theirs, mine = (one.get_by_text("in the week", exact=False).first.inner_text() for one in (other, page))
     assert "384 cells of 50 m" in theirs and "2,304 cells of 50 m" in mine
     expect(other).to_have_url(re.compile("map=helsinki.*&seed=5&"))
