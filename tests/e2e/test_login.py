@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from actions import PATIENCE, at_rest, choose_region
-from conftest import free_port, started
+from app_server import free_port, started
 from playwright.sync_api import Browser, Page, expect
 
 PATH = "/planning/zoomdiff"
