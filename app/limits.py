@@ -10,8 +10,8 @@ from zoomdiff.errors import OptionError
 
 PUBLIC, MAX_KM2, MAX_WORK = "ZOOMDIFF_PUBLIC", "ZOOMDIFF_MAX_KM2", "ZOOMDIFF_MAX_WORK"
 LOCAL_KM2, PUBLIC_KM2 = 150.0, 25.0
-CONTAINER = Path("/sys/fs/cgroup")
 PUBLIC_WORK = 400.0  # as much as 32 km2 with fast steps, or 2 km2 with full ones
+CONTAINER = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
