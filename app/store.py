@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -111,5 +112,6 @@ def _there(path: str | None, entry: Path) -> str | None:
 def _forget() -> None:
     """Delete what was not used for AGE seconds; the cache itself sees to its size."""
     for entry in _folder().glob("*"):
-        if time.time() - entry.stat().st_mtime > AGE:
-            shutil.rmtree(entry, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another server with the same cache was faster
+            if time.time() - entry.stat().st_mtime > AGE:
+                shutil.rmtree(entry, ignore_errors=True)
