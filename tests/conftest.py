@@ -45,8 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """At least two processes: browser tests wait more than they compute. At most eight: each needs about 1 GB."""
-    return min(max(os.cpu_count() or 2, 2), 8)
+    """One more than there are cores: browser tests wait more than they compute. At most eight: each needs 1 GB."""
+    return min((os.cpu_count() or 1) + 1, 8)
 
 
 @pytest.hookimpl(optionalhook=True)

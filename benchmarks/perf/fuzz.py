@@ -26,13 +26,16 @@ import shapely
 
 import zoomdiff as zd
 from benchmarks.machine import cpu_name
+from zoomdiff.checkpoint import new_network, save_model
 from zoomdiff.context.netcdf import read_netcdf, write_netcdf
 from zoomdiff.context.osm import helsinki
 from zoomdiff.context.residents import read_residents
 from zoomdiff.context.scenario import read_scenario
+from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.errors import ZoomDiffError
 from zoomdiff.export.geojson import read_geojson
 from zoomdiff.export.reproduce import read_reproduce
+from zoomdiff.realism.datasets import read_milan_raw, read_nanchang, read_nanjing
 
 HANG = 5.0  # seconds
 BOX = (24.941, 60.167, 24.946, 60.170)
@@ -56,6 +59,9 @@ AWKWARD = [
 ]
 
 
+TOGETHER = {".safetensors": ".json", ".json": ".safetensors"}  # files that are read together
+
+
 def read_and_use_map(path: Path) -> None:
     """A map, and the context of a small region on it."""
     layers = zd.read_map(path)
@@ -69,11 +75,20 @@ def read_people(path: Path) -> None:
     read_residents(path, region, np.ones(region.shape))
 
 
+def read_checkpoint(path: Path) -> None:
+    """Weights or their JSON."""
+    zd.load_model(path.with_suffix(".safetensors"), device="cpu")
+
+
 # Beginning of a file's name -> its reader.
 READERS: dict[str, Callable[[Path], object]] = {
     "map": read_and_use_map,
     "population": read_people,
     "measurements": zd.read_measurements,
+    "nanchang": read_nanchang,
+    "nanjing": read_nanjing,
+    "milan": read_milan_raw,
+    "checkpoint": read_checkpoint,
     "netcdf": read_netcdf,
     "region": zd.Region.from_geojson,
     "scenario": read_scenario,
@@ -101,7 +116,18 @@ def make_corpus(folder: Path) -> None:
     (folder / "measurements.csv").write_text(
         "time,site,lon,lat,bytes\n" + "".join(f"2025-03-03 {h:02}:00,A,24.943,60.168,{h}e6\n" for h in range(24))
     )
-    week = zd.generate(zd.load_model(), uec, seed=1, sampling=zd.Sampling(steps=1))
+    half_hours, poi = np.ones((2, 399, 4, 4), np.float32), np.ones((2, 23, 4, 4), np.float32)
+    split = np.zeros(2, int)
+    np.savez(folder / "nanchang.npz", traffic=half_hours, user=half_hours, poi=poi, split=split, minutes=30)
+    np.save(folder / "nanjing.npy", np.ones((504, 560, 1), np.float16))
+    (folder / "milan.txt").write_text(
+        "".join(
+            f"{square}\t{1383260400000 + 600_000 * step}\t39\t\t\t\t\t0.5\n" for step in range(9) for square in (1, 2)
+        )
+    )
+    model = zd.load_model()
+    save_model(DRDM(new_network(channels=8, blocks=1), model.prior), folder / "checkpoint.safetensors")
+    week = zd.generate(model, uec, seed=1, sampling=zd.Sampling(steps=1))
     for path in week.save(folder / "made", ["geojson", "reproduce"]):
         if path.stem in ("bs", "reproduce"):
             shutil.copy(path, folder / ("reproduce.json" if path.suffix == ".json" else "week.geojson"))
@@ -219,7 +245,10 @@ def damaged_pbf(data: bytes, chance: random.Random) -> bytes:
 
 
 def trial(path: Path, folder: Path, chance: random.Random) -> Path:
-    """A damaged copy of a file."""
+    """A damaged copy of a file; beside it a whole copy of the one that belongs to it."""
+    other = path.with_suffix(TOGETHER.get(path.suffix, path.suffix))
+    if other.exists():
+        shutil.copy(other, folder)
     data = path.read_bytes()
     way = damaged
     if path.suffix in (".json", ".geojson") and chance.random() < 0.7:
@@ -285,7 +314,8 @@ def main(options: argparse.Namespace) -> None:
                 shutil.copy(made, kept)
                 (kept / "WHAT").write_text(what)
                 print(f"{kind}: {result}: {kept}", file=sys.stderr)
-            made.unlink()
+            for file in scratch.iterdir():
+                file.unlink()
     readers = {kind: {result: n for (of, result), n in sorted(counts.items()) if of == kind} for kind in READERS}
     print(
         json.dumps(

@@ -49,6 +49,14 @@ def test_files_of_another_kind_are_refused(tmp_path):
         assert str(error.value) == sentence
 
 
+def test_a_header_that_asks_for_terabytes_is_one_sentence(tmp_path):
+    np.save(tmp_path / "huge.npy", np.zeros((504, 560, 1)))
+    data = (tmp_path / "huge.npy").read_bytes()
+    (tmp_path / "huge.npy").write_bytes(data.replace(b"(504, 560, 1), }      ", b"(504, 560, 9000000), }"))
+    with pytest.raises(DataError, match=r"^huge.npy needs more than 1.5 GB of memory to read"):
+        read_nanjing(tmp_path / "huge.npy")
+
+
 def test_the_real_nanchang(shared_data):
     some = read_nanchang(shared_data / "traffic" / "nanchang_patches" / "uomo_NC.npz")
     assert some.traffic.shape == (399, 592) and some.grid_shape == (37, 4, 4) and some.poi.shape == (592, 23)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from zoomdiff.errors import DataError
+from zoomdiff.isolation import isolated
 from zoomdiff.measured.traffic import Excluded, MeasuredTraffic
 from zoomdiff.realism.milan import read_milan, read_milan_raw
 
@@ -22,6 +23,7 @@ __all__ = ["read_milan", "read_milan_raw", "read_nanchang", "read_nanjing"]
 TUESDAY = 1
 
 
+@isolated(DataError)
 def read_nanchang(path: str | Path) -> MeasuredTraffic:
     """Nanchang: 37 patches of 4 x 4 cells, 399 half hours from midnight, with users, 23 POI categories and the split.
 
@@ -70,6 +72,7 @@ def read_nanchang(path: str | Path) -> MeasuredTraffic:
     )
 
 
+@isolated(DataError)
 def read_nanjing(path: str | Path) -> MeasuredTraffic:
     """Nanjing: 20 x 28 cells, 504 hours from a Tuesday 00:00.
 
