@@ -93,6 +93,22 @@ def test_raw_errors(tmp_path):
     assert "holds no file sms-call-internet-mi-" in raised(read_milan_raw, tmp_path / "empty")
 
 
+def test_a_time_far_off_is_one_sentence(tmp_path):
+    (tmp_path / "day.txt").write_text("1\t1383260400000\t39\t\t\t\t\t1\n1\t13832604000000000\t39\t\t\t\t\t1\n")
+    with pytest.raises(DataError, match=r"^day.txt, line 2: its time is no number of milliseconds since 1970"):
+        read_milan_raw(tmp_path / "day.txt")
+
+
+def test_a_grid_that_names_another_file_reads_nothing(tmp_path):
+    two = "".join(f"1\t{1383260400000 + 600_000 * step}\t39\t\t\t\t\t1\n" for step in range(2))
+    (tmp_path / "day.txt").write_text(two)
+    (tmp_path / "real.geojson").write_text('{"type": "FeatureCollection", "features": []}')
+    layer = f'<OGRVRTLayer name="real"><SrcDataSource>{tmp_path}/real.geojson</SrcDataSource></OGRVRTLayer>'
+    (tmp_path / "grid.geojson").write_text(f"<OGRVRTDataSource>{layer}</OGRVRTDataSource>")
+    with pytest.raises(DataError, match=r"^grid.geojson cannot be read: give milano-grid.geojson"):
+        read_milan_raw(tmp_path / "day.txt", grid=tmp_path / "grid.geojson")
+
+
 def test_25_squares(tmp_path):
     numbers = np.arange(150 * 25.0).reshape(150, 25)
     np.savetxt(tmp_path / "25.csv", numbers, delimiter=",")

@@ -14,6 +14,7 @@ import pandas as pd
 import shapely
 
 from zoomdiff.errors import DataError
+from zoomdiff.isolation import isolated
 from zoomdiff.measured.tables import Table, first_row
 from zoomdiff.measured.times import read_times, regular_steps
 from zoomdiff.measured.traffic import Excluded, MeasuredTraffic
@@ -51,10 +52,7 @@ def read_milan(
     DataError
         A file cannot be read or is another one.
     """
-    try:
-        traffic = np.loadtxt(path, delimiter=",", ndmin=2)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{Path(path).name} cannot be read as numbers with commas between.") from error
+    traffic = _numbers(path)
     if traffic.shape[1] != 25:
         raise DataError(f"{Path(path).name} has {traffic.shape[1]} columns, not those of 5 x 5 squares.")
     rows, cols = np.mgrid[41:46, 41:46]
@@ -153,10 +151,20 @@ def _squares(
     )
 
 
+@isolated(DataError)
+def _numbers(path: str | Path) -> np.ndarray:
+    """(T, n) numbers of a CSV without header."""
+    try:
+        return np.loadtxt(path, delimiter=",", ndmin=2)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{Path(path).name} cannot be read as numbers with commas between.") from error
+
+
+@isolated(DataError)
 def _polygons(path: str | Path) -> np.ndarray:
     """(10000,) polygons of the squares 1, 2, ..."""
     try:
-        grid = gpd.read_file(path, columns=["cellId"]).to_crs(4326)
+        grid = gpd.read_file(Path(path), columns=["cellId"]).to_crs(4326)
         if set(grid.cellId) != set(range(1, ALONG**2 + 1)):
             raise DataError(f"{Path(path).name} does not hold the squares 1 to 10,000.")
     except (OSError, ValueError, RuntimeError, AttributeError) as error:
@@ -164,10 +172,11 @@ def _polygons(path: str | Path) -> np.ndarray:
     return np.asarray(grid.sort_values("cellId").geometry.to_numpy().astype(object))
 
 
+@isolated(DataError)
 def _features(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]]:
     """(10000, categories) counts of the squares 1, 2, ..., and the names of the categories."""
     try:
-        features = pd.read_csv(path)
+        features = pd.read_csv(Path(path))
     except (OSError, ValueError) as error:
         raise DataError(f"{Path(path).name} cannot be read as CSV.") from error
     if len(features) != ALONG**2:
@@ -188,6 +197,7 @@ def _files(path: str | Path | Iterable[str | Path]) -> list[Path]:
     return files
 
 
+@isolated(DataError)
 def _read_day(path: Path) -> pd.Series:
     """Internet activity of one file by (time in UTC without zone, square), summed over country codes."""
     try:
@@ -209,7 +219,9 @@ def _read_day(path: Path) -> pd.Series:
     if (row := first_row(rows.internet < 0)) is not None:
         raise table.error(row, f"the activity {rows.internet[row]:g} is negative")
     if pd.api.types.is_numeric_dtype(rows.time):
-        rows["time"] = pd.to_datetime(rows.time, unit="ms")
+        rows["time"] = pd.to_datetime(rows.time, unit="ms", errors="coerce")
+        if (row := first_row(rows.time.isna())) is not None:
+            raise table.error(row, "its time is no number of milliseconds since 1970")
     else:
         local, _ = read_times(table, "time")
         if local.dt.tz is None:
