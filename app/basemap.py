@@ -10,7 +10,8 @@ import numpy as np
 import shapely
 from PIL import Image, ImageChops, ImageDraw
 
-from zoomdiff.region import Region, to_lonlat, to_utm
+from zoomdiff.frames import to_frame, to_lonlat
+from zoomdiff.region import Region
 
 MARGIN = 350.0  # metres shown around the region, at least
 ASPECT = 1.9  # width to height that is filled, if the map reaches so far
@@ -48,17 +49,17 @@ class Frame:
     @classmethod
     def of(cls, region: Region) -> "Frame":
         """The region's own frame."""
-        return cls(region.epsg, region.utm_bounds)
+        return cls(region.epsg, region.frame_bounds)
 
     @classmethod
     def around(cls, region: Region, extent: tuple[float, float, float, float]) -> "Frame":
         """The region with some surroundings, as far as the map reaches (its extent in degrees)."""
-        west, south, east, north = region.utm_bounds
+        west, south, east, north = region.frame_bounds
         height = max(north - south, (east - west) / ASPECT) + 2 * MARGIN
         half = np.array([height * ASPECT / 2, height / 2])
         middle = np.array([west + east, south + north]) / 2
         corners = _rim(extent)
-        known = np.stack(to_utm(region.epsg).transform(*corners), -1)
+        known = np.stack(to_frame(region.epsg).transform(*corners), -1)
         low = np.maximum(middle - half, known.min(0) - MARGIN / 10)
         high = np.minimum(middle + half, known.max(0) + MARGIN / 10)
         low, high = np.minimum(low, (west, south)), np.maximum(high, (east, north))
@@ -85,7 +86,7 @@ def draw_basemap(layers, frame: Frame) -> bytes:
     size = round((east - west) / pixel), round((north - south) / pixel)
 
     def pixels(lon, lat):
-        x, y = to_utm(frame.epsg).transform(lon, lat)
+        x, y = to_frame(frame.epsg).transform(lon, lat)
         return (x - west) / pixel, (north - y) / pixel
 
     def inside(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

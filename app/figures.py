@@ -323,7 +323,7 @@ def _as_map(figure: go.Figure, title: str) -> go.Figure:
 
 def _kilometres(region: Region, shape: tuple[int, int]) -> dict[str, float]:
     """Where the cells (H, W) of a heatmap lie, in km from the frame's south-west corner."""
-    west, south, east, north = region.utm_bounds
+    west, south, east, north = region.frame_bounds
     dx, dy = (east - west) / 1000 / shape[1], (north - south) / 1000 / shape[0]
     return {"x0": dx / 2, "dx": dx, "y0": dy / 2, "dy": dy}
 

@@ -176,7 +176,7 @@ def column_level(region: Region, k: int) -> int:
 def columns_layer(volumes: np.ndarray, region: Region, k: int, scale: Scale, opacity: float) -> pdk.Layer:
     """One step (H, W) of level k in 3D: a column per cell that carries something, `v` its volume in words."""
     rows, cols = np.nonzero(region.mask(k) & (volumes > 0))
-    west, south, east, north = region.utm_bounds
+    west, south, east, north = region.frame_bounds
     tallest = TALLEST * min(east - west, north - south)
     chosen = volumes[rows, cols]
     records = [

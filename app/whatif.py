@@ -21,8 +21,9 @@ from zoomdiff.context.edits import DAYS, Build, CloseRoad, Demolish, Edit, Event
 from zoomdiff.context.population import PEOPLE_PER_100M2
 from zoomdiff.context.scenario import Scenario, apply, read_ground, read_scenario, to_geojson, touched
 from zoomdiff.errors import OptionError
+from zoomdiff.frames import to_frame, to_lonlat
 from zoomdiff.generation import generate
-from zoomdiff.region import Region, to_lonlat, to_utm
+from zoomdiff.region import Region
 from zoomdiff.sampling import Callbacks, Sampling
 from zoomdiff.week import TrafficWeek, human_bytes
 
@@ -138,7 +139,7 @@ def _square(region: Region, cell: tuple[int, int], kind: Kind) -> shapely.Polygo
         persist_state="page",
         help="The middle of the square: at first the cell that you clicked, or the busiest one.",
     )
-    x, y = to_utm(region.epsg).transform(lon, lat)
+    x, y = to_frame(region.epsg).transform(lon, lat)
     if not np.isfinite([x, y]).all():
         raise OptionError("The place is too far from the region: choose one inside it.")
     box = shapely.box(x - side / 2, y - side / 2, x + side / 2, y + side / 2)

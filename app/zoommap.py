@@ -177,7 +177,7 @@ def message(
     """
     return {
         "id": name,
-        "frame": {"epsg": region.epsg, "bounds": region.utm_bounds},
+        "frame": {"epsg": region.epsg, "bounds": region.frame_bounds},
         "fit": region.bounds if basemap else WORLD,
         "blocks": ["".join("01"[there] for there in row) for row in region.blocks.astype(int)] if outline else [],
         "wanted": _rings(region) if outline and not sheets and not drawing else [],

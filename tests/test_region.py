@@ -23,7 +23,7 @@ spans = st.floats(0.0005, 0.03)  # degrees: from less than a block to a few kilo
 def test_frame_covers_the_region_in_whole_blocks(place, width, height):
     lon, lat = place
     region = Region.from_bbox((lon, lat, lon + width, lat + height))
-    west, south, east, north = region.utm_bounds
+    west, south, east, north = region.frame_bounds
     assert all(v % 400 == 0 for v in (west, south, east, north))
     assert region.shape == (region.blocks.shape[0] * 8, region.blocks.shape[1] * 8)
     drawn = gpd.GeoSeries([region.polygon], crs=4326).to_crs(region.epsg).iloc[0]
@@ -96,7 +96,7 @@ def test_h3_ids_lie_at_the_cells_and_at_the_nearest_resolution():
 
 def test_southern_hemisphere_and_multipolygons():
     region = Region.from_bbox((-46.65, -23.56, -46.63, -23.55))
-    assert region.epsg == 32723 and region.utm_bounds[1] > 7_000_000
+    assert region.epsg == 32723 and region.frame_bounds[1] > 7_000_000
     two = shapely.union_all([shapely.box(11.20, 43.76, 11.21, 43.77), shapely.box(11.25, 43.76, 11.26, 43.77)])
     apart = Region.from_polygon(two)
     assert not apart.blocks.all() and apart.blocks.any(0)[0] and apart.blocks.any(0)[-1]

@@ -10,7 +10,7 @@ import zoomdiff
 from zoomdiff.arguments import instance, seed_of, seeds_of
 from zoomdiff.context.uec import UEC
 from zoomdiff.device import autocast, free_memory
-from zoomdiff.diffusion.drdm import DRDM, rrdp
+from zoomdiff.diffusion.drdm import DRDM, Hooks, rrdp
 from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.errors import OptionError
 from zoomdiff.inputs import conditions_of
@@ -266,11 +266,9 @@ def _run(
             model,
             conditions_of(uec, sampling.preset).to(device),
             lambda *address: torch.cat([field(*address) for field in fields]),
-            _plan(sampling, model, len(seeds)),
+            plan_of(sampling, model, len(seeds)),
             given=known,
-            on_step=callbacks.on_step,
-            watch=noisy[0] if noisy else (),
-            on_state=noisy[1] if noisy else None,
+            hooks=Hooks(callbacks.on_step, *(noisy or ())),
         )
         for k, x_k in levels:
             raw.append(x_k.float().cpu().numpy() * region.mask(k))
@@ -298,7 +296,7 @@ def _provenance(model: DRDM, uec: UEC, seed: int, sampling: Sampling, gap: list[
     }
 
 
-def _plan(sampling: Sampling, model: DRDM, samples: int) -> Plan:
+def plan_of(sampling: Sampling, model: DRDM, samples: int) -> Plan:
     """How to walk the stages of the model for what the user asked. Raises OptionError."""
     steps, stages = sampling.steps, model.stage_steps
     if isinstance(steps, Plan):
@@ -330,4 +328,4 @@ def _check(model: DRDM, uec: UEC, sampling: Sampling, callbacks: Callbacks) -> N
             f"The model makes the levels {made}, and the region was made for {framed}: make the region with "
             "hierarchy=model.hierarchy."
         )
-    _plan(sampling, model, 1)
+    plan_of(sampling, model, 1)

@@ -65,29 +65,34 @@ class Isolated(Generic[P, R]):
     ZoomDiffError; the function's own errors as they are.
     """
 
-    def __init__(self, function: Callable[P, R], error: type[ZoomDiffError], also: str | None = None) -> None:
+    def __init__(
+        self, function: Callable[P, R], error: type[ZoomDiffError], also: str | None = None, into: str | None = None
+    ) -> None:
         self.here = function  # to run it in this process, with files that are not from outside
         self.error = error
-        self.also = also
+        self.also, self.into = also, into
         update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The function's result. Raises its errors, and `error`."""
         return self.watched(None, *args, **kwargs)
 
-    def _others(self, kwargs: Mapping[str, object]) -> list[Path]:
-        other = kwargs.get(self.also or "")
-        return [Path(other).absolute()] if isinstance(other, str | Path) else []
+    def _paths(self, name: str | None, kwargs: Mapping[str, object]) -> list[Path]:
+        path = kwargs.get(name or "")
+        return [Path(path).absolute()] if isinstance(path, str | Path) else []
 
     def watched(self, on_wait: OnWait | None, *args: P.args, **kwargs: P.kwargs) -> R:
         """The same; `on_wait` is called while the child works, and an exception that it raises ends the child."""
         source = args[0]
         if _inside or not hasattr(os, "fork") or not isinstance(source, str | bytes | Path):
             return self.here(*args, **kwargs)
-        return _run(self.here, args, kwargs, _Limits(source, self._others(kwargs)), self.error, on_wait)
+        limits = _Limits(source, self._paths(self.also, kwargs), self._paths(self.into, kwargs))
+        return _run(self.here, args, kwargs, limits, self.error, on_wait)
 
 
-def isolated(error: type[ZoomDiffError], also: str | None = None) -> Callable[[Callable[P, R]], Isolated[P, R]]:
+def isolated(
+    error: type[ZoomDiffError], also: str | None = None, into: str | None = None
+) -> Callable[[Callable[P, R]], Isolated[P, R]]:
     """The decorator of functions that read a file from outside.
 
     Parameters
@@ -96,8 +101,10 @@ def isolated(error: type[ZoomDiffError], also: str | None = None) -> Callable[[C
         Raised where the child fails.
     also
         Keyword argument that may be the path of another file to read.
+    into
+        Keyword argument that may be the path of a folder to write to.
     """
-    return lambda function: Isolated(function, error, also)
+    return lambda function: Isolated(function, error, also, into)
 
 
 class _Limits:
@@ -111,14 +118,16 @@ class _Limits:
         The file or folder; None for a text.
     others
         Files that are read with it.
+    into
+        Folders that are written to.
     memory
         Bytes, beyond what the process has at the start.
     seconds
         Of processor time.
     """
 
-    def __init__(self, source: str | bytes | Path, others: list[Path]) -> None:
-        self.others = others
+    def __init__(self, source: str | bytes | Path, others: list[Path], into: list[Path]) -> None:
+        self.others, self.into = others, into
         if isinstance(source, bytes) or (isinstance(source, str) and (source[:1] in "{[" or len(source) > 1000)):
             self.path, self.name, size = None, "The text", len(source)
         else:
@@ -140,13 +149,13 @@ class _Limits:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (self.memory, self.memory))
         tempfile.tempdir = scratch
-        _open_only([] if self.path is None else [self.path, *self.others], Path(scratch))
+        _open_only([] if self.path is None else [self.path, *self.others], [Path(scratch), *self.into])
 
 
-def _open_only(paths: list[Path], scratch: Path) -> None:
+def _open_only(paths: list[Path], folders: list[Path]) -> None:
     """From now on this process opens only these files and folders, and those of Python and of the system's libraries.
 
-    It writes to the folder `scratch` only.
+    It writes to `folders` only.
 
     Drivers are pinned, but a file of the right kind can name others too: HDF5 has external links and external storage.
     Linux has the means, Landlock, since 5.13; elsewhere nothing happens.
@@ -167,7 +176,8 @@ def _open_only(paths: list[Path], scratch: Path) -> None:
         if path.exists():
             read = FSAccess.READ_FILE | FSAccess.READ_DIR if path.is_dir() else FSAccess.READ_FILE
             ruleset.allow(path, rules=read)
-    ruleset.allow(scratch)
+    for folder in folders:
+        ruleset.allow(folder)
     ruleset.apply()
 
 

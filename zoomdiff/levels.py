@@ -116,6 +116,10 @@ class Hierarchy:
         """Finest time steps in one step of level k."""
         return self.levels[k].hours // self.finest.hours
 
+    def steps(self, k: int) -> int:
+        """Time steps of level k in a week."""
+        return HOURS_PER_WEEK // self.levels[k].hours
+
     def fine_pieces(self, k: int) -> int:
         """Finest cells x steps in one value of level k: volume = intensity x fine_pieces."""
         return self.space_factor(k) ** 2 * self.time_factor(k)

@@ -1,13 +1,13 @@
-"""A region: what the user drew, snapped to whole base-station blocks of the local UTM zone's own raster.
+"""A region: what the user drew, snapped to whole base-station blocks of its frame's own raster (see `frames`).
 
-Block rows and columns count from the zone's fixed origin (row 0 at northing 10,000 km, going south; column 0 at
+Block rows and columns count from the frame's fixed origin (row 0 at northing 10,000 km, going south; column 0 at
 easting 0), so the same place has the same block number whichever region is drawn around it.
 """
 
 import json
 import math
-from dataclasses import dataclass
-from functools import cache, cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +15,72 @@ import h3
 import numpy as np
 import numpy.typing as npt
 import shapely
-from pyproj import CRS, Transformer
+from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
 from zoomdiff.arguments import four_numbers, instance, number, wrong
 from zoomdiff.equality import ByContent
 from zoomdiff.errors import RegionError, RegionTooLargeError
+from zoomdiff.frames import TOP, crs_of, frame_of, is_utm, reproject, to_frame, to_lonlat
 from zoomdiff.isolation import isolated
 from zoomdiff.levels import S4T4, Hierarchy, repeat
 
 Bounds = tuple[float, float, float, float]  # (west, south, east, north): degrees unless said otherwise
 
-UTM_TOP = 10_000_000.0  # metres; the southern zones' false northing, above every northern one's 9.4 million
 UTM_MAX_LATITUDE = 80.0
+MOST_BLOCKS = 4_000_000  # of the raster of a region that is made at once
+STEP = 0.05  # degrees: how finely a wide polygon's straight sides are followed into its frame
 SHORT = 20_000  # characters of GeoJSON that are read at once: outlines drawn by hand, at most 1,000 corners
 SLIVER_M2 = 1.0  # a block touched by less than this is rounding, not the user's wish
 
 
+class Framed:
+    """What lies on a frame's raster of blocks.
+
+    Attributes
+    ----------
+    epsg, row, col, hierarchy
+        As of `Region`.
+    """
+
+    epsg: int
+    row: int
+    col: int
+    hierarchy: Hierarchy
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of blocks."""
+        raise NotImplementedError
+
+    @property
+    def crs(self) -> CRS:
+        """Of the frame."""
+        return crs_of(self.epsg)
+
+    @property
+    def origin(self) -> tuple[float, float]:
+        """(x, y) in metres of the north-west corner."""
+        side = self.hierarchy[0].side
+        return self.col * side, TOP - self.row * side
+
+    @property
+    def frame_bounds(self) -> Bounds:
+        """(west, south, east, north) of the raster in metres."""
+        x, y = self.origin
+        side, (rows, cols) = self.hierarchy[0].side, self.size
+        return x, y - rows * side, x + cols * side, y
+
+    def axes(self, k: int = -1) -> tuple[np.ndarray, np.ndarray]:
+        """X (W_k,), and y (H_k,) from north to south, in metres of the cells' centres at level k."""
+        side, (rows, cols) = self.hierarchy[k].side, self.size
+        west, _, _, north = self.frame_bounds
+        times = round(self.hierarchy[0].side / side)
+        return west + side * (np.arange(cols * times) + 0.5), north - side * (np.arange(rows * times) + 0.5)
+
+
 @dataclass(frozen=True, eq=False)
-class Region(ByContent):
+class Region(Framed, ByContent):
     """A block-aligned raster frame and the blocks in it that belong to the region.
 
     Make one with `from_bbox`, `from_polygon` or `from_geojson`. Levels `k` count from the coarsest, 0, to the finest,
@@ -44,9 +91,9 @@ class Region(ByContent):
     polygon
         What was asked for, lon/lat (WGS84).
     epsg
-        UTM zone, 326xx north or 327xx south.
+        UTM zone, 326xx north or 327xx south; of very wide regions see `frames.frame_of`.
     row, col
-        Of the frame's north-west block in the zone's raster.
+        Of its north-west block in the frame's raster.
     blocks
         (block rows, block cols) True where the block belongs to the region.
     hierarchy
@@ -89,44 +136,29 @@ class Region(ByContent):
             The polygon is empty, not an area, self-crossing, outside 80 S..80 N, across the antimeridian, or too large.
         """
         instance("The region", polygon, BaseGeometry, "a polygon of shapely", RegionError)
-        _check(polygon)
         instance("The hierarchy", hierarchy, Hierarchy, "a Hierarchy, such as S4T4")
         if max_km2 is not None:
             number("The argument max_km2", max_km2, "a number of square kilometres from 0, or None", 0)
-        lon, lat = polygon.centroid.coords[0]
-        zone = min(int((lon + 180) // 6) + 1, 60)
-        epsg = (32600 if lat >= 0 else 32700) + zone
-        side = hierarchy[0].side
-        utm = reproject(polygon, to_utm(epsg))
-        west, south, east, north = utm.bounds
-        if not np.isfinite(utm.bounds).all():
-            raise RegionError("The region spans too much of the Earth for one frame: draw one city or area at a time.")
-        row0, row1 = math.floor((UTM_TOP - north) / side), math.ceil((UTM_TOP - south) / side)
-        col0, col1 = math.floor(west / side), math.ceil(east / side)
-        # The bounding frame is checked before any array is made: a polygon as wide as a continent must not fill memory.
-        if max_km2 is not None and utm.area / 1e6 > max_km2:
-            raise _too_large(utm.area / 1e6, max_km2)
-        if (row1 - row0) * (col1 - col0) > 4_000_000:
-            raise RegionError("The region spans too much of the Earth for one frame: draw one city or area at a time.")
-        c, r = np.meshgrid(np.arange(col0, col1), np.arange(row0, row1))
-        squares = shapely.box(c * side, UTM_TOP - (r + 1) * side, (c + 1) * side, UTM_TOP - r * side)
-        shapely.prepare(utm)
-        blocks = shapely.contains(utm, squares)
-        edge = shapely.intersects(utm, squares) & ~blocks
-        blocks[edge] = shapely.area(shapely.intersection(utm, squares[edge])) > SLIVER_M2
-        if not blocks.any():
+        extent = Extent.of(polygon, hierarchy)
+        # Before any array is made: a polygon as wide as a continent must not fill memory.
+        if max_km2 is not None and extent.outline.area / 1e6 > max_km2:
+            raise _too_large(extent.outline.area / 1e6, max_km2)
+        if extent.rows * extent.cols > MOST_BLOCKS:
+            raise RegionError(
+                "The region spans too much of the Earth to be made at once: draw one city or area at a time, or "
+                "generate it into a store (--out week.zarr)."
+            )
+        region = extent.part(0, 0, extent.rows, extent.cols)
+        if not region.blocks.any():
             raise RegionError("The region has no area: draw a polygon or a box of at least a few metres.")
-        km2 = blocks.sum() * side**2 / 1e6
-        if max_km2 is not None and km2 > max_km2:
-            raise _too_large(km2, max_km2)
-        rows, cols = np.flatnonzero(blocks.any(1)), np.flatnonzero(blocks.any(0))
-        return cls(
-            polygon=polygon,
-            epsg=epsg,
-            row=row0 + int(rows[0]),
-            col=col0 + int(cols[0]),
-            blocks=blocks[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1],
-            hierarchy=hierarchy,
+        if max_km2 is not None and region.km2 > max_km2:
+            raise _too_large(region.km2, max_km2)
+        rows, cols = np.flatnonzero(region.blocks.any(1)), np.flatnonzero(region.blocks.any(0))
+        return replace(
+            region,
+            row=region.row + int(rows[0]),
+            col=region.col + int(cols[0]),
+            blocks=region.blocks[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1],
         )
 
     @classmethod
@@ -157,7 +189,7 @@ class Region(ByContent):
         """The region of given blocks (rows, cols) of a zone's raster, the first one at (row, col)."""
         side = hierarchy[0].side
         rows, cols = np.nonzero(blocks)
-        west, north = (col + cols) * side, UTM_TOP - (row + rows) * side
+        west, north = (col + cols) * side, TOP - (row + rows) * side
         area = shapely.union_all(shapely.box(west, north - side, west + side, north))
         polygon = reproject(area, to_lonlat(epsg))
         return cls(polygon, epsg, row, col, blocks, hierarchy)
@@ -180,34 +212,21 @@ class Region(ByContent):
         return f"Region({self.km2:.2f} km2, {self.blocks.sum()} of {rows} x {cols} blocks, EPSG:{self.epsg})"
 
     @property
-    def crs(self) -> CRS:
-        """The UTM zone's."""
-        return CRS.from_epsg(self.epsg)
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of blocks."""
+        rows, cols = self.blocks.shape
+        return rows, cols
 
     @property
     def shape(self) -> tuple[int, int]:
         """(H, W) of the finest raster."""
-        rows, cols = self.blocks.shape
+        rows, cols = self.size
         return rows * self.hierarchy.block, cols * self.hierarchy.block
 
     @property
     def km2(self) -> float:
         """Area of the region's blocks."""
         return float(self.blocks.sum()) * self.hierarchy[0].side ** 2 / 1e6
-
-    @property
-    def origin(self) -> tuple[float, float]:
-        """UTM (x, y) in metres of the frame's north-west corner."""
-        side = self.hierarchy[0].side
-        return self.col * side, UTM_TOP - self.row * side
-
-    @property
-    def utm_bounds(self) -> Bounds:
-        """(west, south, east, north) of the frame in metres."""
-        x, y = self.origin
-        side = self.hierarchy[0].side
-        rows, cols = self.blocks.shape
-        return x, y - rows * side, x + cols * side, y
 
     @cached_property
     def bounds(self) -> Bounds:
@@ -227,23 +246,20 @@ class Region(ByContent):
     def corners(self, k: int = -1) -> npt.NDArray[np.float64]:
         """(H_k + 1, W_k + 1, 2) lon/lat of the grid's vertices at level k, row 0 in the north."""
         side = self.hierarchy[k].side
-        west, south, east, north = self.utm_bounds
+        west, south, east, north = self.frame_bounds
         x, y = np.meshgrid(
             west + side * np.arange(round((east - west) / side) + 1),
             north - side * np.arange(round((north - south) / side) + 1),
         )
         return np.stack(to_lonlat(self.epsg).transform(x, y), -1)
 
-    def utm_centres(self, k: int = -1) -> npt.NDArray[np.float64]:
-        """(H_k, W_k, 2) metres in the zone of the cells' centres at level k."""
-        side = self.hierarchy[k].side
-        west, _, _, north = self.utm_bounds
-        rows, cols = self.mask(k).shape
-        return np.stack(np.meshgrid(west + side * (np.arange(cols) + 0.5), north - side * (np.arange(rows) + 0.5)), -1)
+    def frame_centres(self, k: int = -1) -> npt.NDArray[np.float64]:
+        """(H_k, W_k, 2) metres in the frame of the cells' centres at level k."""
+        return np.stack(np.meshgrid(*self.axes(k)), -1)
 
     def centres(self, k: int = -1) -> npt.NDArray[np.float64]:
         """(H_k, W_k, 2) lon/lat of the cells' centres at level k."""
-        x, y = np.moveaxis(self.utm_centres(k), -1, 0)
+        x, y = np.moveaxis(self.frame_centres(k), -1, 0)
         return np.stack(to_lonlat(self.epsg).transform(x, y), -1)
 
     def h3_ids(self, k: int = -1) -> npt.NDArray[np.str_]:
@@ -262,13 +278,69 @@ class Region(ByContent):
         >>> Region.from_bbox((24.938, 60.165, 24.952, 60.175)).cell_at(24.941, 60.172, k=3)
         (9, 11)
         """
-        x, y = to_utm(self.epsg).transform(lon, lat)
-        west, _, _, north = self.utm_bounds
+        x, y = to_frame(self.epsg).transform(lon, lat)
+        west, _, _, north = self.frame_bounds
         side = self.hierarchy[k].side
         row, col = math.floor((north - y) / side), math.floor((x - west) / side)
         mask = self.mask(k)
         inside = 0 <= row < mask.shape[0] and 0 <= col < mask.shape[1] and mask[row, col]
         return (row, col) if inside else None
+
+
+@dataclass(frozen=True, eq=False)
+class Extent(Framed):
+    """A polygon in its frame, of any size: no array is made of it, its regions are made part by part.
+
+    Attributes
+    ----------
+    polygon
+        What was asked for, lon/lat (WGS84).
+    outline
+        The same in metres of the frame.
+    epsg, row, col, hierarchy
+        As of `Region`.
+    rows, cols
+        Blocks of the raster that holds all of it.
+    """
+
+    polygon: BaseGeometry
+    outline: BaseGeometry
+    epsg: int
+    row: int
+    col: int
+    rows: int
+    cols: int
+    hierarchy: Hierarchy
+
+    @classmethod
+    def of(cls, polygon: BaseGeometry, hierarchy: Hierarchy = S4T4) -> "Extent":
+        """The extent of a polygon. Raises RegionError where it has no frame."""
+        _check(polygon)
+        epsg, side = frame_of(polygon), hierarchy[0].side
+        sides = polygon if is_utm(epsg) else shapely.segmentize(polygon, STEP)
+        outline = reproject(sides, to_frame(epsg))
+        if not np.isfinite(outline.bounds).all():
+            raise RegionError("The region spans too much of the Earth for one frame: draw one city or area at a time.")
+        west, south, east, north = outline.bounds
+        row0, row1 = math.floor((TOP - north) / side), math.ceil((TOP - south) / side)
+        col0, col1 = math.floor(west / side), math.ceil(east / side)
+        shapely.prepare(outline)
+        return cls(polygon, outline, epsg, row0, col0, row1 - row0, col1 - col0, hierarchy)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of blocks."""
+        return self.rows, self.cols
+
+    def part(self, row: int, col: int, rows: int, cols: int) -> Region:
+        """The region of the blocks `row` .. `row + rows`, counted from the extent's first, that the polygon touches."""
+        side = self.hierarchy[0].side
+        c, r = np.meshgrid(self.col + col + np.arange(cols), self.row + row + np.arange(rows))
+        squares = shapely.box(c * side, TOP - (r + 1) * side, (c + 1) * side, TOP - r * side)
+        blocks = shapely.contains(self.outline, squares)
+        edge = shapely.intersects(self.outline, squares) & ~blocks
+        blocks[edge] = shapely.area(shapely.intersection(self.outline, squares[edge])) > SLIVER_M2
+        return Region(self.polygon, self.epsg, self.row + row, self.col + col, blocks, self.hierarchy)
 
 
 def parse_bbox(text: str) -> Bounds:
@@ -289,27 +361,6 @@ def parse_bbox(text: str) -> Bounds:
     except ValueError as error:
         raise RegionError(f"The box {text[:80]!r} is not four numbers: write W,S,E,N in degrees.") from error
     return west, south, east, north
-
-
-@cache
-def to_utm(epsg: int) -> Transformer:
-    """From lon/lat (WGS84) to metres in a UTM zone."""
-    return Transformer.from_crs(4326, epsg, always_xy=True)
-
-
-@cache
-def to_lonlat(epsg: int) -> Transformer:
-    """From metres in a UTM zone to lon/lat (WGS84)."""
-    return Transformer.from_crs(epsg, 4326, always_xy=True)
-
-
-def reproject(shape: BaseGeometry, transformer: Transformer) -> BaseGeometry:
-    """A geometry with each vertex moved by the transformer; no vertices are added."""
-
-    def move(xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return np.stack(transformer.transform(xy[:, 0], xy[:, 1]), -1)
-
-    return shapely.transform(shape, move)
 
 
 def _too_large(km2: float, limit: float) -> RegionTooLargeError:

@@ -21,15 +21,16 @@ from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.context.edits import Build, CloseRoad, Demolish, Edit, Event, Park
 from zoomdiff.context.scenario import Scenario, apply
 from zoomdiff.diffusion.drdm import DRDM
+from zoomdiff.frames import to_frame, to_lonlat
 from zoomdiff.generation import ensemble
-from zoomdiff.region import Region, to_lonlat, to_utm
+from zoomdiff.region import Region
 from zoomdiff.sampling import Sampling
 from zoomdiff.week import WEEKDAYS
 
 
 def square(region: Region, lon: float, lat: float, side: float) -> shapely.Polygon:
     """A square of `side` metres around a place, in degrees."""
-    x, y = to_utm(region.epsg).transform(lon, lat)
+    x, y = to_frame(region.epsg).transform(lon, lat)
     box = shapely.box(x - side / 2, y - side / 2, x + side / 2, y + side / 2)
     return shapely.transform(box, to_lonlat(region.epsg).transform, interleaved=False)
 

@@ -7,7 +7,8 @@ import shapely
 from zoomdiff.analysis.effect import AROUND, curve, effect, zones_of
 from zoomdiff.context.edits import CloseRoad, Park
 from zoomdiff.context.scenario import Scenario
-from zoomdiff.region import Region, to_lonlat
+from zoomdiff.frames import to_lonlat
+from zoomdiff.region import Region
 from zoomdiff.week import TrafficWeek
 
 REGION = Region.of_blocks(32632, 13_300, 1_700, np.array([[True, True, True], [True, True, False]]))

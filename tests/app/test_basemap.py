@@ -22,7 +22,7 @@ def picture(layers, frame) -> Image.Image:
 
 def colour_at(picture: Image.Image, frame: Frame, region, east: float, north: float) -> tuple[int, ...]:
     """RGBA at metres from the centre of the south-west block."""
-    west, south, _, _ = region.utm_bounds
+    west, south, _, _ = region.frame_bounds
     x, y = west + 200 + east, south + 200 + north
     left, _, right, top = frame.bounds
     pixel = (right - left) / picture.width
@@ -47,14 +47,14 @@ def test_things_lie_where_they_are(picture, frame, region, east, north, colour):
 
 
 def test_beyond_the_map_is_transparent(layers, region):
-    wide = Frame(region.epsg, tuple(np.add(region.utm_bounds, (-900, -900, 900, 900))))
+    wide = Frame(region.epsg, tuple(np.add(region.frame_bounds, (-900, -900, 900, 900))))
     picture = Image.open(io.BytesIO(draw_basemap(layers, wide)))
     alpha = np.asarray(picture.convert("RGBA"))[..., 3]
     assert alpha[0, 0] == 0 and alpha[-1, -1] == 0 and alpha[alpha.shape[0] // 2, alpha.shape[1] // 2] == 255
 
 
 def test_the_frame_holds_region_and_surroundings_but_not_the_world(region, frame):
-    west, south, east, north = region.utm_bounds
+    west, south, east, north = region.frame_bounds
     assert frame.bounds[0] < west and frame.bounds[1] < south and frame.bounds[2] > east and frame.bounds[3] > north
     assert frame.bounds[2] - frame.bounds[0] < east - west + 400  # the map ends after some metres
 

@@ -108,7 +108,7 @@ def test_columns_are_on_the_cells_that_carry_something(week, region):
     np.testing.assert_allclose([cell["p"] for cell in cells], region.centres(2)[there], atol=1e-6)
     heights = np.array([cell["h"] for cell in cells])
     assert heights[volumes[there].argmax()] == heights.max()
-    west, _, east, _ = region.utm_bounds
+    west, _, east, _ = region.frame_bounds
     assert heights.min() >= 0 and heights.max() <= maps.TALLEST * (east - west)
 
 

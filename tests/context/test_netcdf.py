@@ -121,7 +121,7 @@ def test_gdal_finds_crs_and_place(uec, name, tmp_path):
     path = write_netcdf(uec, tmp_path / "uec.nc")
     with rasterio.open(f"netcdf:{path}:{name}") as file:
         assert file.crs.to_epsg() == HELSINKI.epsg
-        assert tuple(file.bounds) == HELSINKI.utm_bounds
+        assert tuple(file.bounds) == HELSINKI.frame_bounds
         values = getattr(uec, name) if name != "inside" else HELSINKI.mask()
         np.testing.assert_array_equal(file.read().squeeze(), values)  # row 0 in the north
 

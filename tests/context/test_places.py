@@ -64,7 +64,7 @@ def lonlat(shape: shapely.Geometry, lon: float, lat: float) -> shapely.Geometry:
 
 def compare(layers: MapLayers, region: Region, uec: UEC) -> None:
     """Everything in the region's blocks is in the rasters, in metres of the region's own zone."""
-    west, _, _, north = region.utm_bounds
+    west, _, _, north = region.frame_bounds
     rows, cols = np.nonzero(region.blocks)
     blocks = shapely.union_all(
         shapely.box(west + 400 * cols, north - 400 * (rows + 1), west + 400 * (cols + 1), north - 400 * rows)

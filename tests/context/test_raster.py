@@ -12,7 +12,7 @@ from zoomdiff.context.raster import count, coverage, length, nearest_cells
 from zoomdiff.region import Region
 
 REGION = Region.from_bbox((24.936, 60.166, 24.947, 60.172))  # 2 x 2 blocks or so of Helsinki
-WEST, SOUTH, EAST, NORTH = REGION.utm_bounds
+WEST, SOUTH, EAST, NORTH = REGION.frame_bounds
 CELL = REGION.hierarchy.finest.side
 
 

@@ -35,7 +35,7 @@ def write(path: Path, counts: np.ndarray, crs: str | None, transform: Affine, **
 
 def around(path: Path, crs: str, size: float, *, seed: int = 0, turn: float = 0.0) -> Path:
     """A raster of pixels of `size` (the CRS' units) that covers REGION, with people, nobody, and missing values."""
-    frame = shapely.segmentize(shapely.box(*REGION.utm_bounds).buffer(300), 100)
+    frame = shapely.segmentize(shapely.box(*REGION.frame_bounds).buffer(300), 100)
     to_crs = Transformer.from_crs(REGION.crs, crs, always_xy=True)
     west, south, east, north = shapely.transform(frame, to_crs.transform, interleaved=False).bounds
     more = 0.3 * (east - west) if turn else 0
@@ -51,7 +51,7 @@ def exact_sum(path: Path, region: Region) -> float:
     """People in the region: the sum of counts weighed by the share of each pixel in it, cut in the raster's own CRS."""
     with rasterio.open(path) as raster:
         to_crs = Transformer.from_crs(region.crs, raster.crs.to_wkt(), always_xy=True)
-        west, _, _, north = region.utm_bounds
+        west, _, _, north = region.frame_bounds
         rows, cols = np.nonzero(region.blocks)
         squares = shapely.box(west + 400 * cols, north - 400 * (rows + 1), west + 400 * (cols + 1), north - 400 * rows)
         area = shapely.transform(shapely.segmentize(shapely.union_all(squares), 5), to_crs.transform, interleaved=False)
@@ -126,7 +126,7 @@ def test_within_a_pixel_people_live_where_homes_are_and_evenly_if_there_are_none
 
 
 def test_the_outline_of_the_region_cuts_a_pixel_by_area(tmp_path):
-    west, south, east, north = REGION.utm_bounds
+    west, south, east, north = REGION.frame_bounds
     one = np.full((1, 1), 1000, np.int32)
     path = write(tmp_path / "one.tif", one, "EPSG:32632", from_origin(west, north, east - west, north - south))
     homes = np.where(REGION.mask(), 0.0, 500.0)  # all homes are outside of the region, in its frame
@@ -164,7 +164,7 @@ def test_sources_name_method_and_licence(tmp_path):
 
 
 def test_a_raster_that_covers_a_part_is_used_with_a_note(tmp_path):
-    west, south, east, north = REGION.utm_bounds
+    west, south, east, north = REGION.frame_bounds
     rows = int((north - south) / 100)
     half = np.ones((rows, int((east - west) / 200)), np.float32)
     path = write(tmp_path / "half.tif", half, "EPSG:32632", from_origin(west, north, 100, 100))

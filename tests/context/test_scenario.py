@@ -27,7 +27,8 @@ from zoomdiff.context.scenario import (
 )
 from zoomdiff.context.uec import STRUCTURE
 from zoomdiff.errors import OptionError
-from zoomdiff.region import Region, to_lonlat
+from zoomdiff.frames import to_lonlat
+from zoomdiff.region import Region
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "scenario_example.geojson"
 CENTRE = Region.from_bbox((24.937, 60.166, 24.951, 60.177))  # of the fixture centre
@@ -95,7 +96,7 @@ uses = st.sampled_from(list(population.PEOPLE_PER_100M2))
 @settings(max_examples=25)
 def test_new_floor_and_its_people_are_what_was_asked_for(centre, shape, use, m2, cover):
     after = edited(centre, Build(drawn(shape, CENTRE), use, m2, cover))
-    asked = m2 * shape.intersection(shapely.box(*CENTRE.utm_bounds)).area / shape.area
+    asked = m2 * shape.intersection(shapely.box(*CENTRE.frame_bounds)).area / shape.area
     assert floor(after) == pytest.approx(floor(centre) + asked, rel=1e-6)
     people, group = population.PEOPLE_PER_100M2[use]
     expected = centre.population.sum((1, 2), dtype=float) + asked / 100 * people * population.presence(group)
@@ -116,7 +117,7 @@ def test_visitors_are_there_in_their_hours_only(centre, shape, visitors, day, st
     event = Event(drawn(shape, CENTRE), visitors, day, start, end)
     after = edited(centre, event)
     hours = [t % 168 for t in range(24 * day + start, 24 * day + (end if end > start else end + 24))]
-    asked = visitors * shape.intersection(shapely.box(*CENTRE.utm_bounds)).area / shape.area
+    asked = visitors * shape.intersection(shapely.box(*CENTRE.frame_bounds)).area / shape.area
     before = centre.population.sum((1, 2), dtype=float)
     np.testing.assert_allclose(after.population[hours].sum((1, 2), dtype=float), before[hours] + asked, rtol=1e-6)
     others = np.setdiff1d(np.arange(168), hours)

@@ -72,7 +72,7 @@ def test_nothing_on_the_map_is_a_valid_context():
 
 
 def test_open_sea():
-    frame = shapely.box(*TINY.utm_bounds).buffer(100)
+    frame = shapely.box(*TINY.frame_bounds).buffer(100)
     sea = build_uec(tiny_map(areas=([frame], {"aoi": ["water"]})), TINY)
     assert (sea.aoi == AOI_CLASSES.index("water")).all() and not sea.population.any() and not sea.structure.any()
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.design import PRIORS, SCHEMES, Design
-from zoomdiff.diffusion.drdm import DRDM, hnap_loss, rrdp
+from zoomdiff.diffusion.drdm import DRDM, Hooks, hnap_loss, rrdp
 from zoomdiff.diffusion.network import DayTokenNetwork, sinusoid
 from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
@@ -245,7 +245,7 @@ def test_what_carries_nothing_at_one_level_carries_nothing_at_finer_ones():
 def test_any_step_can_be_watched():
     model, truth = oracle()
     seen = {}
-    list(rrdp(model, conditions(), field, PLAN, watch=(599, 420, 301, 150, 1), on_state=seen.__setitem__))
+    list(rrdp(model, conditions(), field, PLAN, hooks=Hooks(watch=(599, 420, 301, 150, 1), on_state=seen.__setitem__)))
     assert list(seen) == [599, 420, 301, 150, 1]
     assert seen[420].shape == truth[1].shape and seen[1].shape == truth[3].shape
     errors = [(seen[n] - truth[k]).abs().mean() / truth[k].mean() for n, k in ((420, 1), (301, 1))]
@@ -264,7 +264,7 @@ def test_rrdp_reports_progress_and_stops_when_told(network):
         if k == 1:
             raise Stop
 
-    run = rrdp(DRDM(network, PRIOR), conditions(), WorldNoise(1, 32635, 0, 0), PLAN, on_step=on_step)
+    run = rrdp(DRDM(network, PRIOR), conditions(), WorldNoise(1, 32635, 0, 0), PLAN, hooks=Hooks(on_step))
     with pytest.raises(Stop):
         list(run)
     assert steps == [(0, 1, 2), (0, 2, 2), (1, 1, 3)]

@@ -24,9 +24,10 @@ from rasterio.warp import transform
 from zoomdiff.context.netcdf import read_netcdf
 from zoomdiff.errors import OptionError
 from zoomdiff.export.formats import FORMATS, Export, parse_formats, parse_hours, to_bytes, write_files
+from zoomdiff.frames import to_frame
 from zoomdiff.levels import S4T4
 from zoomdiff.measured.read import read_measurements
-from zoomdiff.region import Region, to_utm
+from zoomdiff.region import Region
 from zoomdiff.week import WEEK_START, TrafficWeek
 
 CENTIMETRE = 0.01
@@ -51,8 +52,8 @@ def cells(values: np.ndarray, region: Region, k: int) -> np.ndarray:
 
 def assert_here(lonlat: np.ndarray, region: Region, k: int) -> None:
     """The points (n, 2) are the centres of the region's cells to a centimetre."""
-    here = np.stack(to_utm(region.epsg).transform(*lonlat.T), -1)
-    assert np.abs(here - region.utm_centres(k)[region.mask(k)]).max() < CENTIMETRE
+    here = np.stack(to_frame(region.epsg).transform(*lonlat.T), -1)
+    assert np.abs(here - region.frame_centres(k)[region.mask(k)]).max() < CENTIMETRE
 
 
 def outline_centres(frame: gpd.GeoDataFrame, region: Region) -> np.ndarray:
@@ -101,7 +102,7 @@ def test_netcdf_in_xarray(k, export, region, tmp_path):
         assert (file.indexes["time"] == times_of(k)).all()
         np.testing.assert_array_equal(np.isnan(traffic), np.broadcast_to(~region.mask(k), traffic.shape))
         np.testing.assert_array_equal(np.nan_to_num(traffic), export.week.volumes[k])
-        np.testing.assert_array_equal(np.stack(np.meshgrid(file.x, file.y), -1), region.utm_centres(k))
+        np.testing.assert_array_equal(np.stack(np.meshgrid(file.x, file.y), -1), region.frame_centres(k))
         crs = file[traffic.encoding["grid_mapping"]]
         assert rasterio.CRS.from_wkt(crs.attrs["crs_wkt"]).to_epsg() == region.epsg
         assert json.loads(file.attrs["provenance"]) == export.week.provenance

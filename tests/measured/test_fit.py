@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from zoomdiff.context.classes import POI_CATEGORIES
 from zoomdiff.context.uec import STRUCTURE, UEC
 from zoomdiff.errors import DataError
+from zoomdiff.frames import to_lonlat
 from zoomdiff.levels import HOURS_PER_WEEK
 from zoomdiff.measured.fit import NONE, FittedTraffic, fit, hold, served_bytes
 from zoomdiff.measured.read import read_measurements
 from zoomdiff.measured.traffic import MeasuredTraffic
-from zoomdiff.region import Region, to_lonlat
+from zoomdiff.region import Region
 from zoomdiff.week import TrafficWeek
 
 REGION = Region.of_blocks(32632, 13_300, 1_700, np.array([[True, True, True], [True, True, False]]))

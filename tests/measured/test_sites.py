@@ -24,9 +24,9 @@ def some_sites(draw) -> np.ndarray:
 
 def distances(sites: np.ndarray) -> np.ndarray:
     """(H, W, n) metres from each grid's centre, the slow and obvious way: through lon/lat and back."""
-    to_utm = Transformer.from_crs(4326, REGION.crs, always_xy=True)
-    centres = np.stack(to_utm.transform(*np.moveaxis(REGION.centres(), -1, 0)), -1)
-    at = np.stack(to_utm.transform(*sites.T), -1)
+    to_frame = Transformer.from_crs(4326, REGION.crs, always_xy=True)
+    centres = np.stack(to_frame.transform(*np.moveaxis(REGION.centres(), -1, 0)), -1)
+    at = np.stack(to_frame.transform(*sites.T), -1)
     return np.sqrt(((centres[:, :, None] - at) ** 2).sum(-1))
 
 

@@ -5,6 +5,7 @@ region out.
 """
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,17 +44,17 @@ def fetch(bbox: Bounds, on_progress: Progress | None = None) -> Path:
     return entry
 
 
-def read_entry(entry: Path, bbox: Bounds | None = None) -> Tagged:
-    """The map of an entry of the cache, or what touches `bbox` of it. Raises MapError."""
+def stream_entry(entry: Path, bbox: Bounds | None = None) -> Iterator[Tagged]:
+    """The map of an entry of the cache, or what touches `bbox` of it, part by part. Raises MapError."""
     about = cache.about(entry)
-    whole = osm.read(entry / FILE, bbox)
-    return replace(
-        whole,
-        name=f"OpenStreetMap ({about['extract']})",
-        source=f"OpenStreetMap, {about['provider']}'s extract {about['extract']}",
-        date=about["date"],
-        extent=tuple(about["box"]),
-    )
+    for part in osm.stream(entry / FILE, bbox):
+        yield replace(
+            part,
+            name=f"OpenStreetMap ({about['extract']})",
+            source=f"OpenStreetMap, {about['provider']}'s extract {about['extract']}",
+            date=about["date"],
+            extent=tuple(about["box"]),
+        )
 
 
 def _download(part: Path, box: Bounds, on_progress: Progress) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Map layers: what a map says about buildings, roads, rails, grounds and places, whichever source it comes from."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -26,11 +26,12 @@ from zoomdiff.context.classes import (
 )
 from zoomdiff.context.coast import sea
 from zoomdiff.context.online import Progress
-from zoomdiff.context.tagged import Tagged, column
+from zoomdiff.context.tagged import column
 from zoomdiff.errors import MapError
 from zoomdiff.isolation import isolated
 from zoomdiff.region import Bounds
 
+NOWHERE = (0.0, 0.0, 0.0, 0.0)  # the extent of a part
 LAYERS = ("buildings", "roads", "rails", "areas", "pois")
 
 
@@ -97,27 +98,41 @@ def read_layers(source: str | Path, bbox: Bounds | None = None, on_progress: Pro
 @isolated(MapError)
 def _read(path: Path, source: str, bbox: Bounds | None) -> MapLayers:
     """The layers of what lies at a path; `source` as for `sources.read`."""
-    tagged = sources.read(path, source, bbox)
-    extent = _extent(tagged, bbox)
-    water = sea(tagged.coastlines.geometry, extent) if len(tagged.coastlines) else []
-    layers = {
-        "buildings": _buildings(tagged.buildings),
-        "roads": _roads(tagged.roads),
-        "rails": _rails(tagged.rails),
-        "areas": _areas(tagged.areas, water),
-        "pois": _pois(tagged.pois),
-    }
-    for kind, layer in layers.items():
-        _check_places(tagged.name, kind, layer)
-    return MapLayers(
-        name=tagged.name,
-        source=tagged.source,
-        licence=tagged.licence,
-        extent=extent,
-        **layers,
-        date=tagged.date,
-        repaired=sum(int((~layer.geometry.is_valid).sum()) for layer in layers.values()),
-    )
+    parts = list(stream(path, source, bbox))
+    layers = {name: pd.concat([getattr(part, name) for part in parts], ignore_index=True) for name in LAYERS}
+    return replace(parts[-1], **layers)
+
+
+def stream(path: Path, source: str, bbox: Bounds | None = None) -> Iterator[MapLayers]:
+    """The map at a path part by part, `source` as for `sources.read`. Raises MapError.
+
+    The last part has the sea, and only there `extent` and `repaired` are those of the whole map. What is from outside
+    is read in a child process, see `isolated`.
+    """
+    bounds: list[np.ndarray] = []
+    coastlines: list[gpd.GeoSeries] = []
+    repaired = 0
+    for tagged in sources.stream(path, source, bbox):
+        coastlines.append(tagged.coastlines.geometry)
+        frames = (tagged.buildings, tagged.roads, tagged.areas, tagged.rails, tagged.pois)
+        bounds += [frame.total_bounds for frame in frames if len(frame)]
+        layers = {
+            "buildings": _buildings(tagged.buildings),
+            "roads": _roads(tagged.roads),
+            "rails": _rails(tagged.rails),
+            "areas": _areas(tagged.areas),
+            "pois": _pois(tagged.pois),
+        }
+        for kind, layer in layers.items():
+            _check_places(tagged.name, kind, layer)
+        repaired += sum(int((~layer.geometry.is_valid).sum()) for layer in layers.values())
+        about = MapLayers(tagged.name, tagged.source, tagged.licence, NOWHERE, **layers, date=tagged.date)
+        yield about
+    extent = _extent(tagged.extent, bounds, bbox)
+    water = sea(pd.concat(coastlines), extent)
+    nothing = {name: layer.iloc[:0] for name, layer in layers.items()}
+    nothing["areas"] = gpd.GeoDataFrame({"aoi": ["water"] * len(water)}, geometry=water, crs=4326)
+    yield replace(about, extent=extent, repaired=repaired, **nothing)
 
 
 def _check_places(name: str, kind: str, layer: gpd.GeoDataFrame) -> None:
@@ -182,14 +197,10 @@ def _rails(tagged: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return _layer(tagged[keep])
 
 
-def _areas(tagged: gpd.GeoDataFrame, water: list[shapely.Polygon]) -> gpd.GeoDataFrame:
+def _areas(tagged: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     aoi = classify(tagged, {key: table for key, table in AOI_OF_TAG.items() if key != "building"})
     keep = _polygonal(tagged) & aoi.notna()
-    known = _layer(tagged[keep], aoi=aoi[keep])
-    if not water:
-        return known
-    open_sea = gpd.GeoDataFrame({"aoi": "water", "geometry": water}, crs=4326)
-    return pd.concat([known, open_sea], ignore_index=True) if len(known) else open_sea
+    return _layer(tagged[keep], aoi=aoi[keep])
 
 
 def _pois(tagged: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -229,19 +240,17 @@ def _linear(tagged: gpd.GeoDataFrame) -> "pd.Series[bool]":
     return linear
 
 
-def _extent(tagged: Tagged, bbox: Bounds | None) -> Bounds:
-    """What the map covers: its declared box, or else its data's bounds, within the bbox that was read."""
-    extent = tagged.extent
+def _extent(extent: Bounds | None, found: list[np.ndarray], bbox: Bounds | None) -> Bounds:
+    """What the map covers: its declared box, or else the bounds that were found, within the bbox that was read."""
     if extent is None:
-        frames = [f for f in (tagged.buildings, tagged.roads, tagged.areas, tagged.rails, tagged.pois) if len(f)]
-        if not frames:
+        if not found:
             if bbox is None:
                 raise MapError("The map has nothing in it: choose another file.")
             raise MapError(
                 "The map has nothing in that box: choose another box or another file, or set the map's coordinate "
                 "reference system if it has a wrong one."
             )
-        bounds = np.array([f.total_bounds for f in frames])
+        bounds = np.array(found)
         extent = box_of((*bounds[:, :2].min(0), *bounds[:, 2:].max(0)))
     if bbox is None:
         return box_of(extent)

@@ -16,7 +16,7 @@ from zoomdiff.errors import MapError
 from zoomdiff.files import whole_file
 from zoomdiff.isolation import isolated
 from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, Level
-from zoomdiff.region import Region
+from zoomdiff.region import Framed, Region
 from zoomdiff.week import WEEK_START
 
 CRS_NAME = "spatial_ref"  # the name that GDAL and rioxarray look for
@@ -96,11 +96,11 @@ def to_dataset(uec: UEC) -> xr.Dataset:
     return dataset
 
 
-def coordinates(region: Region, k: int = -1) -> dict[str, xr.Variable]:
+def coordinates(region: Framed, k: int = -1) -> dict[str, xr.Variable]:
     """The CF coordinates of a region's frame at level k: x, y, time, and the CRS as a grid mapping."""
     level = region.hierarchy[k]
-    centres = region.utm_centres(k)
-    west, _, _, north = region.utm_bounds
+    x, y = region.axes(k)
+    west, _, _, north = region.frame_bounds
     crs = region.crs.to_cf() | {"GeoTransform": f"{west} {level.side} 0 {north} 0 {-level.side}"}
     hours = np.arange(0, HOURS_PER_WEEK, level.hours).astype("timedelta64[h]")
     bare = {"_FillValue": None}  # CF: coordinates have no missing values
@@ -111,7 +111,7 @@ def coordinates(region: Region, k: int = -1) -> dict[str, xr.Variable]:
             {"standard_name": f"projection_{name}_coordinate", "axis": name.upper(), "units": "m"},
             bare,
         )
-        for name, values in (("x", centres[0, :, 0]), ("y", centres[:, 0, 1]))
+        for name, values in (("x", x), ("y", y))
     }
     time = xr.Variable(
         "time",
@@ -169,7 +169,7 @@ def read_netcdf(path: str | Path) -> UEC:
             sources=_lines(file.attrs["source"]),
             notes=_lines(file.attrs["comment"]),
         )
-        centres = region.utm_centres()
+        centres = region.frame_centres()
         if not (np.array_equal(file["x"], centres[0, :, 0]) and np.array_equal(file["y"], centres[:, 0, 1])):
             raise ValueError("the raster is not where the region is")
         if not np.array_equal(file["inside"] == 1, region.mask()):

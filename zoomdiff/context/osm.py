@@ -1,19 +1,30 @@
-"""OpenStreetMap PBF files (ODbL). Only this module and download.py use pyrosm: its interface changes with versions."""
+"""OpenStreetMap files (ODbL), read in one stream by pyosmium: memory is needed for what is kept, not for the file."""
 
-import warnings
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
+import osmium
+import pandas as pd
 import pyrosm
-from pyrosm.pbf_export import read_header_block
-from pyrosm.utils import get_bounding_box
+import shapely
+from osmium.filter import KeyFilter
+from osmium.osm import NODE, RELATION, WAY
 
-from zoomdiff.context.tagged import AREA_KEYS, BUILDING_TAGS, LINE_TAGS, OSM_LICENCE, POI_KEYS, Tagged, nothing
+from zoomdiff.context.classes import RAILWAYS
+from zoomdiff.context.tagged import FEATURE_KEYS, KEYS, LINE_TAGS, OSM_LICENCE, Tagged, by_tags
 from zoomdiff.errors import MapError
 from zoomdiff.region import Bounds
 
 MARGIN = 0.01  # degrees, about 1 km: what crosses the edge of a bbox must come whole
+BATCH = 50_000  # features that are held in pyosmium's form
+AREAS = ("multipolygon", "boundary")  # types of relations whose ways enclose an area
+LINE = 1  # shapely's number of line strings
+ON_LOCATIONS = "LocationsOnWays"  # of a file whose ways have their coordinates themselves
+
+Tags = dict[str, str]
 
 
 def helsinki() -> Path:
@@ -21,63 +32,144 @@ def helsinki() -> Path:
     return Path(pyrosm.get_data("helsinki_pbf"))
 
 
-def read(path: Path, bbox: Bounds | None = None) -> Tagged:
-    """Read all layers of an .osm.pbf file, or what touches `bbox` (west, south, east, north) of them.
+def stream(path: Path, bbox: Bounds | None = None) -> Iterator[Tagged]:
+    """The layers of an .osm.pbf file, or what touches `bbox` (west, south, east, north) of them, part by part.
 
     Raises MapError if the file is not a PBF or is damaged.
     """
-    box = None if bbox is None else [bbox[0] - MARGIN, bbox[1] - MARGIN, bbox[2] + MARGIN, bbox[3] + MARGIN]
+    with _one_sentence(path):
+        header = osmium.FileProcessor(path, NODE).header
+        extent, date = _extent(header.box()), header.get("osmosis_replication_timestamp")[:10] or None
+        for features in _batches(path, bbox):
+            yield Tagged(
+                name=path.name,
+                source=f"OpenStreetMap, {path.name}",
+                licence=OSM_LICENCE,
+                date=date,
+                **by_tags(features, path.name),
+                extent=extent,
+            )
+
+
+def _batches(path: Path, bbox: Bounds | None = None) -> Iterator[gpd.GeoDataFrame]:
+    """The features of a file, or those that touch `bbox`, some at a time: EPSG:4326, a column for each of KEYS.
+
+    A closed way is an area, and also a line where it is a street, a railway or a coastline. At least one table comes,
+    which may be empty.
+    """
+    relations = list(_relations(path))
+    members: dict[int, str | None] = {way: None for _, ways in relations for way in ways}
+    tags: list[Tags] = []
+    shapes: list[str] = []
+    for each, shape, way in _features(path, members):
+        if way in members:
+            members[way] = shape
+        if each:
+            tags.append(each)
+            shapes.append(shape)
+        if len(tags) == BATCH:
+            yield _table(tags, shapely.from_wkb(shapes), bbox)
+            tags, shapes = [], []
+    areas = [_enclosed(members[way] for way in ways) for _, ways in relations]
+    tags += [each for each, _ in relations]
+    yield _table(tags, np.array([*shapely.from_wkb(shapes), *areas], object), bbox)
+
+
+def _relations(path: Path) -> Iterator[tuple[Tags, list[int]]]:
+    """Tags of each relation that is an area, and its ways."""
+    for relation in osmium.FileProcessor(path, RELATION).with_filter(KeyFilter(*FEATURE_KEYS)):
+        assert isinstance(relation, osmium.osm.Relation)
+        if relation.tags.get("type") in AREAS:
+            yield _tags(relation), [member.ref for member in relation.members if member.type == "w"]
+
+
+def _features(path: Path, members: dict[int, str | None]) -> Iterator[tuple[Tags, str, int | None]]:
+    """Tags (none where it is no feature of its own), shape and, of a way, number: of features and of members."""
+    source = osmium.FileProcessor(path, NODE | WAY)
+    if source.header.get("pbf_optional_feature_0") != ON_LOCATIONS:
+        source = source.with_locations()
+    shape = osmium.geom.WKBFactory()
+    with_key = KeyFilter(*FEATURE_KEYS)
+    with_key.enable_for(NODE)  # ways without one are needed where they are parts of relations
+    for each in source.with_filter(with_key):
+        assert isinstance(each, osmium.osm.Node | osmium.osm.Way)
+        tags = _tags(each)
+        if isinstance(each, osmium.osm.Node):
+            if each.location.valid():
+                yield tags, shape.create_point(each), None
+        elif tags or each.id in members:
+            line = _line(each, shape)
+            if line:
+                yield tags, line, each.id
+
+
+def _tags(each: osmium.osm.Node | osmium.osm.Way | osmium.osm.Relation) -> Tags:
+    """The tags that matter; none where they make it no feature."""
+    tags = {tag.k: tag.v for tag in each.tags if tag.k in KEYS}
+    return tags if any(key in FEATURE_KEYS for key in tags) else {}
+
+
+def _line(way: osmium.osm.Way, shape: osmium.geom.WKBFactory) -> str | None:
+    """The shape of a way, without the nodes that the file lacks; None where less than two are left."""
     try:
-        # complete_relations: a lake that reaches beyond the box is still closed.
-        reader = pyrosm.OSM(str(path), bounding_box=box, keep_metadata=False, complete_relations=box is not None)
-        declared = get_bounding_box(str(path))
-        stamp = read_header_block(str(path)).osmosis_replication_timestamp
-        # Pyrosm drops a way that is a member of a relation with a tag of the same reading (a station's building inside
-        # the relation of its stop area), so each layer is read separately, with few keys.
-        return Tagged(
-            name=path.name,
-            source=f"OpenStreetMap, {path.name}",
-            licence=OSM_LICENCE,
-            date=datetime.fromtimestamp(stamp, UTC).date().isoformat() if stamp else None,
-            buildings=_features(reader, ("building",), BUILDING_TAGS),
-            roads=_roads(reader),
-            rails=_features(reader, ("railway",), LINE_TAGS),
-            areas=_features(reader, AREA_KEYS, ()),
-            pois=_features(reader, POI_KEYS, ()),
-            coastlines=_features(reader, {"natural": ["coastline"]}, ()),
-            extent=None if declared is None else declared.bounds,
-        )
-    except MemoryError:
-        raise
-    except Exception as error:
-        # On a damaged file pyrosm raises its parser's errors as they are (protobuf, zlib, struct, index errors).
+        return str(shape.create_linestring(way))
+    except (osmium.InvalidLocationError, RuntimeError):
+        known = [(node.lon, node.lat) for node in way.nodes if node.location.valid()]
+        if len(set(known)) < 2:
+            return None
+        ring = way.nodes[0].ref == way.nodes[-1].ref and known[0] != known[-1]
+        return str(shapely.to_wkb(shapely.LineString([*known, known[0]] if ring else known), hex=True))
+
+
+def _enclosed(lines: Iterable[str | None]) -> shapely.Geometry:
+    """What the ways of a relation enclose; inner rings are holes. What the file has of a ring is closed straight."""
+    known = shapely.from_wkb([line for line in lines if line])
+    rings = shapely.get_parts(shapely.line_merge(shapely.multilinestrings(known)))
+    corners = [shapely.get_coordinates(ring) for ring in rings]
+    return shapely.build_area(shapely.union_all([shapely.LineString([*each, each[0]]) for each in corners]))
+
+
+def _table(tags: list[Tags], shapes: np.ndarray, bbox: Bounds | None) -> gpd.GeoDataFrame:
+    """Features with their tags as columns, closed lines as areas."""
+    columns = pd.DataFrame(tags, columns=list(KEYS), dtype=object)
+    features = gpd.GeoDataFrame(columns.where(columns.notna(), None), geometry=shapes, crs=4326)
+    features = features[~features.is_empty]
+    if bbox is not None:
+        west, south, east, north = bbox
+        features = features.cx[west - MARGIN : east + MARGIN, south - MARGIN : north + MARGIN]
+    return pd.concat(_areas_and_lines(features), ignore_index=True)
+
+
+def _areas_and_lines(features: gpd.GeoDataFrame) -> list[gpd.GeoDataFrame]:
+    """What is no closed way, the areas within closed ways, and those of their lines that are of use themselves."""
+    shape = np.asarray(features.geometry.array)
+    closed = (shapely.get_type_id(shape) == LINE) & shapely.is_closed(shape) & (shapely.get_num_coordinates(shape) > 3)
+    closed &= (features["area"] != "no").to_numpy()
+    areas, streets = features[closed].copy(), features["area"] != "yes"
+    corners, ring = shapely.get_coordinates(shape[closed], return_index=True)
+    areas.geometry = shapely.polygons(shapely.linearrings(corners, indices=ring))
+    lines = []
+    for key, line in (
+        ("highway", streets & features.highway.notna()),
+        ("railway", features.railway.isin(RAILWAYS)),
+        ("natural", features.natural == "coastline"),
+    ):
+        lines.append(features.loc[closed & line, [key, *LINE_TAGS, "geometry"]])
+        areas.loc[line[closed], key] = None
+    return [features[~closed], areas, *lines]
+
+
+def _extent(box: osmium.osm.Box) -> Bounds | None:
+    """What a header says that the file covers."""
+    if not box.valid():
+        return None
+    low, high = box.bottom_left, box.top_right
+    return low.lon, low.lat, high.lon, high.lat
+
+
+@contextmanager
+def _one_sentence(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError, OSError) as error:
         raise MapError(f"{path.name} is not a complete OpenStreetMap PBF file: download it again.") from error
-
-
-def _features(
-    reader: pyrosm.OSM, keys: tuple[str, ...] | dict[str, list[str]], more_tags: tuple[str, ...]
-) -> gpd.GeoDataFrame:
-    """Everything with one of the keys, of any geometry."""
-    wanted: dict[str, list[str]] | dict[str, bool] = keys if isinstance(keys, dict) else dict.fromkeys(keys, True)
-    columns = list(dict.fromkeys((*wanted, *more_tags)))
-    with warnings.catch_warnings():
-        _ignore_harmless()
-        found = reader.get_data_by_custom_criteria(custom_filter=wanted, tags_as_columns=columns, keep_other_tags=False)
-    return _frame(found)
-
-
-def _roads(reader: pyrosm.OSM) -> gpd.GeoDataFrame:
-    """All ways to drive, ride or walk, as lines; squares that are mapped as areas are not among them."""
-    with warnings.catch_warnings():
-        _ignore_harmless()
-        return _frame(reader.get_network("all", tags_to_keep=["highway", *LINE_TAGS]))
-
-
-def _frame(found: gpd.GeoDataFrame | None) -> gpd.GeoDataFrame:
-    """Pyrosm returns None for a layer without features."""
-    return nothing() if found is None else found
-
-
-def _ignore_harmless() -> None:
-    """Pyrosm warns where a layer has no features at all; an empty layer is a normal result here."""
-    warnings.filterwarnings("ignore", message="Could not find any .* for given area", category=UserWarning)

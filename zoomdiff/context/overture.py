@@ -77,12 +77,12 @@ def fetch(bbox: Bounds, on_progress: Progress | None = None) -> Path:
     return entry
 
 
-def read_entry(entry: Path, bbox: Bounds | None = None) -> Tagged:
-    """The map of an entry of the cache, or what touches `bbox` of it. Raises MapError."""
+def stream_entry(entry: Path, bbox: Bounds | None = None) -> Iterator[Tagged]:
+    """The map of an entry of the cache, or what touches `bbox` of it, in one part. Raises MapError."""
     about = cache.about(entry)
     release = about["release"]
     source = f"Overture Maps, release {release}"
-    return replace(
+    yield replace(
         read(entry, bbox), name="Overture Maps", source=source, date=release.split(".")[0], extent=tuple(about["box"])
     )
 

@@ -9,6 +9,8 @@ doi 10.1038/s41597-021-01113-4, CC BY 4.0; clustered, then rounded to knots). Th
 in "leisure" and "work" is livelier than in a pure shop or office. Other countries have other weeks.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES, ROAD_CLASSES
@@ -89,6 +91,45 @@ def presence(group: str) -> np.ndarray:
     return relative
 
 
+@dataclass(frozen=True)
+class Census:
+    """Sums over a region, which decide how its people are scaled; those of its parts add up.
+
+    Attributes
+    ----------
+    busiest
+        People of each group of PRESENCE in its busiest hour, by `estimate`.
+    residents
+        Who live there by a raster; 0 without one.
+    """
+
+    busiest: dict[str, float]
+    residents: float = 0.0
+
+    def __add__(self, other: "Census") -> "Census":
+        both = {group: self.busiest.get(group, 0.0) + n for group, n in other.busiest.items()}
+        return Census(both, self.residents + other.residents)
+
+    @property
+    def at_night(self) -> float:
+        """People at 3 at night by `estimate`, on average over the week."""
+        return float(sum(n * presence(group)[NIGHTS].mean() for group, n in self.busiest.items()))
+
+
+def census(
+    floor: np.ndarray,
+    streets: np.ndarray,
+    green: np.ndarray,
+    cell_m2: float,
+    mask: np.ndarray,
+    residents: np.ndarray | None = None,
+) -> Census:
+    """The sums over the cells of `mask`; `residents` (H, W) as a raster has them, the rest as for `estimate`."""
+    busiest = _busiest(floor, streets, green, cell_m2)
+    known = 0.0 if residents is None else float(residents[mask].sum())
+    return Census({group: float(places[mask].sum()) for group, places in busiest.items()}, known)
+
+
 def estimate(
     floor: np.ndarray,
     streets: np.ndarray,
@@ -139,6 +180,7 @@ def around_residents(
     cell_m2: float,
     *,
     mask: np.ndarray | None = None,
+    whole: Census | None = None,
 ) -> np.ndarray:
     """Estimate how many people are present in each hour of the week where it is known who lives where.
 
@@ -155,6 +197,8 @@ def around_residents(
         (H, W) people at night.
     floor, streets, green, cell_m2, mask
         As for `estimate`.
+    whole
+        Of the region that these cells are a part of; None: they are all of it.
 
     Returns
     -------
@@ -162,20 +206,22 @@ def around_residents(
         (168, H, W) float32 people.
     """
     busiest = _busiest(floor, streets, green, cell_m2)
-    inside = np.ones(green.shape, bool) if mask is None else mask
+    if whole is None:
+        inside = np.ones(green.shape, bool) if mask is None else mask
+        whole = Census({group: places[inside].sum() for group, places in busiest.items()}, residents[inside].sum())
     curves = {group: presence(group) for group in busiest}
-    totals = {group: places[inside].sum() for group, places in busiest.items()}
-    modelled = sum(totals[group] * curve for group, curve in curves.items())  # (168,)
-    known, at_night = residents[inside].sum(), modelled[NIGHTS].mean()
+    modelled = np.sum([whole.busiest[group] * curve for group, curve in curves.items()], axis=0)  # (168,)
+    known, at_night = whole.residents, modelled[NIGHTS].mean()
     home = curves["home"] / curves["home"][NIGHTS].mean()
     wanted = known * (modelled / at_night if at_night > 0 else home)
 
-    places, curves_of_places = [residents], [home]
+    places, curves_of_places, totals = [residents], [home], [known]
     for group in [name for name in busiest if name != "home"] if at_night > 0 else []:
         places.append(busiest[group] * known / at_night)
+        totals.append(whole.busiest[group] * known / at_night)
         curves_of_places.append(np.maximum(curves[group] - curves[group][NIGHTS].max(), 0))
     weeks = np.stack(curves_of_places)  # (groups, 168)
-    present = np.array([place[inside].sum() for place in places]) @ weeks
+    present = np.array(totals) @ weeks
     weeks *= np.divide(wanted, present, out=np.ones_like(present), where=present > 0)
     people: np.ndarray = np.einsum(
         "gt,ghw->thw", weeks.astype(np.float32), np.stack(places).astype(np.float32), optimize=True

@@ -124,7 +124,7 @@ def _projected(geoms: gpd.GeoSeries, region: Region) -> np.ndarray:
 
 def _clip(geoms: np.ndarray, region: Region) -> np.ndarray:
     """Cut geometries at the frame; only those that cross it are touched, as cutting is the slow part."""
-    west, south, east, north = region.utm_bounds
+    west, south, east, north = region.frame_bounds
     own = shapely.bounds(geoms)  # not a number where a geometry is missing or empty
     crossing = ~((own[:, :2] >= (west, south)) & (own[:, 2:] <= (east, north))).all(1) & ~shapely.is_missing(geoms)
     geoms = geoms.copy()

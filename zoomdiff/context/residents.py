@@ -162,7 +162,7 @@ def _transformers(crs: rasterio.crs.CRS, region: Region, path: Path) -> tuple[Tr
 
 def _window(raster: rasterio.DatasetReader, region: Region, to_raster: Transformer, path: Path) -> Window:
     """The pixels that the frame touches, and one more on each side."""
-    outline = shapely.segmentize(shapely.box(*region.utm_bounds).exterior, OUTLINE_STEP)
+    outline = shapely.segmentize(shapely.box(*region.frame_bounds).exterior, OUTLINE_STEP)
     x, y = to_raster.transform(*shapely.get_coordinates(outline).T)
     cols, rows = ~raster.transform @ (np.asarray(x), np.asarray(y))
     known = np.isfinite(cols).all() and np.isfinite(rows).all()
@@ -177,7 +177,7 @@ def _window(raster: rasterio.DatasetReader, region: Region, to_raster: Transform
 
 def _covered(raster: rasterio.DatasetReader, region: Region, to_raster: Transformer) -> float:
     """Share of the region's cells whose centre lies on the raster."""
-    x, y = to_raster.transform(*region.utm_centres()[region.mask()].T)
+    x, y = to_raster.transform(*region.frame_centres()[region.mask()].T)
     col, row = ~raster.transform @ (np.asarray(x), np.asarray(y))
     return float(((col >= 0) & (col < raster.width) & (row >= 0) & (row < raster.height)).mean())
 
@@ -185,7 +185,7 @@ def _covered(raster: rasterio.DatasetReader, region: Region, to_raster: Transfor
 def _cells(region: Region) -> np.ndarray:
     """(H * W,) squares of the finest raster, row by row from the north-west, in the zone."""
     side = region.hierarchy.finest.side
-    x, y = np.moveaxis(region.utm_centres().reshape(-1, 2), -1, 0)
+    x, y = np.moveaxis(region.frame_centres().reshape(-1, 2), -1, 0)
     return shapely.box(x - side / 2, y - side / 2, x + side / 2, y + side / 2)
 
 

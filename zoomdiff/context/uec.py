@@ -1,6 +1,6 @@
 """The urban environment context (UEC): what the network knows of a region's ground, 50 m cell by cell."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -11,7 +11,7 @@ from scipy.ndimage import uniform_filter
 from zoomdiff.arguments import instance, number
 from zoomdiff.context.classes import AOI_CLASSES, AOI_INDEX, POI_AOI, POI_CATEGORIES, ROAD_CLASSES
 from zoomdiff.context.layers import MapLayers, outside
-from zoomdiff.context.population import BY_MAP, WEEKS, around_residents, estimate, poi_floor
+from zoomdiff.context.population import BY_MAP, WEEKS, Census, around_residents, census, estimate, poi_floor
 from zoomdiff.context.raster import Pieces, burn, count, coverage, cut, length, nearest_cells
 from zoomdiff.context.residents import read_residents
 from zoomdiff.equality import ByContent
@@ -130,62 +130,147 @@ def build_uec(
         raise OptionError(f"The number of residents is {residents:g}: give how many people live in the region.")
     if not shapely.box(*region.bounds).intersects(shapely.box(*layers.extent)):
         raise MapError(outside(layers.extent))
-    west, south, east, north = region.bounds
-    buildings, roads, rails, areas, pois = (
-        layer.cx[west:east, south:north].to_crs(region.crs)  # once: every raster below is in the zone
-        for layer in (layers.buildings, layers.roads, layers.rails, layers.areas, layers.pois)
-    )
+    return _build(layers, region, population, residents)
+
+
+def build_part(
+    layers: MapLayers,
+    region: Region,
+    *,
+    population: str | Path | None = None,
+    residents: float | None = None,
+    whole: Census | None = None,
+) -> UEC:
+    """The context of a part of a region, as `build_uec` makes it; `whole` is the census of all parts.
+
+    Only a population raster or a number of residents, of the whole region, needs the census.
+    """
+    return _build(layers, region, population, residents, whole)
+
+
+def census_of(layers: MapLayers, region: Region, *, population: str | Path | None = None) -> Census:
+    """The census of a region, or of a part of one. Arguments and errors as of `build_uec`."""
+    ground = _Ground.of(layers, region)
+    people = None if population is None else read_residents(population, region, ground.homes).people
+    return census(ground.floor, ground.streets, ground.green, region.hierarchy.finest.side**2, region.mask(), people)
+
+
+def _build(
+    layers: MapLayers,
+    region: Region,
+    population: str | Path | None,
+    residents: float | None,
+    whole: Census | None = None,
+) -> UEC:
+    """The context. Arguments and errors as of `build_uec` and `build_part`."""
     side = region.hierarchy.finest.side
-    cell_m2 = side**2
-
-    outlines = cut(buildings.geometry, region)
-    footprint = burn(outlines, region, np.ones(len(buildings)))
-    cover = np.minimum(footprint, 1.0)
-    typed_floor = _floor_by_type(buildings, outlines, footprint, region)  # (classes, H, W) m2
-    land = _land_shares(areas, region)  # (classes, H, W)
-    poi = np.stack([count(pois.geometry[pois.category == name], region) for name in POI_CATEGORIES])
-    streets = np.stack([length(roads.geometry[roads.road == name], region) for name in ROAD_CLASSES])
-    rail = length(rails.geometry, region)
-
-    ground = _land_use(land)
-    floor = _floor_by_use(typed_floor, poi, ground)
-    floor_ratio = typed_floor.sum(0) / cell_m2
-    open_ground = np.clip(1 - cover - land[AOI_INDEX["water"]], 0, 1)
-    walkable = floor_ratio + open_ground
-    indoor = np.divide(floor_ratio, walkable, out=np.zeros(region.shape), where=walkable > 0.01)  # else all water
-
-    people, method, notes = _people(floor, streets, land[AOI_INDEX["green"]], region, population, residents)
+    ground = _Ground.of(layers, region)
+    people, method, notes = _people(ground, region, population, residents, whole)
+    structure = [ground.cover, ground.floor_ratio, ground.indoor, *(ground.streets / side), ground.rail / side]
     return UEC(
         region=region,
-        structure=np.stack([cover, floor_ratio, indoor, *(streets / side), rail / side]).astype(np.float32),
-        aoi=_aoi(land, ground, floor, floor_ratio),
-        poi=poi.astype(np.float32),
+        structure=np.stack(structure).astype(np.float32),
+        aoi=_aoi(ground),
+        poi=ground.poi.astype(np.float32),
         population=people,
         sources=(f"Map: {layers.source}; {layers.licence}.", method),
-        notes=(*_notes(layers, region, empty=not (cover.any() or streets.any() or poi.any())), *notes),
+        notes=(*_notes(layers, region, empty=ground.empty), *notes),
     )
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What the map says of a region's cells.
+
+    cover        (H, W) share under roofs
+    floor_ratio  (H, W) m2 of floor per m2
+    indoor       (H, W) share of floor and open ground that is indoors
+    land         (len(AOI_CLASSES), H, W) share under land of each class
+    use          (H, W) class that covers at least half of the cell, else 0
+    floor        (len(AOI_CLASSES), H, W) m2 of floor by what it is used for
+    poi          (len(POI_CATEGORIES), H, W) points of interest
+    streets      (len(ROAD_CLASSES), H, W) metres of line
+    rail         (H, W) metres of line
+    """
+
+    cover: np.ndarray
+    floor_ratio: np.ndarray
+    indoor: np.ndarray
+    land: np.ndarray
+    use: np.ndarray
+    floor: np.ndarray
+    poi: np.ndarray
+    streets: np.ndarray
+    rail: np.ndarray
+
+    @classmethod
+    def of(cls, layers: MapLayers, region: Region) -> "_Ground":
+        west, south, east, north = region.bounds
+        buildings, roads, rails, areas, pois = (
+            layer.cx[west:east, south:north].to_crs(region.crs)  # once: every raster below is in the frame
+            for layer in (layers.buildings, layers.roads, layers.rails, layers.areas, layers.pois)
+        )
+        outlines = cut(buildings.geometry, region)
+        footprint = burn(outlines, region, np.ones(len(buildings)))
+        cover = np.minimum(footprint, 1.0)
+        typed_floor = _floor_by_type(buildings, outlines, footprint, region)  # (classes, H, W) m2
+        land = _land_shares(areas, region)
+        poi = np.stack([count(pois.geometry[pois.category == name], region) for name in POI_CATEGORIES])
+        use = _land_use(land)
+        floor_ratio = typed_floor.sum(0) / region.hierarchy.finest.side**2
+        open_ground = np.clip(1 - cover - land[AOI_INDEX["water"]], 0, 1)
+        walkable = floor_ratio + open_ground
+        return cls(
+            cover=cover,
+            floor_ratio=floor_ratio,
+            indoor=np.divide(floor_ratio, walkable, out=np.zeros(region.shape), where=walkable > 0.01),  # else water
+            land=land,
+            use=use,
+            floor=_floor_by_use(typed_floor, poi, use),
+            poi=poi,
+            streets=np.stack([length(roads.geometry[roads.road == name], region) for name in ROAD_CLASSES]),
+            rail=length(rails.geometry, region),
+        )
+
+    @property
+    def homes(self) -> np.ndarray:
+        """(H, W) m2 of residential floor."""
+        homes: np.ndarray = self.floor[AOI_INDEX["residential"]]
+        return homes
+
+    @property
+    def green(self) -> np.ndarray:
+        """(H, W) share that is green."""
+        green: np.ndarray = self.land[AOI_INDEX["green"]]
+        return green
+
+    @property
+    def empty(self) -> bool:
+        """Whether the map has nothing to make traffic here."""
+        return not (self.cover.any() or self.streets.any() or self.poi.any())
 
 
 def _people(
-    floor: np.ndarray,
-    streets: np.ndarray,
-    green: np.ndarray,
-    region: Region,
-    raster: str | Path | None,
-    residents: float | None,
+    ground: _Ground, region: Region, raster: str | Path | None, residents: float | None, whole: Census | None
 ) -> tuple[np.ndarray, str, tuple[str, ...]]:
-    """(168, H, W) float32 people, the sentence that says how, and notes for the user. Options as of `build_uec`."""
-    cell_m2, mask = region.hierarchy.finest.side**2, region.mask()
+    """(168, H, W) float32 people, the sentence that says how, and notes for the user. Options as of `build_part`."""
+    mask = region.mask()
+    cells = (ground.floor, ground.streets, ground.green, region.hierarchy.finest.side**2)
     scaled = "" if residents is None else f" Scaled to {residents:,.0f} residents, as given."
     if raster is None:
-        people = estimate(floor, streets, green, cell_m2, residents=residents, mask=mask)
+        own = None if whole else residents
+        people = estimate(*cells, residents=own, mask=mask)
+        if whole and residents is not None and whole.at_night > 0:
+            people *= np.float32(residents / whole.at_night)
         notes = () if residents is None or people.any() else ("The map has nothing to house the residents in.",)
         return people, f"Population: {BY_MAP}; {WEEKS}.{scaled}", notes
-    found = read_residents(raster, region, floor[AOI_INDEX["residential"]])
+    found = read_residents(raster, region, ground.homes)
     at_night = found.people
-    if residents is not None and at_night[mask].any():
-        at_night = at_night * residents / at_night[mask].sum()
-    people = around_residents(at_night, floor, streets, green, cell_m2, mask=mask)
+    have = whole.residents if whole else at_night[mask].sum()
+    if residents is not None and have > 0:
+        at_night = at_night * residents / have
+        whole = whole and replace(whole, residents=residents)
+    people = around_residents(at_night, *cells, mask=mask, whole=whole)
     how = "within its pixels by residential floor area; their visitors are an estimate from the map"
     method = f"Population: residents of {Path(raster).name} ({found.licence}), {how}; {WEEKS}.{scaled}"
     return people, method, found.notes
@@ -277,7 +362,7 @@ def _floor_by_use(typed: np.ndarray, poi: np.ndarray, ground: np.ndarray) -> np.
     return floor
 
 
-def _aoi(land: np.ndarray, ground: np.ndarray, floor: np.ndarray, floor_ratio: np.ndarray) -> np.ndarray:
+def _aoi(ground: _Ground) -> np.ndarray:
     """(H, W) int8 class of each cell.
 
     The first of these that applies:
@@ -287,10 +372,11 @@ def _aoi(land: np.ndarray, ground: np.ndarray, floor: np.ndarray, floor_ratio: n
     3. residential land covers half of it
     4. the land use that covers most of it, if that is at least a tenth; else unknown
     """
+    land, use, floor = ground.land, ground.use, ground.floor
     total = floor.sum(0)
     main_use = floor.argmax(0)
     of_floor = np.where(floor.max(0) >= MAIN_USE * total, main_use, AOI_INDEX["mixed"])
     most_land = np.where(land.max(0) >= 0.1, land.argmax(0), 0)
-    specific = (ground > 0) & (ground != AOI_INDEX["residential"])
-    built_up = floor_ratio >= LITTLE_FLOOR
-    return np.select([specific, built_up, ground > 0], [ground, of_floor, ground], most_land).astype(np.int8)
+    specific = (use > 0) & (use != AOI_INDEX["residential"])
+    built_up = ground.floor_ratio >= LITTLE_FLOOR
+    return np.select([specific, built_up, use > 0], [use, of_floor, use], most_land).astype(np.int8)

@@ -187,6 +187,24 @@ def hnap_loss(
     return (weight * squares).sum() / weight.sum().clamp(min=1)
 
 
+@dataclass(frozen=True)
+class Hooks:
+    """What is called while the stages are walked.
+
+    Attributes
+    ----------
+    on_step
+        With (k, step, steps) after every step.
+    watch, on_state
+        Steps n at which the state is wanted, too, whatever the strides: `on_state(n, volumes)`, with the noise that is
+        still in it, at the level that the stage diffuses.
+    """
+
+    on_step: Callable[[int, int, int], None] | None = None
+    watch: Collection[int] = ()
+    on_state: Callable[[int, Tensor], None] | None = None
+
+
 @torch.inference_mode()
 def rrdp(
     model: DRDM,
@@ -195,9 +213,7 @@ def rrdp(
     plan: Plan,
     *,
     given: tuple[int, Tensor] | None = None,
-    on_step: Callable[[int, int, int], None] | None = None,
-    watch: Collection[int] = (),
-    on_state: Callable[[int, Tensor], None] | None = None,
+    hooks: Hooks = Hooks(),
 ) -> Iterator[tuple[int, Tensor]]:
     """Resolution Refinement Denoising Process: yields (k, x_k) as soon as node N_k is reached.
 
@@ -211,69 +227,100 @@ def rrdp(
         How to walk the stages; OptionError where it does not fit them.
     given
         (k, x_k (S, T_k, H_k, W_k)): start from known traffic of level k, at stage k + 1, without generating it.
-    on_step
-        Called with (k, step, steps) after every step.
-    watch, on_state
-        Steps n at which the state is wanted, too, whatever the strides: `on_state(n, volumes)`, with the noise that is
-        still in it, at the level that the stage diffuses.
 
     Yields
     ------
     tuple
         k and x_k, (S, T_k, H_k, W_k) in bytes.
     """
-    hierarchy, design, prior, target = model.hierarchy, model.design, model.prior, model.target
     plan.check(model.stage_steps)
-    h, w = conditions.structure.shape[-2:]
     first, x_k = (0, None) if given is None else (given[0] + 1, given[1])
     y = None
-    for k in range(first, len(hierarchy)):
-        space, node = prior.diffused.space_factor(k), design.nodes[k + 1]
-        shape = (HOURS_PER_WEEK // prior.diffused[k].hours, h // space, w // space)
-
-        def draw(left: int, k: int = k, shape: tuple[int, int, int] = shape, space: int = space) -> Tensor:
-            return noise(k, left, shape, hierarchy.block // space)
-
-        walk = few_steps(design.stage_steps(k), plan.budget[k], plan.power_of(k))
-        abar = design.abar(k, torch.tensor(walk)).to(conditions.structure.device)
-
-        r = draw(design.stage_steps(k))
-        if plan.spread and plan.sampler in DETERMINISTIC:
-            r = r / spread_kept(plan.sampler, abar, plan.spread)
-        known = target.known(x_k)
-        prior_k = torch.zeros_like(r) if known is None else prior.from_coarser(known, k).expand(len(r), -1, -1, -1)
-        r = target.start(r, y, prior_k, k)
-        denoise = model.denoiser(
-            prior_k,
-            conditions.at_level(prior.diffused, k),
-            k,
-            guidance=plan.guidance,
-            prior_noise=0.0 if known is None else plan.prior_noise,
-            tile=plan.tile,
-        )
-        step = step_of(plan.sampler, plan.spread, prior.covariance(prior_k, k))
-        for number, (m, m_next) in enumerate(pairwise(walk), start=1):
-            here, there = abar[number - 1], abar[number]
-            r0 = denoise(r, here)
-            for n in watch:
-                if on_state and m_next <= n - node < m:
-                    abar_n = design.abar(k, torch.tensor(n - node)).to(abar.device)
-                    state = ddim()(r, r0, here, abar_n, partial(torch.zeros_like, r))
-                    on_state(n, prior.decode(target.restore(state, prior_k, k), k))
-            r = step(r, r0, here, there, partial(draw, plan.budget[k] - number))  # Eq. 13
-            if on_step:
-                on_step(k, number, plan.budget[k])
-        y = target.restore(r, prior_k, k)
-        x_k = target.volumes(y, x_k, k)
+    for k in range(first, len(model.hierarchy)):
+        at_k = conditions.at_level(model.prior.diffused, k)
+        y, x_k = run_stage(model, k, x_k, at_k, noise, plan, y=y, hooks=hooks)
         if k == 0:
-            x_k = x_k * _lively(conditions, hierarchy.space_factor(0))
+            x_k = x_k * beside(lively(conditions, model.hierarchy.block))
         yield k, x_k
 
 
-def _lively(conditions: Conditions, block: int) -> Tensor:
-    """(1, 1, H_0, W_0) bool: blocks with people, buildings or ways in them or beside them.
+@torch.inference_mode()
+def run_stage(
+    model: DRDM,
+    k: int,
+    coarser: Tensor | None,
+    conditions: Conditions,
+    noise: Noise,
+    plan: Plan,
+    *,
+    y: Tensor | None = None,
+    hooks: Hooks = Hooks(),
+) -> tuple[Tensor, Tensor]:
+    """One stage of RRDP: level k from the level before. What is not listed is as in `rrdp`.
+
+    Parameters
+    ----------
+    coarser
+        (S, T, H, W) bytes of level k - 1; None at k = 0.
+    conditions
+        At the level that the stage diffuses, a batch of one.
+    y
+        Code of the level before, which some variants start from.
+
+    Returns
+    -------
+    tuple
+        The code y_k and the volumes x_k, both (S, T_k, H_k, W_k).
+    """
+    design, prior, target = model.design, model.prior, model.target
+    space, node = prior.diffused.space_factor(k), design.nodes[k + 1]
+    shape = (HOURS_PER_WEEK // prior.diffused[k].hours, *conditions.structure.shape[-2:])
+
+    def draw(left: int) -> Tensor:
+        return noise(k, left, shape, model.hierarchy.block // space)
+
+    walk = few_steps(design.stage_steps(k), plan.budget[k], plan.power_of(k))
+    abar = design.abar(k, torch.tensor(walk)).to(conditions.structure.device)
+
+    r = draw(design.stage_steps(k))
+    if plan.spread and plan.sampler in DETERMINISTIC:
+        r = r / spread_kept(plan.sampler, abar, plan.spread)
+    known = target.known(coarser)
+    prior_k = torch.zeros_like(r) if known is None else prior.from_coarser(known, k).expand(len(r), -1, -1, -1)
+    r = target.start(r, y, prior_k, k)
+    denoise = model.denoiser(
+        prior_k,
+        conditions,
+        k,
+        guidance=plan.guidance,
+        prior_noise=0.0 if known is None else plan.prior_noise,
+        tile=plan.tile,
+    )
+    step = step_of(plan.sampler, plan.spread, prior.covariance(prior_k, k))
+    for number, (m, m_next) in enumerate(pairwise(walk), start=1):
+        here, there = abar[number - 1], abar[number]
+        r0 = denoise(r, here)
+        for n in hooks.watch:
+            if hooks.on_state and m_next <= n - node < m:
+                abar_n = design.abar(k, torch.tensor(n - node)).to(abar.device)
+                state = ddim()(r, r0, here, abar_n, partial(torch.zeros_like, r))
+                hooks.on_state(n, prior.decode(target.restore(state, prior_k, k), k))
+        r = step(r, r0, here, there, partial(draw, plan.budget[k] - number))  # Eq. 13
+        if hooks.on_step:
+            hooks.on_step(k, number, plan.budget[k])
+    y = target.restore(r, prior_k, k)
+    return y, target.volumes(y, coarser, k)
+
+
+def lively(conditions: Conditions, block: int) -> Tensor:
+    """(1, 1, H_0, W_0): more than 0 in blocks with people, buildings or ways; conditions at the finest level."""
+    something = conditions.population.amax(1, keepdim=True) + conditions.structure.amax(1, keepdim=True)
+    return max_pool2d(something, block)
+
+
+def beside(something: Tensor) -> Tensor:
+    """(1, 1, H_0, W_0) bool: blocks with something in them or beside them.
 
     Elsewhere nothing can be; but of very many draws of an empty sea, one is not empty.
     """
-    something = conditions.population.amax(1, keepdim=True) + conditions.structure.amax(1, keepdim=True)
-    return max_pool2d(max_pool2d(something, block), 3, stride=1, padding=1) > 0
+    return max_pool2d(something, 3, stride=1, padding=1) > 0

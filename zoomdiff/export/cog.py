@@ -17,7 +17,7 @@ def write_cog(week: TrafficWeek, k: int, path: Path) -> None:
     """Level k in bytes per step, NaN outside the region; each band is named after the start of its step."""
     region, level = week.region, week.level(k)
     volumes = np.where(region.mask(k), np.rint(week.volumes[k]), np.nan)
-    west, _, _, north = region.utm_bounds
+    west, _, _, north = region.frame_bounds
     times = week.times(k)
     with MemoryFile() as memory:
         with memory.open(

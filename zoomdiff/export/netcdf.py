@@ -8,7 +8,10 @@ import shapely
 import xarray as xr
 
 from zoomdiff.context.netcdf import CRS_NAME, PACK, coordinates, save
+from zoomdiff.levels import Level
 from zoomdiff.week import TrafficWeek
+
+VARIABLE = "traffic"
 
 
 def to_dataset(week: TrafficWeek, k: int) -> xr.Dataset:
@@ -23,17 +26,13 @@ def to_dataset(week: TrafficWeek, k: int) -> xr.Dataset:
     traffic = xr.Variable(
         ("time", "y", "x"),
         np.where(region.mask(k), np.rint(week.volumes[k]), np.nan),
-        {
-            "long_name": f"mobile traffic, {level.title}",
-            "units": "byte",
-            "cell_methods": "time: sum area: sum",
-        },
+        attributes(level),
         # In the encoding: xarray would take an attribute of that name for its own, and the CRS would be lost.
         {"grid_mapping": CRS_NAME, **PACK},
     )
     sources = week.provenance.get("sources", [])
     return xr.Dataset(
-        {"traffic": traffic},
+        {VARIABLE: traffic},
         coords=coords,
         attrs={
             "Conventions": "CF-1.11",
@@ -45,6 +44,15 @@ def to_dataset(week: TrafficWeek, k: int) -> xr.Dataset:
             "provenance": json.dumps(week.provenance, ensure_ascii=False),
         },
     )
+
+
+def attributes(level: Level) -> dict[str, str]:
+    """Of the variable with the traffic of a level."""
+    return {
+        "long_name": f"mobile traffic, {level.title}",
+        "units": "byte",
+        "cell_methods": "time: sum area: sum",
+    }
 
 
 def write_netcdf(week: TrafficWeek, k: int, path: Path) -> None:

@@ -78,7 +78,7 @@ def plot_levels(week: TrafficWeek) -> Figure:
     rows, cols = region.blocks.shape
     width = PANEL * min(1.6, max(0.6, cols / rows))
     figure = Figure(figsize=(levels * (width + 0.2), PANEL + 1.3), dpi=DPI, facecolor="white", layout="constrained")
-    west, south, east, north = (metres / 1000 for metres in region.utm_bounds)
+    west, south, east, north = (metres / 1000 for metres in region.frame_bounds)
     for k, axes in enumerate(figure.subplots(1, levels, squeeze=False)[0]):
         level, step = week.level(k), week.peak_step(k)
         x_k = week.volumes[k][step]

@@ -178,7 +178,7 @@ def _region(file: dict[str, Any]) -> Region:
     epsg, row, col = (int(file[name]) for name in ("epsg", "row", "col"))
     hierarchy = Hierarchy(tuple(Level(**level) for level in file["levels"]))
     region = Region(shapely.from_geojson(json.dumps(file["polygon"])), epsg, row, col, blocks == INSIDE, hierarchy)
-    west, south, east, north = region.utm_bounds
+    west, south, east, north = region.frame_bounds
     on_earth = -1e6 < west < east < 2e6 and -1e6 < south < north < 1.1e7
     if epsg // 100 not in (326, 327) or not 1 <= epsg % 100 <= 60 or not on_earth:
         raise ValueError("no place on Earth")

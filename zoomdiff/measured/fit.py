@@ -17,10 +17,11 @@ from scipy.spatial import cKDTree
 
 from zoomdiff.context.uec import UEC
 from zoomdiff.errors import DataError
+from zoomdiff.frames import to_frame
 from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK, aggregate
 from zoomdiff.measured.sites import assign, to_sites
 from zoomdiff.measured.traffic import MeasuredTraffic
-from zoomdiff.region import Region, to_utm
+from zoomdiff.region import Region
 from zoomdiff.week import TrafficWeek
 
 MOST_BYTES = 1e18  # in one step of one cell: all of the world's mobile traffic of a day is less
@@ -162,8 +163,8 @@ def served_bytes(week: TrafficWeek, fitted: FittedTraffic, hours: int | None = N
 
 def _points(lonlat: np.ndarray, region: Region) -> _Places | None:
     """The points (n, 2) in the region, each serving what it is nearest to; None if none is in it."""
-    x, y = to_utm(region.epsg).transform(*lonlat.T)
-    west, _, _, north = region.utm_bounds
+    x, y = to_frame(region.epsg).transform(*lonlat.T)
+    west, _, _, north = region.frame_bounds
     side, (height, width) = region.hierarchy.finest.side, region.shape
     with np.errstate(invalid="ignore"):  # infinite where the zone does not reach
         row, col = np.floor((north - y) / side), np.floor((x - west) / side)
@@ -182,11 +183,11 @@ def _points(lonlat: np.ndarray, region: Region) -> _Places | None:
 def _polygons(polygons: np.ndarray, region: Region) -> _Places | None:
     """As `_points`. Where polygons overlap the smaller one serves; one too small for any square adds to its place."""
     # The stubs of shapely do not know interleaved=False.
-    areas = shapely.transform(polygons, to_utm(region.epsg).transform, interleaved=False)  # type: ignore[arg-type]
+    areas = shapely.transform(polygons, to_frame(region.epsg).transform, interleaved=False)  # type: ignore[arg-type]
     areas[~np.isfinite(shapely.bounds(areas)).all(1)] = shapely.Polygon()
     areas = np.asarray(shapely.make_valid(areas))
     side = region.hierarchy[0].side
-    x, y = np.moveaxis(region.utm_centres(0)[region.blocks], -1, 0)
+    x, y = np.moveaxis(region.frame_centres(0)[region.blocks], -1, 0)
     ground = shapely.union_all(shapely.box(x - side / 2, y - side / 2, x + side / 2, y + side / 2))
     common = np.asarray(shapely.intersection(areas, ground))
     size = np.asarray(shapely.area(areas))
@@ -194,7 +195,7 @@ def _polygons(polygons: np.ndarray, region: Region) -> _Places | None:
     here = np.flatnonzero(share > 1e-6)
     if not len(here):
         return None
-    squares = np.asarray(shapely.points(region.utm_centres().reshape(-1, 2)))
+    squares = np.asarray(shapely.points(region.frame_centres().reshape(-1, 2)))
     zones = np.full(len(squares), NONE)
     tree = shapely.STRtree(squares)
     for number in np.argsort(-size[here]):
@@ -239,8 +240,8 @@ def _left_out(measured: MeasuredTraffic, places: _Places, region: Region, lonlat
 
 def _far(region: Region, lonlat: np.ndarray) -> float:
     """Share of the region that is FAR from all places (n, 2)."""
-    at = np.stack(to_utm(region.epsg).transform(*lonlat.T), -1)
-    metres, _ = cKDTree(at).query(region.utm_centres()[region.mask()])
+    at = np.stack(to_frame(region.epsg).transform(*lonlat.T), -1)
+    metres, _ = cKDTree(at).query(region.frame_centres()[region.mask()])
     return float(np.mean(metres > FAR))
 
 

@@ -9,7 +9,8 @@ from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from zoomdiff.errors import DataError
-from zoomdiff.region import Region, to_utm
+from zoomdiff.frames import to_frame
+from zoomdiff.region import Region
 
 
 def assign(region: Region, lonlat: np.ndarray) -> np.ndarray:
@@ -33,10 +34,10 @@ def assign(region: Region, lonlat: np.ndarray) -> np.ndarray:
         raise DataError(
             f"Site {np.argmin((np.abs(lonlat) <= (180, 90)).all(1))} is not within -180..180, -90..90 degrees."
         )
-    at = np.stack(to_utm(region.epsg).transform(*lonlat.T), -1)  # (n, 2) metres
+    at = np.stack(to_frame(region.epsg).transform(*lonlat.T), -1)  # (n, 2) metres
     if not np.isfinite(at).all():
         raise DataError(f"Site {np.argmin(np.isfinite(at).all(1))} is too far from the region: leave it out.")
-    nearest = cKDTree(at).query(region.utm_centres().reshape(-1, 2))[1]
+    nearest = cKDTree(at).query(region.frame_centres().reshape(-1, 2))[1]
     return np.asarray(nearest).reshape(region.shape)
 
 

@@ -1,0 +1,13 @@
+"""Regions of any size: made piece by piece into a Zarr store, in one process or on many machines, and resumed.
+
+layout   how the raster of a region is cut into pieces, level by level
+tiles    a map, cut once into tiles that are small enough to read
+store    the Zarr store, what is done already, and what the run was asked for
+work     one piece: its context, or one stage of the model on it
+engine   who does the pieces: this process, or Ray
+run      the passes one after another
+"""
+
+from zoomdiff.large.run import generate_large
+
+__all__ = ["generate_large"]

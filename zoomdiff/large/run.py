@@ -1,0 +1,263 @@
+"""A large run from beginning to end: the map in tiles, then pass after pass; what is done is not done again."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+import zoomdiff
+from zoomdiff.arguments import path_of, seed_of
+from zoomdiff.context import MapLayers, sources
+from zoomdiff.context.layers import outside
+from zoomdiff.context.population import Census
+from zoomdiff.diffusion.drdm import DRDM
+from zoomdiff.errors import MapError, OptionError
+from zoomdiff.files import sha256_of, whole_file
+from zoomdiff.large.engine import Cluster, Engine, Here
+from zoomdiff.large.layout import Layout, Window
+from zoomdiff.large.store import COMPLETE, WANTED, Receipt, Store, attributes_of, locked, prepare
+from zoomdiff.large.tiles import MapTiles, cut_map
+from zoomdiff.large.work import CENSUS, CONTEXT, Job, channels
+from zoomdiff.region import Bounds, Extent
+from zoomdiff.sampling import Plan, Sampling
+
+BESIDE = 0.05  # degrees around the region that are read of the map
+OnPiece = Callable[[str, int, int], None]  # (pass, pieces done, pieces)
+# What a run is asked for -> what to call it in a sentence.
+NAMES = {
+    "zoomdiff": "version of ZoomDiff",
+    "weights_sha256": "weights",
+    "seed": "seed",
+    "steps": "steps",
+    "preset": "preset",
+    "guidance": "guidance",
+    "map_sha256": "map",
+    "region": "region",
+    "population_sha256": "population raster",
+    "residents": "number of residents",
+    "scenario": "scenario",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a large week is made, and what is known of the place.
+
+    Parameters
+    ----------
+    map
+        As for `read_map`; it is read once and cut into tiles.
+    region
+        Polygon or box (west, south, east, north), lon/lat; None: all of the map.
+    population, residents
+        As for `build_uec`; the residents are those of the whole region.
+    scenario
+        File of edits of the map, as for `read_scenario`.
+    """
+
+    map: str | Path
+    region: BaseGeometry | Bounds | None = None
+    population: str | Path | None = None
+    residents: float | None = None
+    scenario: Path | None = None
+
+    @property
+    def polygon(self) -> BaseGeometry | None:
+        """The region as a polygon."""
+        return shapely.box(*self.region) if isinstance(self.region, tuple) else self.region
+
+
+def generate_large(
+    model: DRDM,
+    place: Place,
+    out: str | Path,
+    *,
+    seed: int = 0,
+    sampling: Sampling = Sampling(),
+    workers: int | str = 1,
+    on_piece: OnPiece | None = None,
+) -> Path:
+    """One week of traffic for a region of any size, piece by piece into a Zarr store.
+
+    The same call goes on with a run that was stopped, and returns at once where the store is complete. Any number of
+    workers gives the same bytes.
+
+    Parameters
+    ----------
+    model
+        Trained weights, see `load_model`.
+    place
+        Where.
+    out
+        The store, such as week.zarr.
+    seed, sampling
+        As for `generate`.
+    workers
+        Processes on this machine, or the address of a Ray cluster ("auto": the one that runs here), all of which is
+        used. More than one process needs Ray.
+    on_piece
+        Called with (pass, pieces done, pieces) after every piece; an exception that it raises ends the run.
+
+    Returns
+    -------
+    Path
+        The store.
+
+    Raises
+    ------
+    OptionError
+        The store is of another run (the message says what differs), or cannot be written; Ray is not installed.
+    RegionError, MapError, CheckpointError
+        As for `generate` and `read_map`.
+    """
+    out, seed = path_of("The store", out), seed_of(seed)
+    say = on_piece or (lambda stage, done, pieces: None)
+    polygon, population = place.polygon, None if place.population is None else Path(place.population).absolute()
+    source = sources.local(place.map, None if polygon is None else polygon.bounds)
+    asked = {
+        "zoomdiff": zoomdiff.__version__,
+        "weights_sha256": model.sha256,
+        "seed": seed,
+        "steps": asdict(sampling.steps) if isinstance(sampling.steps, Plan) else sampling.steps,
+        "preset": sampling.preset,
+        "guidance": sampling.guidance,
+        "map": str(place.map),
+        "map_sha256": _sha256(source),
+        "region": None if polygon is None else json.loads(shapely.to_geojson(polygon)),
+        "population": None if population is None else population.name,
+        "population_sha256": None if population is None else _sha256(population),
+        "residents": place.residents,
+        "scenario": json.loads(place.scenario.read_text()) if place.scenario else None,
+    }
+    asked = json.loads(json.dumps(asked))  # as a file has it: no tuples
+    with locked(out):
+        if out.exists():
+            found = attributes_of(out)
+            _check_same(asked, found[WANTED], out)
+            if found[COMPLETE]:
+                return out
+        tiles = prepare(out, asked) / "map"
+        if not tiles.exists():
+            say("map", 0, 1)
+            with whole_file(tiles, "The run") as new:
+                new.mkdir()
+                cut_map(source, str(place.map), None if polygon is None else _around(polygon), into=new)
+            say("map", 1, 1)
+        about = MapTiles(tiles).about()
+        layout = Layout(Extent.of(shapely.box(*about.extent) if polygon is None else polygon, model.hierarchy))
+        _check_on_map(layout, about)
+        store = Store(out, layout)
+        if not out.exists():
+            store.create(asked, _about(about, model, asked, layout))
+        job = Job(
+            store,
+            tiles,
+            seed,
+            sampling,
+            population=None if population is None else str(population),
+            residents=place.residents,
+            scenario=place.scenario.read_text() if place.scenario else None,
+        )
+        engine = Here(model) if workers == 1 else Cluster(model, workers)
+        try:
+            _passes(engine, job, say)
+        finally:
+            engine.close()
+    return out
+
+
+def _passes(engine: Engine, job: Job, say: OnPiece) -> None:
+    """All passes, one after the other."""
+    store, layout = job.store, job.store.layout
+    coarser = len(layout.hierarchy) - 1
+    if job.population or job.residents is not None:
+        sums = _pass(engine, job, CENSUS, layout.pieces(-1), say)
+        job = replace(job, whole=sum((Census(**receipt) for receipt in sums.values()), Census({})))
+    store.make_room("lively", 0, 1, "float32")
+    for k in range(coarser):
+        store.make_room("context", k, sum(channels(k, layout.hierarchy)), "float32")
+        store.make_room("raw", k, layout.hierarchy.steps(k), "float32")
+    notes = _pass(engine, job, CONTEXT, layout.context_pieces(), say)
+    for k, level in enumerate(layout.hierarchy):
+        receipts = _pass(engine, job, level.name, layout.pieces(k), say)
+    store.finish(_result(receipts, notes))
+
+
+def _pass(engine: Engine, job: Job, stage: str, pieces: Sequence[Window], say: OnPiece) -> dict[Window, Receipt]:
+    """The receipts of all pieces, those that are done already among them, in the order of the pieces."""
+    done = job.store.done(stage)
+    say(stage, len(done), len(pieces))
+    for piece, receipt in engine.do(job, stage, [piece for piece in pieces if piece not in done]):
+        done[piece] = receipt
+        say(stage, len(done), len(pieces))
+    return {piece: done[piece] for piece in pieces}
+
+
+def _result(receipts: dict[Window, Receipt], context: dict[Window, Receipt]) -> dict[str, Any]:
+    """What is to know of a week that is complete."""
+    made = [receipt for receipt in receipts.values() if "sha256" in receipt]
+    digest = hashlib.sha256("".join(sha256 for receipt in made for sha256 in receipt["sha256"]).encode())
+    pairs = [receipt["gaps"] for receipt in made]
+    gaps = [[sum(column) for column in zip(*level, strict=True)] for level in zip(*pairs, strict=True)]
+    notes = sorted({note for receipt in context.values() for note in receipt["notes"]})
+    return {
+        "total_bytes": sum(receipt["total"] for receipt in made),
+        "gap_before_conservation": [round(gap / max(1.0, volume), 4) for gap, volume in gaps],
+        "notes": notes,
+        "sha256": digest.hexdigest(),
+    }
+
+
+def _about(about: MapLayers, model: DRDM, asked: dict[str, Any], layout: Layout) -> dict[str, Any]:
+    """Attributes of the store that are known before it is made."""
+    licences = f"Map: {about.source}; {about.licence}."
+    return {
+        "Conventions": "CF-1.11",
+        "title": "A week of mobile traffic",
+        "source": f"{licences} Generated by a model trained on {model.trained_on or 'unrecorded data'}.",
+        "license": f"The sources' licences apply: {licences}",
+        "region": shapely.to_geojson(layout.extent.polygon),
+        "raster": {"epsg": layout.extent.epsg, "row": layout.extent.row, "col": layout.extent.col},
+        "levels": [asdict(level) for level in layout.hierarchy],
+        "seed": asked["seed"],
+    }
+
+
+def _check_same(asked: dict[str, Any], found: dict[str, Any], out: Path) -> None:
+    """Raise OptionError, which says what differs, unless a store is of the same run."""
+    for name, words in NAMES.items():
+        if asked[name] != found.get(name):
+            raise OptionError(
+                f"{out} was made with another {words} ({_short(found.get(name))}, now {_short(asked[name])}): "
+                "choose another --out, or remove it."
+            )
+
+
+def _short(value: object) -> str:
+    text = "none" if value is None else json.dumps(value) if isinstance(value, dict) else str(value)
+    return text if len(text) <= 20 else f"{text[:12]}..."
+
+
+def _check_on_map(layout: Layout, about: MapLayers) -> None:
+    if not shapely.box(*about.extent).intersects(layout.extent.polygon):
+        raise MapError(outside(about.extent))
+
+
+def _around(polygon: BaseGeometry) -> Bounds:
+    """What is read of a map: also the ground that the region's edge sees."""
+    west, south, east, north = polygon.bounds
+    return west - BESIDE, south - BESIDE, east + BESIDE, north + BESIDE
+
+
+def _sha256(path: Path) -> str:
+    """Of a file, or of all files in a folder."""
+    if path.is_file():
+        return sha256_of(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    listed = "".join(f"{file.relative_to(path)} {sha256_of(file)}\n" for file in files)
+    return hashlib.sha256(listed.encode()).hexdigest()

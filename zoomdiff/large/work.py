@@ -1,0 +1,175 @@
+"""One piece of a large run: its census, its context, or one stage of the model on it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from zoomdiff.context.population import Census
+from zoomdiff.context.scenario import Scenario, apply, read_scenario
+from zoomdiff.context.uec import UEC, build_part, census_of
+from zoomdiff.device import autocast
+from zoomdiff.diffusion.conditions import Conditions
+from zoomdiff.diffusion.drdm import DRDM, beside, lively, run_stage
+from zoomdiff.diffusion.noise import WorldNoise
+from zoomdiff.generation import plan_of
+from zoomdiff.inputs import INPUTS, conditions_of
+from zoomdiff.large.layout import Window
+from zoomdiff.large.store import Receipt, Store
+from zoomdiff.large.tiles import MapTiles
+from zoomdiff.levels import Hierarchy, aggregate, conserve
+from zoomdiff.sampling import Sampling
+
+CENSUS, CONTEXT = "census", "context"  # passes; the stages are called after their level
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every worker has to know.
+
+    Attributes
+    ----------
+    store
+        Where results go.
+    tiles
+        Folder of the map in tiles.
+    scenario
+        Text of a scenario's file; None without one.
+    whole
+        The census of the region, once it is known.
+    population, residents, seed, sampling
+        As for a small region.
+    """
+
+    store: Store
+    tiles: Path
+    seed: int
+    sampling: Sampling
+    population: str | None = None
+    residents: float | None = None
+    scenario: str | None = None
+    whole: Census | None = None
+
+
+@dataclass
+class Worker:
+    """Does pieces of a job, one after the other.
+
+    Attributes
+    ----------
+    model
+        Trained weights.
+    job
+        What is to be done.
+    """
+
+    model: DRDM
+    job: Job
+
+    def set_job(self, job: Job) -> None:
+        """What is to be done from now on."""
+        self.job = job
+
+    def do(self, stage: str, piece: Window) -> Receipt:
+        """Do a piece of a pass, write what comes out, and mark it as done."""
+        if stage == CENSUS:
+            receipt = self.census(piece)
+        elif stage == CONTEXT:
+            receipt = self.context(piece)
+        else:
+            receipt = self.stage(self.job.store.layout.hierarchy.index(stage), piece)
+        self.job.store.mark(stage, piece, receipt)
+        return receipt
+
+    @cached_property
+    def scenario(self) -> Scenario | None:
+        """The edits of the map, or None."""
+        return read_scenario.here(self.job.scenario) if self.job.scenario else None
+
+    def census(self, piece: Window) -> Receipt:
+        """The sums of a piece's population."""
+        layout = self.job.store.layout
+        region = layout.region(piece)
+        found = census_of(MapTiles(self.job.tiles).read(region.bounds), region, population=self.job.population)
+        return {"busiest": found.busiest, "residents": found.residents}
+
+    def context(self, piece: Window) -> Receipt:
+        """What the model is given of a piece at all levels but the finest, whose context is made when it is needed."""
+        store = self.job.store
+        conditions, uec = self._conditions(piece)
+        store.keep("lively", 0, piece, lively(conditions, store.layout.per_block(-1))[0].numpy())
+        for k in range(len(store.layout.hierarchy) - 1):
+            at_k = conditions.at_level(store.layout.hierarchy, k)
+            store.keep("context", k, piece, torch.cat(list(at_k.rasters.values()), 1)[0].numpy())
+        return {"notes": list(uec.notes)}
+
+    def stage(self, k: int, piece: Window) -> Receipt:
+        """Level k of a piece; with the finest level, all levels are made to agree and written to the store."""
+        store, layout, finest = self.job.store, self.job.store.layout, len(self.job.store.layout.hierarchy) - 1
+        if k and not store.kept("raw", k - 1, piece).any():
+            return {"total": 0.0}  # where a coarser level has no traffic, no finer one has
+        outer = layout.around(piece, layout.halo(k))
+        raw = self._raw(k, outer)
+        rows, cols = piece.within(outer).slices(layout.per_block(k))
+        raw = raw[:, rows, cols]
+        if k < finest:
+            store.keep("raw", k, piece, raw)
+            return {}
+        return self._agreed([*(store.kept("raw", j, piece) for j in range(finest)), raw], piece)
+
+    def _raw(self, k: int, outer: Window) -> np.ndarray:
+        """(T_k, rows, cols) bytes of level k, before the levels are made to agree."""
+        store, layout, model = self.job.store, self.job.store.layout, self.model
+        coarser = torch.from_numpy(store.kept("raw", k - 1, outer))[None].to(model.device) if k else None
+        conditions = self._kept_conditions(k, outer) if k < len(layout.hierarchy) - 1 else self._conditions(outer)[0]
+        extent = layout.extent
+        noise = WorldNoise(self.job.seed, extent.epsg, extent.row + outer.row, extent.col + outer.col, model.device)
+        with autocast(model.device):
+            plan = plan_of(self.job.sampling, model, 1)
+            _, x_k = run_stage(model, k, coarser, conditions.to(model.device), noise, plan)
+        if k == 0:
+            x_k = x_k * beside(torch.from_numpy(store.kept("lively", 0, outer))[None].to(model.device))
+        raw: np.ndarray = x_k[0].float().cpu().numpy()
+        return raw
+
+    def _agreed(self, levels: list[np.ndarray], piece: Window) -> Receipt:
+        """Make the levels agree and write them."""
+        store, layout = self.job.store, self.job.store.layout
+        hierarchy, region = layout.hierarchy, layout.region(piece)
+        levels = [x_k * region.mask(k) for k, x_k in enumerate(levels)]
+        gaps = [
+            (float(abs(aggregate(fine, *hierarchy.between(k, k + 1)) - coarse).sum()), float(coarse.sum()))
+            for k, (coarse, fine) in enumerate(pairwise(levels))
+        ]
+        finest = np.round(conserve([levels[0].astype(np.float64), *levels[1:]], hierarchy, "top_down")[-1])
+        digests = [store.write(k, piece, x_k) for k, x_k in enumerate(hierarchy.pyramid(finest))]
+        return {"sha256": digests, "total": float(finest.sum()), "gaps": gaps}
+
+    def _conditions(self, window: Window) -> tuple[Conditions, UEC]:
+        """What the model is given of a window at the finest level, from the map."""
+        job, layout = self.job, self.job.store.layout
+        outer = layout.around(window, layout.context_halo())
+        region = layout.region(outer)
+        layers = MapTiles(job.tiles).read(region.bounds)
+        uec = build_part(layers, region, population=job.population, residents=job.residents, whole=job.whole)
+        if self.scenario:
+            uec = apply(uec, self.scenario)
+        rows, cols = window.within(outer).slices(layout.per_block(-1))
+        return conditions_of(uec, job.sampling.preset).map(lambda x: x[..., rows, cols].contiguous()), uec
+
+    def _kept_conditions(self, k: int, window: Window) -> Conditions:
+        """The same at a coarser level, as the pass of the context left it."""
+        store = self.job.store
+        values = torch.from_numpy(store.kept("context", k, window))[None]
+        structure, aoi, poi, population, users = torch.split(values, list(channels(k, store.layout.hierarchy)), 1)
+        preset = torch.tensor([INPUTS["preset"].index(self.job.sampling.preset)])
+        return Conditions(structure, aoi, poi, population, users, preset)
+
+
+def channels(k: int, hierarchy: Hierarchy) -> tuple[int, ...]:
+    """Of the rasters of the context of a level, as they are kept: in the order of `Conditions`."""
+    structure, aoi, poi = (len(INPUTS[name]) for name in ("structure", "aoi", "poi"))
+    return structure, aoi, poi, hierarchy.steps(k), aoi
