@@ -120,9 +120,8 @@ def _flat(name: str, layer: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     value = layer[VALUE[name]] if name in VALUE else pd.Series([None] * len(layer), dtype=object)
     storeys = layer.storeys if name == "buildings" else pd.Series(np.full(len(layer), np.nan))
     geometry = shapely.force_2d(np.asarray(layer.geometry.array))
-    return pd.DataFrame(
-        {"layer": name, "value": np.asarray(value), "storeys": np.asarray(storeys), "geometry": geometry}
-    )
+    columns = {"layer": name, "value": np.asarray(value), "storeys": np.asarray(storeys)}
+    return gpd.GeoDataFrame(columns, geometry=geometry, crs=4326)
 
 
 def _layer(table: gpd.GeoDataFrame, name: str) -> gpd.GeoDataFrame:
