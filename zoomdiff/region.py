@@ -393,6 +393,12 @@ def _check(polygon: BaseGeometry) -> None:
 @isolated(RegionError)
 def _from_geojson(source: str | bytes | Path, max_km2: float | None, hierarchy: Hierarchy) -> Region:
     """As `Region.from_geojson`."""
+    return Region.from_polygon(read_polygon.here(source), max_km2=max_km2, hierarchy=hierarchy)
+
+
+@isolated(RegionError)
+def read_polygon(source: str | bytes | Path) -> BaseGeometry:
+    """All polygons in a GeoJSON file (a Path) or its text, as one; errors as `Region.from_polygon`."""
     try:
         text = source.read_bytes() if isinstance(source, Path) else source
         polygons = [shape for shape in _polygons(json.loads(text)) if not shape.is_empty]
@@ -404,7 +410,7 @@ def _from_geojson(source: str | bytes | Path, max_km2: float | None, hierarchy: 
         raise RegionError("The GeoJSON holds no polygon: draw the region as a polygon and save it again.")
     for polygon in polygons:
         _check(polygon)
-    return Region.from_polygon(shapely.union_all(polygons), max_km2=max_km2, hierarchy=hierarchy)
+    return shapely.union_all(polygons)
 
 
 def _polygons(node: dict[str, Any]) -> list[BaseGeometry]:

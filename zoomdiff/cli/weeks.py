@@ -31,6 +31,7 @@ from zoomdiff.cli.common import (
     place,
     words,
 )
+from zoomdiff.cli.large import into_store, is_store, place_of
 from zoomdiff.errors import OptionError
 from zoomdiff.files import size_of, target
 
@@ -82,11 +83,22 @@ def generate(
     weights: WEIGHTS = None,
     weights_sha256: SHA256 = None,
     device: DEVICE = "auto",
+    workers: Annotated[
+        int,
+        typer.Option(help="Processes, where --out is a store (week.zarr): regions of any size; more than 1 need Ray."),
+    ] = 1,
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster for such a store; auto: the one that runs on this machine.")
+    ] = None,
     compile_: Annotated[
         bool, typer.Option("--compile", help="Compile the network: a minute first, then a quarter faster.")
     ] = False,
 ) -> None:
-    """Generate one week of traffic of a region and write it, by default as GeoJSON, one file per level."""
+    """Generate one week of traffic of a region and write it, by default as GeoJSON, one file per level.
+
+    With --out week.zarr the region may have any size: it is made piece by piece into a Zarr store, and the same command
+    goes on after a stop.
+    """
     # Imported here, so that --help and usage errors come at once.
     from zoomdiff.context import build_uec
     from zoomdiff.context.scenario import Scenario, apply, read_scenario
@@ -102,6 +114,13 @@ def generate(
         chosen_map = map_ if "map_" in given else None
         model_of = model_from(weights, weights_sha256, device, compile_)
         return _reproduce(reproduce, chosen_map, population, Files.asked(out, formats, hours), model_of)
+    if is_store(out):
+        where = place_of(map_, bbox, region, population, residents, scenario)
+        model = model_from(weights, weights_sha256, device, compile_)()
+        into_store(model, where, out, seed=seed, sampling=Sampling(steps, preset), workers=workers, address=address)
+        return
+    if workers != 1 or address:
+        raise OptionError("--workers and --address are for stores: give --out week.zarr.")
     files, sampling, seed = Files.asked(out, formats, hours), Sampling(steps, preset), seed_of(seed)
     edits = read_scenario(scenario) if scenario else Scenario()
     drawn = json.loads(scenario.read_bytes()) if scenario else None

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
+from zoomdiff.checkpoint import save_model
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.errors import OptionError, ZoomDiffError
 from zoomdiff.large.layout import Window
@@ -84,14 +85,16 @@ class Cluster:
         needs = {"num_cpus": 1, "num_gpus": int(unit == "GPU")}
         self._count = workers if isinstance(workers, int) else int(has[unit])
         self._remote = ray.remote(**needs, max_restarts=RETRIES, max_task_retries=RETRIES)(Worker)
-        self._model = ray.put(model)
+        self._model = model
         self._actors: list[Any] = []
 
     def do(self, job: Job, stage: str, pieces: Iterable[Window]) -> Iterator[tuple[Window, Receipt]]:
         """As `Engine.do`."""
         ray = self._ray
         if not self._actors:
-            self._actors = [self._remote.remote(self._model, job) for _ in range(self._count)]
+            weights = job.store.run / "model.safetensors"  # a file, so that a worker that is started again finds it
+            save_model(self._model, weights)
+            self._actors = [self._remote.remote(weights, job) for _ in range(self._count)]
         for actor in self._actors:
             actor.set_job.remote(job)
         waiting: Iterator[Window] = iter(pieces)

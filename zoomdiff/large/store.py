@@ -178,12 +178,12 @@ def prepare(store: Path, asked: dict[str, Any]) -> Path:
 @contextmanager
 def locked(store: Path) -> Iterator[None]:
     """Nobody else writes to the store. Raises OptionError where somebody does, or where it cannot be written."""
-    target(store, "The store")
+    target(store, "The store", is_folder=True)
     if sys.platform == "win32":
         yield
         return
     store.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(store.with_name(f".{store.name}.lock"), os.O_RDWR | os.O_CREAT)
+    lock = os.open(store.with_name(f".{store.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from zoomdiff.checkpoint import load_model
 from zoomdiff.context.population import Census
 from zoomdiff.context.scenario import Scenario, apply, read_scenario
 from zoomdiff.context.uec import UEC, build_part, census_of
@@ -60,14 +61,19 @@ class Worker:
 
     Attributes
     ----------
-    model
-        Trained weights.
+    source
+        The model, or the path of its weights.
     job
         What is to be done.
     """
 
-    model: DRDM
+    source: DRDM | Path
     job: Job
+
+    @cached_property
+    def model(self) -> DRDM:
+        """On the device of this process."""
+        return self.source if isinstance(self.source, DRDM) else load_model(self.source)
 
     def set_job(self, job: Job) -> None:
         """What is to be done from now on."""
