@@ -1,7 +1,6 @@
 """One map in many formats: what is read is the same, and files that are no maps get one clear sentence."""
 
 import warnings
-from dataclasses import replace
 from typing import NamedTuple
 
 import geopandas as gpd
@@ -12,10 +11,11 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from whole_maps import whole
 
 from zoomdiff.context import UEC, build_uec, osm, read_map
 from zoomdiff.context.layers import LAYERS, MapLayers
-from zoomdiff.context.tagged import AREA_KEYS, KEYS, POI_KEYS, Tagged
+from zoomdiff.context.tagged import KEYS, Tagged
 from zoomdiff.errors import MapError
 from zoomdiff.region import Region
 
@@ -27,7 +27,7 @@ BOW_TIE = shapely.Polygon([(11, 43), (11.01, 43.01), (11.01, 43), (11, 43.01)])
 
 @pytest.fixture(scope="module")
 def tagged() -> Tagged:
-    return osm.read(osm.helsinki(), CITY.bounds)
+    return whole(osm.stream(osm.helsinki(), CITY.bounds))
 
 
 class Read(NamedTuple):
@@ -46,36 +46,16 @@ def keys_only(layer: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 
 @pytest.fixture(scope="module")
-def consistent(tagged) -> Tagged:
-    """Without the few ways that pyrosm drops from one layer but not from another: one table cannot say that."""
-
-    def having(layer: gpd.GeoDataFrame, keys) -> set:
-        rows = layer[layer[[key for key in keys if key in layer]].notna().any(axis=1)]
-        return set(zip(rows.osm_type, rows.id, strict=True))
-
-    dropped = set()
-    for kind, keys in {"pois": POI_KEYS, "areas": AREA_KEYS, "buildings": ("building",)}.items():
-        everywhere = set.union(*(having(getattr(tagged, other), keys) for other in ("pois", "areas", "buildings")))
-        dropped |= everywhere - having(getattr(tagged, kind), keys)
-    assert len(dropped) < 5
-    kept = {}
-    for kind in KINDS:
-        layer = getattr(tagged, kind)
-        kept[kind] = layer[[one not in dropped for one in zip(layer.osm_type, layer.id, strict=True)]]
-    return replace(tagged, **kept)
-
-
-@pytest.fixture(scope="module")
-def as_folder(consistent, tmp_path_factory) -> Read:
+def as_folder(tagged, tmp_path_factory) -> Read:
     """The same map, read from a file per layer."""
-    layers = read_map(write_folder(consistent, tmp_path_factory.mktemp("layers"), "parquet"), bbox=CITY.bounds)
+    layers = read_map(write_folder(tagged, tmp_path_factory.mktemp("layers"), "parquet"), bbox=CITY.bounds)
     return Read(layers, build_uec(layers, CITY))
 
 
 @pytest.fixture(scope="module")
-def mixed(consistent) -> gpd.GeoDataFrame:
+def mixed(tagged) -> gpd.GeoDataFrame:
     """All features of a map in one table, each once, as other tools export them."""
-    layers = [getattr(consistent, kind) for kind in KINDS]
+    layers = [getattr(tagged, kind) for kind in KINDS]
     rows = pd.concat([layer[["id", "osm_type", *keys_only(layer)]] for layer in layers], ignore_index=True)
     rows["wkb"] = shapely.to_wkb(np.asarray(rows.geometry.array))
     once = rows.groupby(["osm_type", "id", "wkb"], as_index=False, dropna=False).first().drop(columns=["wkb", "id"])
@@ -116,7 +96,7 @@ def test_a_folder_of_layers_is_the_map_they_come_from(tagged, original, tmp_path
 def test_monaco_from_its_pbf_and_from_a_folder_is_the_same(shared_data, tmp_path):
     path = shared_data / "maps" / "monaco_2016_osrm.osm.pbf"
     region = Region.from_bbox((7.40, 43.725, 7.44, 43.75))
-    folder = write_folder(osm.read(path), tmp_path, "parquet")
+    folder = write_folder(whole(osm.stream(path)), tmp_path, "parquet")
     ours, theirs = (build_uec(read_map(source, bbox=region.bounds), region) for source in (folder, path))
     for name in ("structure", "aoi", "poi", "population"):
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))

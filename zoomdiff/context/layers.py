@@ -97,14 +97,14 @@ def read_layers(source: str | Path, bbox: Bounds | None = None, on_progress: Pro
 
 @isolated(MapError)
 def _read(path: Path, source: str, bbox: Bounds | None) -> MapLayers:
-    """The layers of what lies at a path; `source` as for `sources.read`."""
+    """The layers of what lies at a path; `source` as for `sources.stream`."""
     parts = list(stream(path, source, bbox))
     layers = {name: pd.concat([getattr(part, name) for part in parts], ignore_index=True) for name in LAYERS}
     return replace(parts[-1], **layers)
 
 
 def stream(path: Path, source: str, bbox: Bounds | None = None) -> Iterator[MapLayers]:
-    """The map at a path part by part, `source` as for `sources.read`. Raises MapError.
+    """The map at a path part by part, `source` as for `sources.stream`. Raises MapError.
 
     The last part has the sea, and only there `extent` and `repaired` are those of the whole map. What is from outside
     is read in a child process, see `isolated`.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -14,17 +15,17 @@ from osmium.filter import KeyFilter
 from osmium.osm import NODE, RELATION, WAY
 
 from zoomdiff.context.classes import RAILWAYS
-from zoomdiff.context.tagged import FEATURE_KEYS, KEYS, LINE_TAGS, OSM_LICENCE, Tagged, by_tags
+from zoomdiff.context.tagged import FEATURE_KEYS, KEYS, LINE_TAGS, OBJECT, OSM_LICENCE, Tagged, by_tags
 from zoomdiff.errors import MapError
 from zoomdiff.region import Bounds
 
 MARGIN = 0.01  # degrees, about 1 km: what crosses the edge of a bbox must come whole
 BATCH = 50_000  # features that are held in pyosmium's form
 AREAS = ("multipolygon", "boundary")  # types of relations whose ways enclose an area
-LINE = 1  # shapely's number of line strings
+LINE, AREA = 1, 2  # shapely's type of line strings, and the dimension of areas
 ON_LOCATIONS = "LocationsOnWays"  # of a file whose ways have their coordinates themselves
 
-Tags = dict[str, str]
+Tags = dict[str, Any]  # and OBJECT
 
 
 def helsinki() -> Path:
@@ -59,12 +60,18 @@ def _batches(path: Path, bbox: Bounds | None = None) -> Iterator[gpd.GeoDataFram
     """
     relations = list(_relations(path))
     members: dict[int, str | None] = {way: None for _, ways in relations for way in ways}
+    outlines: dict[int, list[Tags]] = {}
+    for about, ways in relations:
+        for way in (way for way, role in ways.items() if role != "inner"):
+            outlines.setdefault(way, []).append(about)
     tags: list[Tags] = []
     shapes: list[str] = []
-    for each, shape, way in _features(path, members):
-        if way in members:
-            members[way] = shape
-        if each:
+    for each, shape in _features(path, members):
+        for area in outlines.get(each["id"], ()) if each["osm_type"] == "way" else ():
+            each = _without(each, area)
+        if each["osm_type"] == "way" and each["id"] in members:
+            members[each["id"]] = shape
+        if len(each) > len(OBJECT):
             tags.append(each)
             shapes.append(shape)
         if len(tags) == BATCH:
@@ -75,16 +82,16 @@ def _batches(path: Path, bbox: Bounds | None = None) -> Iterator[gpd.GeoDataFram
     yield _table(tags, np.array([*shapely.from_wkb(shapes), *areas], object), bbox)
 
 
-def _relations(path: Path) -> Iterator[tuple[Tags, list[int]]]:
-    """Tags of each relation that is an area, and its ways."""
+def _relations(path: Path) -> Iterator[tuple[Tags, dict[int, str]]]:
+    """Tags of each relation that is an area, and its ways with their roles."""
     for relation in osmium.FileProcessor(path, RELATION).with_filter(KeyFilter(*FEATURE_KEYS)):
         assert isinstance(relation, osmium.osm.Relation)
         if relation.tags.get("type") in AREAS:
-            yield _tags(relation), [member.ref for member in relation.members if member.type == "w"]
+            yield _tags(relation, "relation"), {each.ref: each.role for each in relation.members if each.type == "w"}
 
 
-def _features(path: Path, members: dict[int, str | None]) -> Iterator[tuple[Tags, str, int | None]]:
-    """Tags (none where it is no feature of its own), shape and, of a way, number: of features and of members."""
+def _features(path: Path, members: dict[int, str | None]) -> Iterator[tuple[Tags, str]]:
+    """Tags and shape of features, and of ways that are only members of relations, which have no tags."""
     source = osmium.FileProcessor(path, NODE | WAY)
     if source.header.get("pbf_optional_feature_0") != ON_LOCATIONS:
         source = source.with_locations()
@@ -93,20 +100,29 @@ def _features(path: Path, members: dict[int, str | None]) -> Iterator[tuple[Tags
     with_key.enable_for(NODE)  # ways without one are needed where they are parts of relations
     for each in source.with_filter(with_key):
         assert isinstance(each, osmium.osm.Node | osmium.osm.Way)
-        tags = _tags(each)
         if isinstance(each, osmium.osm.Node):
             if each.location.valid():
-                yield tags, shape.create_point(each), None
-        elif tags or each.id in members:
+                yield _tags(each, "node"), shape.create_point(each)
+            continue
+        tags = _tags(each, "way")
+        if len(tags) > len(OBJECT) or each.id in members:
             line = _line(each, shape)
             if line:
-                yield tags, line, each.id
+                yield tags, line
 
 
-def _tags(each: osmium.osm.Node | osmium.osm.Way | osmium.osm.Relation) -> Tags:
-    """The tags that matter; none where they make it no feature."""
+def _tags(each: osmium.osm.Node | osmium.osm.Way | osmium.osm.Relation, kind: str) -> Tags:
+    """Which object it is, and the tags that matter, if they make it a feature."""
     tags = {tag.k: tag.v for tag in each.tags if tag.k in KEYS}
-    return tags if any(key in FEATURE_KEYS for key in tags) else {}
+    is_feature = any(key in FEATURE_KEYS for key in tags)
+    return {"osm_type": kind, "id": each.id, **(tags if is_feature else {})}
+
+
+def _without(outline: Tags, area: Tags) -> Tags:
+    """The tags of a way that bounds an area, without what the area is itself: a building counts once."""
+    same = {key for key, value in area.items() if key == "building" or (key != "highway" and outline.get(key) == value)}
+    rest = {key: value for key, value in outline.items() if key in OBJECT or key not in same}
+    return rest if any(key in FEATURE_KEYS for key in rest) else {key: rest[key] for key in OBJECT}
 
 
 def _line(way: osmium.osm.Way, shape: osmium.geom.WKBFactory) -> str | None:
@@ -131,7 +147,7 @@ def _enclosed(lines: Iterable[str | None]) -> shapely.Geometry:
 
 def _table(tags: list[Tags], shapes: np.ndarray, bbox: Bounds | None) -> gpd.GeoDataFrame:
     """Features with their tags as columns, closed lines as areas."""
-    columns = pd.DataFrame(tags, columns=list(KEYS), dtype=object)
+    columns = pd.DataFrame(tags, columns=[*OBJECT, *KEYS], dtype=object)
     features = gpd.GeoDataFrame(columns.where(columns.notna(), None), geometry=shapes, crs=4326)
     features = features[~features.is_empty]
     if bbox is not None:
@@ -143,6 +159,7 @@ def _table(tags: list[Tags], shapes: np.ndarray, bbox: Bounds | None) -> gpd.Geo
 def _areas_and_lines(features: gpd.GeoDataFrame) -> list[gpd.GeoDataFrame]:
     """What is no closed way, the areas within closed ways, and those of their lines that are of use themselves."""
     shape = np.asarray(features.geometry.array)
+    features.loc[shapely.get_dimensions(shape) == AREA, "highway"] = None  # of a relation: a square, no street
     closed = (shapely.get_type_id(shape) == LINE) & shapely.is_closed(shape) & (shapely.get_num_coordinates(shape) > 3)
     closed &= (features["area"] != "no").to_numpy()
     areas, streets = features[closed].copy(), features["area"] != "yes"
@@ -154,7 +171,7 @@ def _areas_and_lines(features: gpd.GeoDataFrame) -> list[gpd.GeoDataFrame]:
         ("railway", features.railway.isin(RAILWAYS)),
         ("natural", features.natural == "coastline"),
     ):
-        lines.append(features.loc[closed & line, [key, *LINE_TAGS, "geometry"]])
+        lines.append(features.loc[closed & line, [key, *LINE_TAGS, *OBJECT, "geometry"]])
         areas.loc[line[closed], key] = None
     return [features[~closed], areas, *lines]
 

@@ -26,6 +26,7 @@ POI_KEYS = (
 )
 BUILDING_TAGS = ("amenity", "shop", "office", "healthcare", "tourism", "leisure", "building:levels", "height", "layer")
 LINE_TAGS = ("tunnel", "layer")
+OBJECT = ("osm_type", "id")  # columns of tables that say which object of OpenStreetMap a feature is
 FEATURE_KEYS = tuple(dict.fromkeys(("building", "highway", *AREA_KEYS, *POI_KEYS)))  # one of them makes a feature
 KEYS = tuple(dict.fromkeys((*FEATURE_KEYS, "area", *BUILDING_TAGS, *LINE_TAGS)))
 
@@ -111,5 +112,5 @@ def by_tags(features: gpd.GeoDataFrame, name: str) -> dict[str, gpd.GeoDataFrame
 def _having(features: gpd.GeoDataFrame, keys: tuple[str, ...], more: tuple[str, ...]) -> gpd.GeoDataFrame:
     """The features with one of the keys, with these columns and no other: another tag must not decide their class."""
     own = [key for key in keys if key in features]
-    columns = list(dict.fromkeys((*own, *(key for key in more if key in features))))
+    columns = list(dict.fromkeys((*own, *(key for key in (*more, *OBJECT) if key in features))))
     return features.loc[features[own].notna().any(axis=1), [*columns, features.geometry.name]].reset_index(drop=True)
