@@ -55,11 +55,22 @@ def read_map(source: str | Path, *, bbox: Bounds | None = None, on_progress: Pro
     """
     path = path_of("The map", source, MapError)
     source = path if str(source).startswith("~") else source  # a Path of "./helsinki" would be the name
+    source = known(source)
+    if is_town(source):
+        return procedural_map(int(str(source).removeprefix("town")), kilometres=TOWN_KM)
+    return read_layers(source, bbox, on_progress)
+
+
+def is_town(source: str | Path) -> bool:
+    """Whether the name of a map is that of a fictional town."""
+    return re.fullmatch(r"town[0-9]{1,9}", str(source)) is not None
+
+
+def known(source: str | Path) -> str | Path:
+    """The path of a map that is named by its beginning, in $ZOOMDIFF_DATA/maps; others as they are."""
     name = str(source)
-    if re.fullmatch(r"town[0-9]{1,9}", name):
-        return procedural_map(int(name.removeprefix("town")), kilometres=TOWN_KM)
     folder = os.environ.get("ZOOMDIFF_DATA")
     if folder and name not in NAMES and "/" not in name and not Path(source).exists():
-        known = sorted((Path(folder) / "maps").glob(f"{glob.escape(name)}*"))
-        source = known[0] if len(known) == 1 else source
-    return read_layers(source, bbox, on_progress)
+        found = sorted((Path(folder) / "maps").glob(f"{glob.escape(name)}*"))
+        return found[0] if len(found) == 1 else source
+    return source

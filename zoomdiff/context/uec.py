@@ -148,11 +148,11 @@ def build_part(
     return _build(layers, region, population, residents, whole)
 
 
-def census_of(layers: MapLayers, region: Region, *, population: str | Path | None = None) -> Census:
-    """The census of a region, or of a part of one. Arguments and errors as of `build_uec`."""
+def census_of(layers: MapLayers, region: Region, mask: np.ndarray, *, population: str | Path | None = None) -> Census:
+    """The census of the cells (H, W) of a region in `mask`. Arguments and errors as of `build_uec`."""
     ground = _Ground.of(layers, region)
     people = None if population is None else read_residents(population, region, ground.homes).people
-    return census(ground.floor, ground.streets, ground.green, region.hierarchy.finest.side**2, region.mask(), people)
+    return census(ground.floor, ground.streets, ground.green, region.hierarchy.finest.side**2, mask, people)
 
 
 def _build(

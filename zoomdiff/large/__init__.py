@@ -8,6 +8,6 @@ engine   who does the pieces: this process, or Ray
 run      the passes one after another
 """
 
-from zoomdiff.large.run import generate_large
+from zoomdiff.large.run import Place, generate_large
 
-__all__ = ["generate_large"]
+__all__ = ["Place", "generate_large"]

@@ -12,8 +12,9 @@ from shapely.geometry.base import BaseGeometry
 
 import zoomdiff
 from zoomdiff.arguments import path_of, seed_of
-from zoomdiff.context import MapLayers, sources
+from zoomdiff.context import MapLayers, read_map, sources
 from zoomdiff.context.layers import outside
+from zoomdiff.context.maps import is_town, known
 from zoomdiff.context.population import Census
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.errors import MapError, OptionError
@@ -21,7 +22,7 @@ from zoomdiff.files import sha256_of, whole_file
 from zoomdiff.large.engine import Cluster, Engine, Here
 from zoomdiff.large.layout import Layout, Window
 from zoomdiff.large.store import COMPLETE, WANTED, Receipt, Store, attributes_of, locked, prepare
-from zoomdiff.large.tiles import MapTiles, cut_map
+from zoomdiff.large.tiles import MapTiles, cut_map, write_tiles
 from zoomdiff.large.work import CENSUS, CONTEXT, Job, channels
 from zoomdiff.region import Bounds, Extent
 from zoomdiff.sampling import Plan, Sampling
@@ -118,7 +119,9 @@ def generate_large(
     out, seed = path_of("The store", out), seed_of(seed)
     say = on_piece or (lambda stage, done, pieces: None)
     polygon, population = place.polygon, None if place.population is None else Path(place.population).absolute()
-    source = sources.local(place.map, None if polygon is None else polygon.bounds)
+    source = known(place.map)
+    town = is_town(source)
+    path = Path() if town else sources.local(source, None if polygon is None else polygon.bounds)
     asked = {
         "zoomdiff": zoomdiff.__version__,
         "weights_sha256": model.sha256,
@@ -127,7 +130,7 @@ def generate_large(
         "preset": sampling.preset,
         "guidance": sampling.guidance,
         "map": str(place.map),
-        "map_sha256": _sha256(source),
+        "map_sha256": str(source) if town else _sha256(path),
         "region": None if polygon is None else json.loads(shapely.to_geojson(polygon)),
         "population": None if population is None else population.name,
         "population_sha256": None if population is None else _sha256(population),
@@ -146,7 +149,10 @@ def generate_large(
             say("map", 0, 1)
             with whole_file(tiles, "The run") as new:
                 new.mkdir()
-                cut_map(source, str(place.map), None if polygon is None else _around(polygon), into=new)
+                if town:
+                    write_tiles(read_map(source), new)
+                else:
+                    cut_map(path, str(source), None if polygon is None else _around(polygon), into=new)
             say("map", 1, 1)
         about = MapTiles(tiles).about()
         layout = Layout(Extent.of(shapely.box(*about.extent) if polygon is None else polygon, model.hierarchy))
@@ -166,6 +172,11 @@ def generate_large(
         engine = Here(model) if workers == 1 else Cluster(model, workers)
         try:
             _passes(engine, job, say)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OptionError(
+                f"The store {out} cannot be written: {reason}. The same command goes on later."
+            ) from error
         finally:
             engine.close()
     return out

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
-from zarr.codecs import BloscCodec
+from zarr.codecs import ZstdCodec
 
 from zoomdiff.context.netcdf import CRS_NAME, coordinates
 from zoomdiff.errors import OptionError
@@ -36,7 +36,7 @@ Receipt = dict[str, Any]  # what a piece leaves to know of it; JSON
 ASKED = "asked.json"  # the same in the folder of the run
 WANTED = "asked"  # attribute of the store: what its run was asked for
 COMPLETE = "complete"
-ZSTD = BloscCodec(cname="zstd", clevel=5, shuffle="shuffle")
+ZSTD = ZstdCodec(level=3)  # not Blosc, which many builds of GDAL lack
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ class Store:
         with whole_file(self.path, "The store") as new:
             root = zarr.create_group(new, zarr_format=3, attributes={**about, WANTED: asked, COMPLETE: False})
             for k, level in enumerate(hierarchy):
-                self._level(new, k).to_zarr(new, group=level.name, mode="w", zarr_format=3, consolidated=False)
+                axes = self._axes(k)
+                plain = {name: {"compressors": None} for name in axes.coords}  # which every reader knows
+                axes.to_zarr(new, group=level.name, mode="w", zarr_format=3, consolidated=False, encoding=plain)
                 root.create_array(
                     f"{level.name}/{VARIABLE}",
                     shape=self._shape(k),
@@ -142,7 +144,7 @@ class Store:
         per_block, whole = self.layout.per_block(k), self.layout.whole
         return self.layout.hierarchy.steps(k), whole.rows * per_block, whole.cols * per_block
 
-    def _level(self, path: Path, k: int) -> xr.Dataset:
+    def _axes(self, k: int) -> xr.Dataset:
         """The coordinates of a level."""
         coords = coordinates(self.layout.extent, k)
         coords["time"].attrs["comment"] = f"start of the step, which lasts {self.layout.hierarchy[k].hours} h"

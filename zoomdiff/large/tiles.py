@@ -77,6 +77,13 @@ def cut_map(path: Path, source: str, bbox: Bounds | None, *, into: Path) -> None
     cutter.finish(part)
 
 
+def write_tiles(layers: MapLayers, folder: Path) -> None:
+    """Write a map that is in memory as tiles."""
+    cutter = Cutter(folder)
+    cutter.add({name: getattr(layers, name) for name in LAYERS})
+    cutter.finish(layers)
+
+
 @dataclass(frozen=True)
 class MapTiles:
     """A map in tiles.

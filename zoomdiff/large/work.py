@@ -98,8 +98,11 @@ class Worker:
     def census(self, piece: Window) -> Receipt:
         """The sums of a piece's population."""
         layout = self.job.store.layout
-        region = layout.region(piece)
-        found = census_of(MapTiles(self.job.tiles).read(region.bounds), region, population=self.job.population)
+        outer = layout.around(piece, layout.context_halo())
+        region, here = layout.region(outer), piece.within(outer).slices(layout.per_block(-1))
+        mask = np.zeros(region.shape, bool)
+        mask[here] = region.mask()[here]
+        found = census_of(MapTiles(self.job.tiles).read(region.bounds), region, mask, population=self.job.population)
         return {"busiest": found.busiest, "residents": found.residents}
 
     def context(self, piece: Window) -> Receipt:

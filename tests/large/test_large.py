@@ -1,0 +1,208 @@
+"""A week piece by piece: the same as in one piece, whatever happens on the way."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+import xarray as xr
+from conftest import QUICK
+
+from zoomdiff.checkpoint import new_network
+from zoomdiff.context import build_uec, read_map
+from zoomdiff.diffusion.drdm import DRDM
+from zoomdiff.errors import MapError, OptionError
+from zoomdiff.generation import generate
+from zoomdiff.large import Place, generate_large
+from zoomdiff.large.store import Store
+from zoomdiff.levels import S4T4, aggregate
+from zoomdiff.region import Region
+
+BOX = (24.9362, 60.1660, 24.9520, 60.1780)
+
+
+class Stop(Exception):
+    """Raised by a test in the middle of a run."""
+
+
+def digest(store) -> dict[str, str]:
+    return {
+        str(f.relative_to(store)): hashlib.sha256(f.read_bytes()).hexdigest() for f in store.rglob("*") if f.is_file()
+    }
+
+
+def volumes(store, level: str) -> np.ndarray:
+    return xr.open_zarr(store, group=level, consolidated=False).traffic.to_numpy()
+
+
+@pytest.fixture(scope="module")
+def in_one_piece(model):
+    uec = build_uec(read_map("helsinki"), Region.from_bbox(BOX))
+    return generate(model, uec, seed=1, sampling=QUICK)
+
+
+def test_it_is_the_week_of_one_piece(run, in_one_piece):
+    store = run(region=BOX)
+    for k, level in enumerate(S4T4):
+        found, expected = volumes(store, level.name), in_one_piece.volumes[k]
+        assert found.shape == expected.shape and (found == np.round(found)).all()
+        assert abs(found - expected).max() <= 1e-5 * expected.max()
+    for k in range(3):
+        fine = volumes(store, S4T4[k + 1].name)
+        np.testing.assert_array_equal(aggregate(fine, *S4T4.between(k, k + 1)), volumes(store, S4T4[k].name))
+    about = json.loads((store / "zarr.json").read_text())["attributes"]
+    assert about["complete"] and about["total_bytes"] == volumes(store, "bs").sum()
+    gaps = in_one_piece.provenance["gap_before_conservation"]
+    assert about["gap_before_conservation"] == pytest.approx(gaps, abs=2e-4)
+    assert not (store.parent / ".week.zarr.run").exists()
+
+
+def test_others_open_it(run, in_one_piece):
+    store = run(region=BOX)
+    level = xr.open_zarr(store, group="cell", consolidated=False)
+    expected = in_one_piece["cell"].to_xarray()
+    for axis in ("x", "y", "time"):
+        np.testing.assert_array_equal(level[axis], expected[axis])
+    assert level.traffic.attrs["units"] == "byte" and level.spatial_ref.attrs["crs_wkt"].startswith("PROJCRS")
+
+
+def test_a_stop_at_any_piece_changes_no_byte(run):
+    passes = []
+    whole = run("whole.zarr", on_piece=lambda *at: passes.append(at))
+    for number in (3, len(passes) // 2, len(passes) - 1):
+        shutil.rmtree(whole.parent / "week.zarr", ignore_errors=True)
+        left = iter(range(number))
+
+        def stop(*at, left=left):
+            if next(left, None) is None:
+                raise Stop
+
+        with pytest.raises(Stop):
+            run(on_piece=stop)
+        again = []
+        store = run(on_piece=lambda *at, again=again: again.append(at))
+        assert digest(store) == digest(whole)
+        assert len(again) < len(passes)  # what was done is not done again
+
+
+def test_a_complete_store_is_not_made_again(run):
+    before = digest(run())
+
+    def never(*at):
+        raise Stop
+
+    assert digest(run(on_piece=never)) == before
+
+
+@pytest.mark.parametrize(
+    "changed, words",
+    [
+        ({"seed": 2}, "another seed (1, now 2)"),
+        ({"sampling": replace(QUICK, preset="china")}, "another preset (europe, now china)"),
+        ({"sampling": replace(QUICK, steps=2)}, "another steps (1, now 2)"),
+        ({"residents": 5000}, "another number of residents (none, now 5000)"),
+        ({"map": "town3"}, "another map ("),
+        ({"region": BOX}, "another region (none, now {"),
+    ],
+)
+def test_another_run_is_refused(run, changed, words):
+    run()
+    with pytest.raises(OptionError) as error:
+        run(**changed)
+    assert words in str(error.value) and str(error.value).endswith("choose another --out, or remove it.")
+
+
+def test_other_weights_are_refused(run, model, tmp_path):
+    store = run()
+    other = DRDM(new_network(channels=8, blocks=1), model.prior, sha256="0" * 64)
+    with pytest.raises(OptionError, match="another weights"):
+        generate_large(other, Place("helsinki"), store, seed=1, sampling=QUICK)
+
+
+def test_what_is_no_store_is_left_alone(run, tmp_path, in_one_piece):
+    (tmp_path / "week.zarr").mkdir()
+    (tmp_path / "week.zarr" / "mine.txt").write_text("mine")
+    with pytest.raises(OptionError, match=r"exists and is no store of ZoomDiff: choose another --out\.$"):
+        run()
+    assert (tmp_path / "week.zarr" / "mine.txt").read_text() == "mine"
+    in_one_piece.save(tmp_path / "small", "zarr")
+    with pytest.raises(OptionError, match="holds a week that was made at once"):
+        run("small/week.zarr")
+
+
+def test_a_full_disk_is_one_sentence_and_the_run_goes_on_later(run, monkeypatch):
+    whole = digest(run("whole.zarr"))
+    write, calls = Store.write, []
+
+    def full(self, *args):
+        calls.append(args)
+        if len(calls) == 6:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write", full)
+        with pytest.raises(OptionError, match=r"cannot be written: No space left on device\. The same command goes on"):
+            run()
+    assert digest(run()) == whole
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may write everywhere")
+def test_a_folder_that_cannot_be_written_is_one_sentence(run, tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(OptionError, match="cannot be written"):
+            run()
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_two_runs_to_one_store_are_refused(run):
+    def again(*at):
+        with pytest.raises(OptionError, match="Another run writes to"):
+            run()
+        raise Stop
+
+    with pytest.raises(Stop):
+        run(on_piece=again)
+
+
+def test_a_region_off_the_map_is_refused(run):
+    with pytest.raises(MapError, match="outside the map"):
+        run(region=(10.0, 50.0, 10.1, 50.1))
+
+
+def test_residents_and_rasters_count_for_the_whole_region(run, model, tmp_path):
+    raster = tmp_path / "people.tif"
+    with rasterio.open(
+        *(raster, "w"),
+        **{"driver": "GTiff", "width": 60, "height": 40, "count": 1, "dtype": "float32", "crs": "EPSG:4326"},
+        transform=rasterio.transform.from_origin(24.93, 60.184, 0.0005, 0.0005),
+    ) as file:
+        file.write(np.random.default_rng(3).integers(0, 40, (1, 40, 60)).astype(np.float32))
+    region, layers = Region.from_bbox(BOX), read_map("helsinki")
+    for number, (population, residents) in enumerate([(None, 9000.0), (raster, None), (raster, 9000.0)]):
+        uec = build_uec(layers, region, population=population, residents=residents)
+        expected = generate(model, uec, seed=1, sampling=QUICK).volumes[0]
+        store = run(f"{number}.zarr", region=BOX, population=population, residents=residents)
+        assert abs(volumes(store, "bs") - expected).max() <= 1e-4 * expected.max()
+
+
+def test_a_scenario_counts_once(run, model, tmp_path):
+    mall = {"edit": "build", "use": "commercial", "floor_m2": 60_000}
+    ground = shapely.geometry.mapping(shapely.box(24.942, 60.1705, 24.945, 60.1725))
+    feature = {"type": "Feature", "properties": mall, "geometry": ground}
+    (tmp_path / "mall.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    from zoomdiff.context.scenario import apply, read_scenario
+
+    uec = build_uec(read_map("helsinki"), Region.from_bbox(BOX))
+    uec = apply(uec, read_scenario(tmp_path / "mall.geojson"))
+    expected = generate(model, uec, seed=1, sampling=QUICK).volumes[-1]
+    found = volumes(run(region=BOX, scenario=tmp_path / "mall.geojson"), "grid50")
+    assert abs(found - expected).max() <= 1e-4 * expected.max()
