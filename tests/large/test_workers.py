@@ -1,0 +1,66 @@
+"""Workers of Ray: the same bytes as in one process, also where a worker or all of it is killed."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from test_large import digest
+
+from zoomdiff.errors import OptionError
+
+# A run with two workers of its own; the pieces are small, as in the other tests.
+SCRIPT = """
+import sys
+from zoomdiff.checkpoint import load_model
+from zoomdiff.large import Place, generate_large, layout
+from zoomdiff.sampling import Sampling
+layout.CELLS = 16
+def say(stage, done, pieces):
+    print(stage, done, pieces, flush=True)
+generate_large(load_model(device="cpu"), Place("helsinki"), sys.argv[1], seed=1, sampling=Sampling(steps=1),
+               workers=int(sys.argv[2]), on_piece=say)
+"""
+
+
+def started(store: Path, workers: int) -> subprocess.Popen:
+    """A process that makes the store and says each piece that is done."""
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, store, str(workers)], stdout=subprocess.PIPE, text=True)
+
+
+def wait_for(process: subprocess.Popen, line: str) -> None:
+    assert any(each.startswith(line) for each in process.stdout), f"the run ended before {line!r}"
+
+
+def test_killed_workers_and_killed_runs_change_no_byte(run, tmp_path):
+    whole, store = digest(run("whole.zarr")), tmp_path / "week.zarr"
+    process = started(store, 2)
+    wait_for(process, "context 2")
+    workers = [
+        each for each in psutil.process_iter(["cmdline"]) if "ray::Worker" in " ".join(each.info["cmdline"] or ())
+    ]
+    assert len(workers) == 2
+    workers[0].kill()
+    wait_for(process, "grid50 1")
+    process.send_signal(signal.SIGKILL)  # and with it goes its Ray
+    process.wait()
+    assert digest(store) != whole
+    again = started(store, 1)
+    lines = again.stdout.readlines()
+    assert again.wait() == 0 and digest(store) == whole
+    assert not any(line.startswith(("map", "bs 0")) for line in lines)  # what was done is not done again
+
+
+def test_without_ray_there_is_one_worker(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(
+        OptionError, match=r"^Several workers need Ray: install it with pip install 'zoomdiff\[scale\]'"
+    ):
+        run(workers=2)
+
+
+def test_a_cluster_that_does_not_run_is_one_sentence(run):
+    with pytest.raises(OptionError, match=r"^There is no Ray cluster at auto: start it with 'ray start --head'\.$"):
+        run(workers="auto")
