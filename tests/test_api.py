@@ -39,7 +39,7 @@ def python(code: str) -> str:
 
 
 def test_all_names_exist_and_nothing_else_shows():
-    assert len(zd.__all__) == 16 and dir(zd) == sorted([*zd.__all__, "__version__"])
+    assert len(zd.__all__) == 18 and dir(zd) == sorted([*zd.__all__, "__version__"])
     for name in zd.__all__:
         assert getattr(zd, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

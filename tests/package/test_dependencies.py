@@ -46,8 +46,8 @@ def packages(folder: str) -> dict[str, str]:
 
 def test_the_library_imports_base_dependencies_only():
     undeclared = {name: file for name, file in packages("zoomdiff").items() if name not in names(BASE)}
-    # serve.py hands over to Streamlit, and engine.py to Ray, after a look whether they are installed.
-    assert undeclared == {"streamlit": "serve.py", "ray": "engine.py"}
+    # serve.py hands over to Streamlit, after a look whether it is installed.
+    assert undeclared == {"streamlit": "serve.py"}
 
 
 def test_the_app_imports_base_dependencies_and_its_extra_only():

@@ -1,6 +1,7 @@
 """Who does the pieces: this process, or workers of Ray, on this machine or on a cluster."""
 
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from typing import Any, Protocol
 
 from zoomdiff.checkpoint import save_model
@@ -65,7 +66,7 @@ class Cluster:
 
     def __init__(self, model: DRDM, workers: int | str) -> None:
         try:
-            import ray
+            ray: Any = import_module("ray")
         except ImportError as error:
             raise OptionError(
                 "Several workers need Ray: install it with pip install 'zoomdiff[scale]', or leave out --workers."
