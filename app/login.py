@@ -27,18 +27,23 @@ def missing() -> bool:
 def name() -> None:
     """Draw who is logged in, and how to leave."""
     if required():
-        st.caption(messages.plain(f"Logged in as {_address() or 'somebody without a confirmed address'}."))
+        who, role = _address() or "somebody without a confirmed address", "" if _is_maker() else ", to look at weeks"
+        st.caption(messages.plain(f"Logged in as {who}{role}."))
         st.button("Log out", on_click=st.logout)
 
 
 def check_maker() -> None:
     """Raise OptionError where this user may look at weeks but not make them."""
-    makers = os.environ.get(MAKERS, "").lower().split()
-    address = _address()
-    if makers and not (address and {address, address[address.index("@") :]} & {each.strip(",") for each in makers}):
+    if not _is_maker():
         raise OptionError(
             f"You may look at weeks, but not make them: ask whoever runs this server to add you to {MAKERS}."
         )
+
+
+def _is_maker() -> bool:
+    makers = {each.strip(",") for each in os.environ.get(MAKERS, "").lower().split()}
+    address = _address()
+    return not makers or bool(address and {address, address[address.index("@") :]} & makers)
 
 
 def _address() -> str:

@@ -86,6 +86,7 @@ def test_a_viewer_looks_at_the_week_that_a_maker_has_made(browser: Browser, addr
     expect(maker.get_by_text("in the week", exact=False).first).to_be_visible()
     expect(maker).to_have_url(re.compile("week="))
     viewer = logged_in(browser, address, VIEWER)
+    expect(viewer.get_by_text(f"Logged in as {VIEWER}, to look at weeks.")).to_be_visible()
     viewer.get_by_role("button", name="Generate", exact=True).click()
     expect(viewer.get_by_text("You may look at weeks, but not make them")).to_be_visible()
     viewer.goto(maker.url)
