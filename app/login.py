@@ -7,17 +7,27 @@ from zoomdiff.app import messages
 
 from zoomdiff.errors import OptionError
 
+SECRETS = "STREAMLIT_SECRETS_FILES"
 MAKERS = "ZOOMDIFF_MAKERS"  # addresses, or @example.com for all of a domain; where it is not set all may start runs
 
 
 def required() -> bool:
-    """Whether this server has users who log in."""
+    """Whether this server has users who log in. Where it names a file of secrets it has, whatever is in the file."""
+    return bool(os.environ.get(SECRETS)) or _is_set_up()
+
+
+def _is_set_up() -> bool:
     return st.secrets.load_if_toml_exists() and "auth" in st.secrets
 
 
 def missing() -> bool:
     """Whether somebody must log in first; draws how."""
-    if not required() or st.user.is_logged_in:
+    if not required():
+        return False
+    if not _is_set_up():
+        messages.error(f"Nobody can log in: whoever runs this server must give the file of {SECRETS} a part [auth].")
+        return True
+    if st.user.is_logged_in:
         return False
     messages.info("Log in to see and make weeks of mobile traffic.")
     st.button("Log in", on_click=st.login, type="primary")

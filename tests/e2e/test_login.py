@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -69,6 +70,12 @@ def test_an_address_that_the_provider_does_not_vouch_for_is_none(browser: Browse
     page.get_by_role("button", name="Generate", exact=True).click()
     expect(page.get_by_text("You may look at weeks, but not make them")).to_be_visible()
     page.context.close()
+
+
+def test_figures_and_health_are_below_the_path_too(address: str):
+    for root in (address, address.removesuffix(PATH)):
+        assert urllib.request.urlopen(f"{root}/healthz").read() == b"ok"
+        assert b'zoomdiff_runs_total{end="done"}' in urllib.request.urlopen(f"{root}/metrics").read()
 
 
 def test_nothing_is_shown_before(browser: Browser, address: str):
