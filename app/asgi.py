@@ -1,14 +1,15 @@
 """The app as a web server runs it: the page, security headers on every answer, /healthz and /metrics."""
 
+import os
 from pathlib import Path
 
 import streamlit as st
-from prometheus_client import make_asgi_app
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from zoomdiff.app import metrics  # noqa: F401  # registered, so that they are there from the start
 
@@ -39,8 +40,23 @@ def healthz(request: Request) -> Response:
     return PlainTextResponse("ok")
 
 
+def figures(request: Request) -> Response:
+    """What `metrics` counts, as Prometheus reads it."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def routes() -> list[Route]:
+    """At the root, and below the path that the page has."""
+    below = os.environ.get("STREAMLIT_SERVER_BASE_URL_PATH", "").strip("/")
+    return [
+        Route(f"{path}/{name}", answer)
+        for path in dict.fromkeys(("", f"/{below}" if below else ""))
+        for name, answer in (("healthz", healthz), ("metrics", figures))
+    ]
+
+
 app = st.App(
     Path(__file__).with_name("main.py"),
-    routes=[Route("/healthz", healthz), Mount("/metrics", make_asgi_app())],
+    routes=routes(),
     middleware=[Middleware(Headers)],
 )

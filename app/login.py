@@ -7,17 +7,27 @@ from zoomdiff.app import messages
 
 from zoomdiff.errors import OptionError
 
+SECRETS = "STREAMLIT_SECRETS_FILES"
 MAKERS = "ZOOMDIFF_MAKERS"  # addresses, or @example.com for all of a domain; where it is not set all may start runs
 
 
 def required() -> bool:
-    """Whether this server has users who log in."""
+    """Whether this server has users who log in. Where it names a file of secrets it has, whatever is in the file."""
+    return bool(os.environ.get(SECRETS)) or _is_set_up()
+
+
+def _is_set_up() -> bool:
     return st.secrets.load_if_toml_exists() and "auth" in st.secrets
 
 
 def missing() -> bool:
     """Whether somebody must log in first; draws how."""
-    if not required() or st.user.is_logged_in:
+    if not required():
+        return False
+    if not _is_set_up():
+        messages.error(f"Nobody can log in: whoever runs this server must give the file of {SECRETS} a part [auth].")
+        return True
+    if st.user.is_logged_in:
         return False
     messages.info("Log in to see and make weeks of mobile traffic.")
     st.button("Log in", on_click=st.login, type="primary")
@@ -27,18 +37,23 @@ def missing() -> bool:
 def name() -> None:
     """Draw who is logged in, and how to leave."""
     if required():
-        st.caption(messages.plain(f"Logged in as {_address() or 'somebody without a confirmed address'}."))
+        who, role = _address() or "somebody without a confirmed address", "" if _is_maker() else ", to look at weeks"
+        st.caption(messages.plain(f"Logged in as {who}{role}."))
         st.button("Log out", on_click=st.logout)
 
 
 def check_maker() -> None:
     """Raise OptionError where this user may look at weeks but not make them."""
-    makers = os.environ.get(MAKERS, "").lower().split()
-    address = _address()
-    if makers and not (address and {address, address[address.index("@") :]} & {each.strip(",") for each in makers}):
+    if not _is_maker():
         raise OptionError(
             f"You may look at weeks, but not make them: ask whoever runs this server to add you to {MAKERS}."
         )
+
+
+def _is_maker() -> bool:
+    makers = {each.strip(",") for each in os.environ.get(MAKERS, "").lower().split()}
+    address = _address()
+    return not makers or bool(address and {address, address[address.index("@") :]} & makers)
 
 
 def _address() -> str:

@@ -56,13 +56,12 @@ def page() -> None:
     work.freeze_modules()
     st.set_page_config(page_title="ZoomDiff", page_icon=icon(), layout="wide")
     st.html(STYLE.replace("GROUND", "#1b1a1f" if dark() else "#e9e6e1"))
+    st.html(TITLE)
     if login.missing():
         return
     sidebar.prefill(st.query_params)
     busy = generation.busy()
     st.session_state.pop("redrawn", None)
-
-    st.html(TITLE)
 
     with st.spinner("Reading the map …"), st.sidebar:
         wish = sidebar.wish(busy=busy)

@@ -16,7 +16,7 @@ def pick_device(name: str = "auto") -> torch.device:
     if name == "auto":
         name = next(device for device, available in there.items() if available)
     if not there.get(name.split(":")[0], False):
-        raise OptionError(f"There is no device {name!r} here: use auto or one of {[d for d in there if there[d]]}.")
+        raise OptionError(f"There is no device {name!r} here: use auto or {', '.join(d for d in there if there[d])}.")
     return torch.device(name)
 
 

@@ -133,7 +133,7 @@ class _Limits:
         else:
             self.path = Path(source).absolute()
             self.name, size = self.path.name, _size(self.path)
-        self.memory = _memory_limit()
+        self.memory = memory_limit()
         self.seconds = SECONDS + SECONDS_PER_MB * size / 1e6
 
     def apply(self, scratch: str) -> None:
@@ -181,7 +181,8 @@ def _open_only(paths: list[Path], folders: list[Path]) -> None:
     ruleset.apply()
 
 
-def _memory_limit() -> int:
+def memory_limit() -> int:
+    """Bytes that reading one file may take. Raises OptionError for a setting that is no number."""
     text = os.environ.get("ZOOMDIFF_READ_GB")
     try:
         gigabytes = float(text) if text else MEMORY_GB

@@ -41,6 +41,17 @@ def test_only_addresses_that_the_provider_vouches_for_count(user, monkeypatch, c
         login.check_maker()
 
 
+def test_a_file_of_secrets_without_a_login_shows_nothing(monkeypatch, tmp_path):
+    said = []
+    monkeypatch.setenv(login.SECRETS, str(tmp_path / "missing.toml"))
+    monkeypatch.setattr(login.messages, "error", said.append)
+    monkeypatch.setattr(login.st, "secrets", SimpleNamespace(load_if_toml_exists=lambda: False))
+    assert login.required() and login.missing()
+    assert said == [
+        "Nobody can log in: whoever runs this server must give the file of STREAMLIT_SECRETS_FILES a part [auth]."
+    ]
+
+
 def test_without_a_login_nobody_is_a_maker_where_makers_are_named(monkeypatch):
     login.check_maker()
     monkeypatch.setenv(login.MAKERS, "planner@example.com")

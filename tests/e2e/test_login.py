@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -71,6 +72,12 @@ def test_an_address_that_the_provider_does_not_vouch_for_is_none(browser: Browse
     page.context.close()
 
 
+def test_figures_and_health_are_below_the_path_too(address: str):
+    for root in (address, address.removesuffix(PATH)):
+        assert urllib.request.urlopen(f"{root}/healthz").read() == b"ok"
+        assert b'zoomdiff_runs_total{end="done"}' in urllib.request.urlopen(f"{root}/metrics").read()
+
+
 def test_nothing_is_shown_before(browser: Browser, address: str):
     page = browser.new_page()
     page.goto(address)
@@ -86,6 +93,7 @@ def test_a_viewer_looks_at_the_week_that_a_maker_has_made(browser: Browser, addr
     expect(maker.get_by_text("in the week", exact=False).first).to_be_visible()
     expect(maker).to_have_url(re.compile("week="))
     viewer = logged_in(browser, address, VIEWER)
+    expect(viewer.get_by_text(f"Logged in as {VIEWER}, to look at weeks.")).to_be_visible()
     viewer.get_by_role("button", name="Generate", exact=True).click()
     expect(viewer.get_by_text("You may look at weeks, but not make them")).to_be_visible()
     viewer.goto(maker.url)

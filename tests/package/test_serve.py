@@ -1,5 +1,7 @@
 """The command `zoomdiff app`."""
 
+import re
+import socket
 import sys
 import tomllib
 from pathlib import Path
@@ -51,6 +53,41 @@ def test_without_options_the_settings_of_the_app_hold(monkeypatch):
     serve.serve()
     assert given[0] == "run"
     assert len(given) == 2
+
+
+@pytest.mark.parametrize(
+    "name, value, sentence",
+    [
+        ("ZOOMDIFF_MAX_KM2", "abc", "ZOOMDIFF_MAX_KM2 must be a number of km2 above 0, not 'abc'."),
+        ("ZOOMDIFF_MAX_WORK", "-1", "ZOOMDIFF_MAX_WORK must be a number of km2 x steps above 0, not '-1'."),
+        ("ZOOMDIFF_READ_GB", "x", "ZOOMDIFF_READ_GB='x' is not a number of gigabytes: set it to 4, for example."),
+        (
+            "STREAMLIT_SECRETS_FILES",
+            "/none/x.toml",
+            "The file /none/x.toml of STREAMLIT_SECRETS_FILES cannot be read: ",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence_before_the_start(monkeypatch, name, value, sentence):
+    monkeypatch.setattr("streamlit.web.cli.main", lambda arguments, prog_name: pytest.fail("it started"))
+    monkeypatch.setenv(name, value)
+    with pytest.raises(OptionError, match=f"^{re.escape(sentence)}"):
+        serve.serve()
+
+
+@pytest.mark.parametrize("text, reason", [("[auth", "cannot be read: "), ("[other]\n", "has no part [auth]")])
+def test_a_file_of_secrets_without_a_login_lets_nobody_in(monkeypatch, tmp_path, text, reason):
+    monkeypatch.setattr("streamlit.web.cli.main", lambda arguments, prog_name: pytest.fail("it started"))
+    (tmp_path / "secrets.toml").write_text(text)
+    monkeypatch.setenv("STREAMLIT_SECRETS_FILES", str(tmp_path / "secrets.toml"))
+    with pytest.raises(OptionError, match=re.escape(reason)):
+        serve.serve()
+
+
+def test_a_port_in_use_is_one_sentence(monkeypatch):
+    monkeypatch.setattr("streamlit.web.cli.main", lambda arguments, prog_name: pytest.fail("it started"))
+    with socket.create_server(("localhost", 0)) as server, pytest.raises(OptionError, match="Choose another --port"):
+        serve.serve(port=server.getsockname()[1])
 
 
 def test_a_package_without_the_app_says_so(monkeypatch):

@@ -188,7 +188,7 @@ def test_the_app_is_served_with_its_settings_and_its_map_component(python):
         with urllib.request.urlopen(f"{address}/healthz", timeout=60) as reply:
             assert reply.read() == b"ok"
             assert reply.headers["Content-Security-Policy"] == "frame-ancestors 'self'"
-        assert b"zoomdiff_runs_unfinished 0.0" in read(f"{address}/metrics/")
+        assert b"zoomdiff_runs_unfinished 0.0" in read(f"{address}/metrics")
         if BUNDLE.exists():
             assert read(f"{address}/app/static/zoommap.js") == BUNDLE.read_bytes()
         with pytest.raises(urllib.error.HTTPError, match="404"):

@@ -1,6 +1,7 @@
 """The command line: `zoomdiff` and `python -m zoomdiff`, with one command for each thing that the library does."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
@@ -33,6 +34,15 @@ app = typer.Typer(
 )
 for name, (command, summary) in COMMANDS.items():
     app.command(name, short_help=summary)(command)
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"zoomdiff {zoomdiff.__version__}")
+        raise typer.Exit
 
 
 def main() -> None:

@@ -57,9 +57,13 @@ class Files:
     @classmethod
     def asked(cls, out: Path, formats: str = "geojson", hours: str = "0-168") -> "Files":
         """As the options say. Raises OptionError."""
-        from zoomdiff.export.formats import parse_formats, parse_hours
+        from zoomdiff.export.formats import FORMATS, parse_formats, parse_hours
+        from zoomdiff.levels import HOURS_PER_WEEK
 
-        return cls(target(out, "The results", is_folder=True), parse_formats(formats), parse_hours(hours))
+        names, window = parse_formats(formats), parse_hours(hours)
+        if len(window) < HOURS_PER_WEEK and not any(FORMATS[name].long for name in names):
+            raise OptionError("--hours is for the formats geojson-long and csv: add one to --format, or leave it out.")
+        return cls(target(out, "The results", is_folder=True), names, window)
 
 
 def generate(
@@ -232,6 +236,8 @@ def refine(
         guess = float(fill) if fill and fill.replace(".", "", 1).isdecimal() else fill
         measured = read_measurements(file, sites=sites, unit=unit, zone=zone, fill=guess)
         layers, frame = place(map_, bbox, region, max_km2, model_of().hierarchy if weights else None)
+    elif sites or unit != "bytes" or zone or fill or file.suffix.lower() not in (".geojson", ".json"):
+        raise OptionError("Measured traffic needs the region that it is of: give --bbox or --region.")
     else:
         level = read_geojson(file)
         layers, frame = map_of(map_, level.region.bounds), level.region

@@ -237,7 +237,9 @@ def _places(
         return shapely.get_coordinates(shapely.centroid(shapes)), shapes if _are_areas(shapes) else None
     if lon is None or lat is None:
         if column == table.find("site", columns):
-            raise DataError(f"{table.name} names sites but not where they are: give a table of sites with sites=.")
+            raise DataError(
+                f"{table.name} names sites but not where they are: give a table of sites (sites=, or --sites)."
+            )
         return None, None
     lonlat = table.lonlat(lon, lat)
     moved = (lonlat != lonlat[first][of_row]).any(1)
