@@ -4,6 +4,7 @@ import os
 import socket
 import tomllib
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -67,11 +68,10 @@ def serve(
 
 def _check_settings() -> None:
     """Raise OptionError for a setting that users would stumble over later, or that would let everybody in."""
-    from zoomdiff.app.limits import Limits
     from zoomdiff.context import cache
     from zoomdiff.isolation import memory_limit
 
-    Limits.of_server()
+    import_module("zoomdiff.app.limits").Limits.of_server()  # the app is outside what is type-checked
     memory_limit()
     target(cache.root(), "The cache", is_folder=True)
     for name in os.environ.get(SECRETS, "").split():
