@@ -53,6 +53,7 @@ HALVES: dict[str, dict[str, Command]] = {
         "context": Command("perf.context", "seconds and memory of reading a map and building a context"),
         "app": Command("perf.app", "the app in a browser: clicks, sliders, what-if, refine, memory of the server"),
         "player": Command("perf.player", "frames per second of the map component"),
+        "scale": Command("perf.scale", "regions of any size: cost per km2, workers, seams between pieces"),
         "imports": Command("perf.imports", "seconds of `import zoomdiff` and of `zoomdiff --help`"),
     },
     "Safety": {
