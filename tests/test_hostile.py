@@ -1,6 +1,7 @@
 """Files whose suffix lies and names that are addresses: nothing connects, and no other file is read."""
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zoomdiff.checkpoint import load_model
 from zoomdiff.context import read_map
 from zoomdiff.context.netcdf import read_netcdf
 from zoomdiff.context.residents import read_residents
@@ -18,7 +20,10 @@ from zoomdiff.errors import ZoomDiffError
 from zoomdiff.export.geojson import read_geojson
 from zoomdiff.export.reproduce import read_reproduce
 from zoomdiff.measured.read import read_measurements
+from zoomdiff.realism.datasets import read_milan_raw, read_nanchang, read_nanjing
 from zoomdiff.region import Region
+from zoomdiff.training.config import read_config
+from zoomdiff.training.splits import read_splits
 
 HELSINKI = Region.from_bbox((24.940, 60.1665, 24.950, 60.1745))
 SECRET = "24.945,60.17,top secret\n" * 20
@@ -141,6 +146,36 @@ def test_text_that_is_not_what_it_should_be_is_one_sentence(read, text, tmp_path
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ZoomDiffError):
         read(path)
+
+
+PIPES = {
+    "map.osm.pbf": read_map,
+    "map.geojson": read_map,
+    "map.parquet": read_map,
+    "people.tif": residents,
+    "traffic.csv": read_measurements,
+    "region.geojson": Region.from_geojson,
+    "scenario.geojson": read_scenario,
+    "week.geojson": read_geojson,
+    "reproduce.json": read_reproduce,
+    "context.nc": read_netcdf,
+    "weights.safetensors": load_model,
+    "weeks.npz": read_nanchang,
+    "week.npy": read_nanjing,
+    "days.txt": read_milan_raw,
+    "splits.json": read_splits,
+    "train.toml": read_config,
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("name", PIPES)
+def test_a_pipe_that_nobody_writes_to_is_one_sentence(name, tmp_path):
+    os.mkfifo(tmp_path / name)
+    if name == "weights.safetensors":
+        (tmp_path / "weights.json").write_text("{}")
+    with pytest.raises(ZoomDiffError, match=r"is a pipe or a device: save what comes from it as a file first\.$"):
+        PIPES[name](tmp_path / name)
 
 
 def test_an_outline_that_takes_minutes_is_one_sentence():

@@ -23,6 +23,7 @@ from zoomdiff.diffusion.rhythm import Rhythm
 from zoomdiff.errors import CheckpointError
 from zoomdiff.files import ASSETS, whole_set
 from zoomdiff.inputs import INPUTS
+from zoomdiff.isolation import check_file
 from zoomdiff.levels import S4T4, Hierarchy, Level
 from zoomdiff.weights import MOST_JSON, MOST_WEIGHTS, check_suffix, download, is_url
 
@@ -122,6 +123,8 @@ def load_model(source: str | Path | None = None, *, device: str = "auto", sha256
 def _read(path: Path) -> tuple[dict[str, Any], bytes]:
     """The JSON and the bytes of the weights. Raises CheckpointError."""
     text = path.with_suffix(".json")
+    for file in (text, path):
+        check_file(file, CheckpointError)
     try:
         for file, most in ((text, MOST_JSON), (path, MOST_WEIGHTS)):
             if file.stat().st_size > most:

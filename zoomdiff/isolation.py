@@ -16,6 +16,7 @@ import importlib
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -87,7 +88,24 @@ class Isolated(Generic[P, R]):
         if _inside or not hasattr(os, "fork") or not isinstance(source, str | bytes | Path):
             return self.here(*args, **kwargs)
         limits = _Limits(source, self._paths(self.also, kwargs), self._paths(self.into, kwargs))
+        for path in limits.paths:
+            check_file(path, self.error)
         return _run(self.here, args, kwargs, limits, self.error, on_wait)
+
+
+def check_file(path: Path, error: type[ZoomDiffError], most: int | None = None) -> None:
+    """Raise `error` where a path leads to a pipe or a device, which may never end, or to more than `most` bytes.
+
+    Where nothing is, whoever opens it says so.
+    """
+    try:
+        about = path.stat()
+    except (OSError, ValueError):
+        return
+    if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+        raise error(f"{path} is a pipe or a device: save what comes from it as a file first.")
+    if most is not None and about.st_size > most:
+        raise error(f"{path} has more than {most:,} bytes: it is another kind of file.")
 
 
 def isolated(
@@ -149,7 +167,12 @@ class _Limits:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (self.memory, self.memory))
         tempfile.tempdir = scratch
-        _open_only([] if self.path is None else [self.path, *self.others], [Path(scratch), *self.into])
+        _open_only(self.paths, [Path(scratch), *self.into])
+
+    @property
+    def paths(self) -> list[Path]:
+        """All that is read."""
+        return [] if self.path is None else [self.path, *self.others]
 
 
 def _open_only(paths: list[Path], folders: list[Path]) -> None:

@@ -113,12 +113,13 @@ def trim(keep: Path | None = None) -> None:
     """Delete what was used least recently until the cache holds LIMIT bytes, and what died half-way; never `keep`."""
     items = []
     for item in root().glob("*/*"):
-        used = item.stat().st_mtime
-        if item.name.startswith(".part-") or item.suffix == ".part":
-            if time.time() - used > STALE:
-                _delete(item)
-        else:
-            items.append((used, size_of(item), item))
+        with suppress(FileNotFoundError):  # another process with the same cache was faster
+            used = item.stat().st_mtime
+            if item.name.startswith(".part-") or item.suffix == ".part":
+                if time.time() - used > STALE:
+                    _delete(item)
+            else:
+                items.append((used, size_of(item), item))
     total = sum(size for _, size, _ in items)
     for _, size, item in sorted(items):
         if total <= LIMIT:

@@ -8,6 +8,7 @@ from zoomdiff.context import download, folder, osm, overture, vector
 from zoomdiff.context.online import Progress
 from zoomdiff.context.tagged import Tagged
 from zoomdiff.errors import MapError
+from zoomdiff.isolation import check_file
 from zoomdiff.region import Bounds
 
 ONLINE = ("osm", "overture")
@@ -30,6 +31,7 @@ def local(source: str | Path, bbox: Bounds | None = None, on_progress: Progress 
             raise MapError(f"The map {source} is downloaded for a region: give the region, e.g. as --bbox W,S,E,N.")
         return download.fetch(bbox, on_progress) if source == "osm" else overture.fetch(bbox, on_progress)
     path = Path(source).absolute()
+    check_file(path, MapError)
     known = path.suffix.lower() in (PBF, *vector.SUFFIXES)
     if path.is_dir() or (known and path.is_file()):
         return path

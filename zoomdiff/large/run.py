@@ -16,6 +16,7 @@ from zoomdiff.context import MapLayers, read_map, sources
 from zoomdiff.context.layers import outside
 from zoomdiff.context.maps import is_town, known
 from zoomdiff.context.population import Census
+from zoomdiff.context.scenario import read_scenario
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.errors import MapError, OptionError
 from zoomdiff.files import sha256_of, whole_file
@@ -119,6 +120,10 @@ def generate_large(
     out, seed = path_of("The store", out), seed_of(seed)
     say = on_piece or (lambda stage, done, pieces: None)
     polygon, population = place.polygon, None if place.population is None else Path(place.population).absolute()
+    edits = None
+    if place.scenario:
+        read_scenario(place.scenario)  # it is one
+        edits = place.scenario.read_text()
     source = known(place.map)
     town = is_town(source)
     path = Path() if town else sources.local(source, None if polygon is None else polygon.bounds)
@@ -135,7 +140,7 @@ def generate_large(
         "population": None if population is None else population.name,
         "population_sha256": None if population is None else _sha256(population),
         "residents": place.residents,
-        "scenario": json.loads(place.scenario.read_text()) if place.scenario else None,
+        "scenario": None if edits is None else json.loads(edits),
     }
     asked = json.loads(json.dumps(asked))  # as a file has it: no tuples
     with locked(out):
@@ -167,7 +172,7 @@ def generate_large(
             sampling,
             population=None if population is None else str(population),
             residents=place.residents,
-            scenario=place.scenario.read_text() if place.scenario else None,
+            scenario=edits,
         )
         engine = Here(model) if workers == 1 else Cluster(model, workers)
         try:

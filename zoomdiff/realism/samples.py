@@ -9,6 +9,7 @@ import numpy as np
 from zoomdiff.context import UEC, MapLayers, build_uec
 from zoomdiff.errors import DataError, OptionError
 from zoomdiff.export import read_geojson
+from zoomdiff.isolation import check_file
 from zoomdiff.levels import HOURS_PER_WEEK, aggregate
 from zoomdiff.measured.read import read_measurements
 from zoomdiff.measured.traffic import MeasuredTraffic
@@ -104,6 +105,7 @@ def read_measured(path: Path) -> HourlyGrid:
 
 def _has_header(path: Path) -> bool:
     """Whether the first line of a CSV file does not begin with a number."""
+    check_file(path, DataError)
     try:
         with path.open() as file:
             return not file.readline(200).strip().lstrip("-").split(",")[0].replace(".", "", 1).isdigit()

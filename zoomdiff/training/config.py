@@ -10,8 +10,11 @@ from zoomdiff.diffusion.design import Design, setting
 from zoomdiff.diffusion.drdm import CONDITION_DROP
 from zoomdiff.errors import OptionError
 from zoomdiff.files import ASSETS
+from zoomdiff.isolation import check_file
 from zoomdiff.levels import Hierarchy
 from zoomdiff.presets import PRESETS, check_preset
+
+MOST_BYTES = 10_000_000  # of a file
 
 COUNTED = ("towns", "weeks", "steps", "cells", "warmup", "save_every", "channels", "blocks")
 CONFIGS = ASSETS / "configs"
@@ -122,12 +125,13 @@ def read_config(name: str) -> TrainConfig:
     What it does not name keeps its default; [design] is a table of `Design`'s fields. Raises OptionError.
     """
     path = CONFIGS / f"{name}.toml" if (CONFIGS / f"{name}.toml").exists() else Path(name)
+    check_file(path, OptionError, MOST_BYTES)
     try:
         values = tomllib.loads(path.read_text())
     except OSError as error:
         known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.toml")))
         raise OptionError(f"There is no configuration {name}: give a TOML file or one of {known}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise OptionError(f"{path} is not a TOML file: {error}.") from error
     design = _typed(values.pop("design", {}), Design, f"{path}, [design]")
     return _typed(values | {"design": design}, TrainConfig, str(path))

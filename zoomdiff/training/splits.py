@@ -13,7 +13,10 @@ import numpy as np
 
 from zoomdiff.errors import DataError
 from zoomdiff.files import ASSETS, whole_file
+from zoomdiff.isolation import check_file
 from zoomdiff.region import Region
+
+MOST_BYTES = 10_000_000  # of a file
 
 TRAIN, GAP, TEST = ".", " ", "#"
 TEST_SHARE = 0.2
@@ -84,6 +87,7 @@ def read_splits(path: str | Path) -> dict[str, Split]:
         If the file cannot be read or is not a file of splits.
     """
     path = ASSETS / "splits.json" if path == "shipped" else Path(path)
+    check_file(path, DataError, MOST_BYTES)
     try:
         rows = json.loads(path.read_text())
         splits = {name: Split(**(row | {"blocks": tuple(row["blocks"])})) for name, row in rows.items()}
@@ -92,6 +96,6 @@ def read_splits(path: str | Path) -> dict[str, Split]:
                 raise DataError(f"{path.name}: the blocks of {name} are not equal rows of '.', '#' and ' '.")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path.name} is not a file of splits.") from error
     return splits

@@ -23,6 +23,7 @@ from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.errors import OptionError
 from zoomdiff.export import read_geojson
 from zoomdiff.files import target, whole_set
+from zoomdiff.isolation import check_file
 from zoomdiff.levels import S4T4
 from zoomdiff.region import Region
 from zoomdiff.training.config import TrainConfig
@@ -253,6 +254,7 @@ def save_run(out: Path, config: TrainConfig, descent: Descent, step: int, second
 
 def resumed(file: Path, config: TrainConfig, descent: Descent, device: torch.device) -> tuple[int, float, list[Row]]:
     """Put the descent where the run in a file was; its steps, seconds and log. Raises OptionError for another run's."""
+    check_file(file, OptionError)
     try:
         state = torch.load(file, map_location=device, weights_only=True)
         same = state["config"] == json.dumps(asdict(config))
