@@ -336,7 +336,7 @@ def test_context_writes_a_file_and_a_picture(zoomdiff, tmp_path):
     command = ["context", "--bbox", "24.938,60.166,24.950,60.176", "--population", raster, "--out", out]
     code, text, _ = zoomdiff(*command, "--plot", plot, "--title", "Mine")
     assert code == 0 and "ODbL" in text and "people.tif" in text and str(out) in text and str(plot) in text
-    assert "Repaired: 2" in text and "shapes of the map" in text
+    assert "Repaired: 15" in text and "shapes of the map" in text
     uec = read_netcdf(out)
     night = uec.population[3::24].mean(0)[uec.region.mask()].sum(dtype=float)
     assert night == pytest.approx(30 * uec.region.km2 * 100, rel=1e-3)

@@ -5,7 +5,7 @@
     python -m benchmarks scale --what halo --km 12.8         pieces against the week in one piece, by cells around them
     python -m benchmarks scale --what map --map country.osm.pbf
 
-Each run is a process of its own. Prints a JSON per run: seconds by pass, peak memory of a process, bytes of the store.
+Each run is another process. Prints a JSON per run: seconds by pass, peak memory of a process, bytes of the store.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def _peak() -> float:
 
 
 def measured(map_: str, out: Path, **options: object) -> dict[str, object]:
-    """A run in a process of its own."""
+    """A run in another process."""
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
     given = {"workers": 1, "halo": None, "cells": None, "steps": "fast"} | options

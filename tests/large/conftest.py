@@ -1,12 +1,10 @@
 """A large run that takes a second: the embedded map in pieces of two blocks, one stride per level."""
 
 import pytest
+from quick import QUICK
 
 from zoomdiff.checkpoint import load_model
 from zoomdiff.large import Place, generate_large, layout
-from zoomdiff.sampling import Sampling
-
-QUICK = Sampling(steps=1)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """A week piece by piece: the same as in one piece, whatever happens on the way."""
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -12,7 +11,7 @@ import pytest
 import rasterio
 import shapely
 import xarray as xr
-from conftest import QUICK
+from quick import QUICK, digest
 
 from zoomdiff.checkpoint import new_network
 from zoomdiff.context import build_uec, read_map
@@ -29,12 +28,6 @@ BOX = (24.9362, 60.1660, 24.9520, 60.1780)
 
 class Stop(Exception):
     """Raised by a test in the middle of a run."""
-
-
-def digest(store) -> dict[str, str]:
-    return {
-        str(f.relative_to(store)): hashlib.sha256(f.read_bytes()).hexdigest() for f in store.rglob("*") if f.is_file()
-    }
 
 
 def volumes(store, level: str) -> np.ndarray:

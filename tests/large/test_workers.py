@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from test_large import digest
+from quick import digest
 
 from zoomdiff.errors import OptionError
 
