@@ -83,7 +83,9 @@ class Store:
                 )
 
     def finish(self, about: dict[str, Any]) -> None:
-        """Say that the store is complete, and remove the folder of the run."""
+        """Say that the store is complete, and remove the folder of the run and what killed workers left."""
+        for partial in self.path.glob("*/*/c/**/*.partial"):  # zarr writes a chunk so before it gives it its name
+            partial.unlink()
         zarr.open_group(self.path, mode="r+").attrs.update({**about, COMPLETE: True})
         shutil.rmtree(self.run)
 
