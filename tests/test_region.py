@@ -198,3 +198,11 @@ def test_bad_geojson_gets_one_sentence(text, words):
 def test_missing_region_file(tmp_path):
     with pytest.raises(RegionError, match="cannot be read"):
         Region.from_geojson(tmp_path / "nowhere.geojson")
+
+
+def test_parts_that_lie_far_apart_are_refused_before_their_raster_is_filled():
+    far = shapely.MultiPolygon([shapely.box(7.0, 45.0, 7.01, 45.01), shapely.box(9.0, 46.5, 9.01, 46.51)])
+    with pytest.raises(RegionError, match=r"^The parts of the region lie far apart: draw a region for each of them\.$"):
+        Region.from_polygon(far)
+    near = shapely.MultiPolygon([shapely.box(7.0, 45.0, 7.01, 45.01), shapely.box(7.1, 45.1, 7.11, 45.11)])
+    assert Region.from_polygon(near).blocks.sum() < 40

@@ -29,6 +29,7 @@ Bounds = tuple[float, float, float, float]  # (west, south, east, north): degree
 
 UTM_MAX_LATITUDE = 80.0
 MOST_BLOCKS = 4_000_000  # of the raster of a region that is made at once
+EMPTY_BLOCKS, EMPTY_SHARE = 10_000, 20  # blocks of a raster, and how many of them for one of the region, at most
 STEP = 0.05  # degrees: how finely a wide polygon's straight sides are followed into its frame
 SHORT = 20_000  # characters of GeoJSON that are read at once: outlines drawn by hand, at most 1,000 corners
 SLIVER_M2 = 1.0  # a block touched by less than this is rounding, not the user's wish
@@ -153,6 +154,7 @@ class Region(Framed, ByContent):
             raise RegionError("The region has no area: draw a polygon or a box of at least a few metres.")
         if max_km2 is not None and region.km2 > max_km2:
             raise _too_large(region.km2, max_km2)
+        _check_frame(region)
         rows, cols = np.flatnonzero(region.blocks.any(1)), np.flatnonzero(region.blocks.any(0))
         return replace(
             region,
@@ -361,6 +363,12 @@ def parse_bbox(text: str) -> Bounds:
     except ValueError as error:
         raise RegionError(f"The box {text[:80]!r} is not four numbers: write W,S,E,N in degrees.") from error
     return west, south, east, north
+
+
+def _check_frame(region: Region) -> None:
+    """Raise RegionError where the blocks lie so far apart that their raster is nearly empty, and huge."""
+    if region.blocks.size > max(EMPTY_BLOCKS, EMPTY_SHARE * region.blocks.sum()):
+        raise RegionError("The parts of the region lie far apart: draw a region for each of them.")
 
 
 def _too_large(km2: float, limit: float) -> RegionTooLargeError:

@@ -43,7 +43,10 @@ def download(url: str, sha256: str | None) -> Path:
     CheckpointError
         No SHA-256, an address that cannot be used, no answer, another SHA-256, or a cache that cannot be written.
     """
-    address = urlsplit(url)
+    try:
+        address = urlsplit(url)
+    except ValueError as error:
+        raise CheckpointError(f"The address of the weights cannot be used: {error}.") from error
     name = PurePosixPath(address.path).name
     check_suffix(name)
     _check_scheme(url)

@@ -127,3 +127,11 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
     monkeypatch.setenv("ZOOMDIFF_CACHE", str(tmp_path / "file"))
     with pytest.raises(MapError, match=r"The cache .*file cannot be written.*set ZOOMDIFF_CACHE"):
         cache.add("osm", BOX, fill)
+
+
+def test_what_another_process_has_not_finished_is_not_looked_at(cache_folder):
+    part = cache.root() / "osm" / ".part-x1y2"
+    part.mkdir(parents=True)
+    (part / cache.ENTRY).write_text("{}")
+    assert cache.find("osm", BOX) is None
+    assert cache.find("osm", BOX) is None and part.exists()

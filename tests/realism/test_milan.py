@@ -79,7 +79,7 @@ def test_raw_errors(tmp_path):
     again.write_text(raw_line(1, 0, 39, 1.0) + raw_line(10001, 0, 39, 1.0))
     assert raised(read_milan_raw, again) == f"{again.name}, line 2: there is no square 10001."
     again.write_text(raw_line(1, 0, 39, 1.0) + raw_line(1, 1, 39, -1.0))
-    assert raised(read_milan_raw, again) == f"{again.name}, line 2: the activity -1 is negative."
+    assert raised(read_milan_raw, again) == f"{again.name}, line 2: the activity -1 is negative or not finite."
     again.write_text("".join(raw_line(1, step, 39, 1.0) for step in (0, 1, 2, 3.5)))
     assert "2013-11-01 00:35 does not fit the step of 10 minutes" in raised(read_milan_raw, again)
     again.write_text("a line\n")

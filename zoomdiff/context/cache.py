@@ -52,7 +52,7 @@ def rounded(bbox: Bounds, margin: float) -> Bounds:
 def find(source: str, box: Bounds) -> Path | None:
     """The entry of the smallest box that holds this one; damaged entries are removed. None if there is none."""
     found = []
-    for entry in (root() / source).glob(f"*/{ENTRY}"):
+    for entry in (root() / source).glob(f"[!.]*/{ENTRY}"):  # those that begin with a dot are not yet whole
         west, south, east, north = map(float, entry.parent.name.split("_"))
         whole = shapely.box(west, south, east, north)
         if whole.covers(shapely.box(*box)):

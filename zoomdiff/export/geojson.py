@@ -11,7 +11,7 @@ from zoomdiff.errors import OptionError
 from zoomdiff.export.cells import WEEK, cells_of, steps_in, whole_bytes
 from zoomdiff.isolation import isolated
 from zoomdiff.levels import S4T4
-from zoomdiff.region import Region
+from zoomdiff.region import MOST_BLOCKS, Region
 from zoomdiff.week import TrafficWeek
 
 DEGREE_DECIMALS = 7  # about 1 cm
@@ -103,7 +103,10 @@ def read_geojson(path: Path) -> LevelFile:
         epsg, side = int(file["raster"]["crs"].removeprefix("EPSG:")), file["raster"]["side_m"]
         per_block = round(S4T4[0].side / side)
         first = at.min(0) // per_block
-        blocks = np.zeros(at.max(0) // per_block - first + 1, bool)
+        size = at.max(0) // per_block - first + 1
+        if not len(traffic) or not 0 < size.prod() <= MOST_BLOCKS:
+            raise ValueError("no cells, or far apart")
+        blocks = np.zeros(size, bool)
         blocks[tuple((at // per_block - first).T)] = True
         grid = np.zeros((traffic.shape[1], *(per_block * n for n in blocks.shape)))
         grid[:, *(at - first * per_block).T] = traffic.T

@@ -53,6 +53,8 @@ def read_milan(
         A file cannot be read or is another one.
     """
     traffic = _numbers(path)
+    if not (np.isfinite(traffic).all() and (traffic >= 0).all()):
+        raise DataError(f"{Path(path).name} has values that are negative or no numbers.")
     if traffic.shape[1] != 25:
         raise DataError(f"{Path(path).name} has {traffic.shape[1]} columns, not those of 5 x 5 squares.")
     rows, cols = np.mgrid[41:46, 41:46]
@@ -187,7 +189,9 @@ def _features(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]]:
 def _files(path: str | Path | Iterable[str | Path]) -> list[Path]:
     """The files in their order; those of a folder by name, DataError if it holds none."""
     if not isinstance(path, str | Path):
-        return sorted(Path(file) for file in path)
+        if not (files := sorted(Path(file) for file in path)):
+            raise DataError("There is no file of Milan's activity: give at least one.")
+        return files
     path = Path(path)
     if not path.is_dir():
         return [path]
@@ -216,8 +220,8 @@ def _read_day(path: Path) -> pd.Series:
     table = Table(rows, path.name, "line")
     if (row := first_row(~rows.square.between(1, ALONG**2))) is not None:
         raise table.error(row, f"there is no square {rows.square[row]}")
-    if (row := first_row(rows.internet < 0)) is not None:
-        raise table.error(row, f"the activity {rows.internet[row]:g} is negative")
+    if (row := first_row((rows.internet < 0) | ~np.isfinite(rows.internet))) is not None:
+        raise table.error(row, f"the activity {rows.internet[row]:g} is negative or not finite")
     if pd.api.types.is_numeric_dtype(rows.time):
         rows["time"] = pd.to_datetime(rows.time, unit="ms", errors="coerce")
         if (row := first_row(rows.time.isna())) is not None:
