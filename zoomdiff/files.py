@@ -67,7 +67,7 @@ def whole_file(path: str | Path, what: str = "The file") -> Iterator[Path]:
     with _one_sentence(path, what), _private(path.parent, path.name) as scratch:
         part = scratch / path.name
         yield part
-        _sync(part)
+        sync(part)
         if part.is_dir() and path.is_dir():
             _exchange(part, path)
         else:
@@ -97,7 +97,7 @@ def whole_set(folder: str | Path, what: str = "The results") -> Iterator[Path]:
             new = scratch / folder.name
             new.mkdir()
             yield new
-            _sync(new)
+            sync(new)
             with _locked(scratch.parent):
                 _put_in(new, folder, inside=inside)
 
@@ -195,7 +195,7 @@ def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
         os.close(opened)  # which gives the lock back
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """A file, or all in a folder, is on the disk and not only on its way there."""
     for each in [path, *path.rglob("*")] if path.is_dir() else [path]:
         if each.is_file():

@@ -233,8 +233,13 @@ def conserve(levels: Sequence[ArrayT], hierarchy: Hierarchy, mode: str = "bottom
 
 def gaps(volumes: Sequence[ArrayT], hierarchy: Hierarchy) -> list[float]:
     """Relative difference of each level from the sum of the next finer one: what conservation removes."""
+    return [float(gap / max(1.0, float(volume))) for gap, volume in gap_sums(volumes, hierarchy)]
+
+
+def gap_sums(volumes: Sequence[ArrayT], hierarchy: Hierarchy) -> list[tuple[ArrayT, ArrayT]]:
+    """What `gaps` divides: of each level the sum of its differences, and its total; those of parts add up."""
     return [
-        float(abs(aggregate(fine, *hierarchy.between(k, k + 1)) - coarse).sum() / max(1.0, float(coarse.sum())))
+        (abs(aggregate(fine, *hierarchy.between(k, k + 1)) - coarse).sum(), coarse.sum())
         for k, (coarse, fine) in enumerate(pairwise(volumes))
     ]
 

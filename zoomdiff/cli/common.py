@@ -59,6 +59,12 @@ def map_of(source: str, bbox: "Bounds | None") -> "MapLayers":
         return read_map(source, bbox=bbox, on_progress=on_progress)
 
 
+def check_one_region(bbox: str | None, region: Path | None) -> None:
+    """Raise OptionError where the region is given twice."""
+    if bbox and region:
+        raise OptionError("Give the region either as --bbox or as --region, not both.")
+
+
 def place(
     map_: str, bbox: str | None, region: Path | None, max_km2: float, hierarchy: "Hierarchy | None" = None
 ) -> tuple["MapLayers", "Region"]:
@@ -67,8 +73,7 @@ def place(
     from zoomdiff.region import Region, parse_bbox
 
     frame = None
-    if bbox and region:
-        raise OptionError("Give the region either as --bbox or as --region, not both.")
+    check_one_region(bbox, region)
     try:
         if bbox:
             frame = Region.from_bbox(parse_bbox(bbox), max_km2=max_km2, hierarchy=hierarchy or S4T4)

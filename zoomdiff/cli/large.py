@@ -1,6 +1,5 @@
 """Weeks of any size: what `generate` does where --out is a Zarr store."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from zoomdiff.errors import OptionError
+from zoomdiff.cli.common import check_one_region
 
 if TYPE_CHECKING:
     from zoomdiff.diffusion.drdm import DRDM
@@ -36,8 +35,7 @@ def place_of(
     from zoomdiff.large.run import Place
     from zoomdiff.region import parse_bbox, read_polygon
 
-    if bbox and region:
-        raise OptionError("Give the region either as --bbox or as --region, not both.")
+    check_one_region(bbox, region)
     where = parse_bbox(bbox) if bbox else read_polygon(region) if region else None
     return Place(map_, where, population, residents, scenario)
 
@@ -47,12 +45,13 @@ def into_store(
 ) -> None:
     """Generate with a bar for each pass, and say what is in the store."""
     from zoomdiff.large import generate_large
+    from zoomdiff.large.store import attributes_of
     from zoomdiff.week import human_bytes
 
     started = time.monotonic()
     with _bars(model) as on_piece:
         generate_large(model, place, out, seed=seed, sampling=sampling, workers=address or workers, on_piece=on_piece)
-    about = json.loads((out / "zarr.json").read_text())["attributes"]
+    about = attributes_of(out)
     for note in about["notes"]:
         typer.echo(f"Note: {note}")
     typer.echo(

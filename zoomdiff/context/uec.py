@@ -130,7 +130,7 @@ def build_uec(
         raise OptionError(f"The number of residents is {residents:g}: give how many people live in the region.")
     if not shapely.box(*region.bounds).intersects(shapely.box(*layers.extent)):
         raise MapError(outside(layers.extent))
-    return _build(layers, region, population, residents)
+    return build_part(layers, region, population=population, residents=residents)
 
 
 def build_part(
@@ -145,24 +145,6 @@ def build_part(
 
     Only a population raster or a number of residents, of the whole region, needs the census.
     """
-    return _build(layers, region, population, residents, whole)
-
-
-def census_of(layers: MapLayers, region: Region, mask: np.ndarray, *, population: str | Path | None = None) -> Census:
-    """The census of the cells (H, W) of a region in `mask`. Arguments and errors as of `build_uec`."""
-    ground = _Ground.of(layers, region)
-    people = None if population is None else read_residents(population, region, ground.homes).people
-    return census(ground.floor, ground.streets, ground.green, region.hierarchy.finest.side**2, mask, people)
-
-
-def _build(
-    layers: MapLayers,
-    region: Region,
-    population: str | Path | None,
-    residents: float | None,
-    whole: Census | None = None,
-) -> UEC:
-    """The context. Arguments and errors as of `build_uec` and `build_part`."""
     side = region.hierarchy.finest.side
     ground = _Ground.of(layers, region)
     people, method, notes = _people(ground, region, population, residents, whole)
@@ -176,6 +158,13 @@ def _build(
         sources=(f"Map: {layers.source}; {layers.licence}.", method),
         notes=(*_notes(layers, region, empty=ground.empty), *notes),
     )
+
+
+def census_of(layers: MapLayers, region: Region, mask: np.ndarray, *, population: str | Path | None = None) -> Census:
+    """The census of the cells (H, W) of a region in `mask`. Arguments and errors as of `build_uec`."""
+    ground = _Ground.of(layers, region)
+    people = None if population is None else read_residents(population, region, ground.homes).people
+    return census(ground.floor, ground.streets, ground.green, region.hierarchy.finest.side**2, mask, people)
 
 
 @dataclass(frozen=True)

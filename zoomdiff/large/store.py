@@ -26,7 +26,7 @@ from zarr.codecs import ZstdCodec
 from zoomdiff.context.netcdf import CRS_NAME, coordinates
 from zoomdiff.errors import OptionError
 from zoomdiff.export.netcdf import VARIABLE, attributes
-from zoomdiff.files import target, whole_file
+from zoomdiff.files import sync, target, whole_file
 from zoomdiff.large.layout import Layout, Window
 
 if sys.platform != "win32":
@@ -98,7 +98,7 @@ class Store:
         digest = hashlib.sha256()
         for file in self._chunks(self.path / name / VARIABLE, rows, cols, array.chunks):
             digest.update(file.read_bytes())
-            _sync(file)
+            sync(file)
         return digest.hexdigest()
 
     def keep(self, name: str, k: int, window: Window, values: np.ndarray) -> None:
@@ -139,7 +139,7 @@ class Store:
         marker.parent.mkdir(parents=True, exist_ok=True)
         part = marker.with_suffix(f".{os.getpid()}")
         part.write_text(json.dumps(receipt))
-        _sync(part)
+        sync(part)
         part.replace(marker)
 
     def _shape(self, k: int) -> tuple[int, int, int]:
@@ -208,8 +208,3 @@ def attributes_of(path: Path) -> dict[str, Any]:
     if WANTED not in found:
         raise OptionError(f"{path} holds a week that was made at once: choose another --out.")
     return dict(found)
-
-
-def _sync(file: Path) -> None:
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())

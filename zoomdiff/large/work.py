@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from zoomdiff.inputs import INPUTS, conditions_of
 from zoomdiff.large.layout import Window
 from zoomdiff.large.store import Receipt, Store
 from zoomdiff.large.tiles import MapTiles
-from zoomdiff.levels import Hierarchy, aggregate, conserve
+from zoomdiff.levels import Hierarchy, conserve, gap_sums
 from zoomdiff.sampling import Sampling
 
 CENSUS, CONTEXT = "census", "context"  # passes; the stages are called after their level
@@ -149,10 +148,7 @@ class Worker:
         store, layout = self.job.store, self.job.store.layout
         hierarchy, region = layout.hierarchy, layout.region(piece)
         levels = [x_k * region.mask(k) for k, x_k in enumerate(levels)]
-        gaps = [
-            (float(abs(aggregate(fine, *hierarchy.between(k, k + 1)) - coarse).sum()), float(coarse.sum()))
-            for k, (coarse, fine) in enumerate(pairwise(levels))
-        ]
+        gaps = [(float(gap), float(volume)) for gap, volume in gap_sums(levels, hierarchy)]
         finest = np.round(conserve([levels[0].astype(np.float64), *levels[1:]], hierarchy, "top_down")[-1])
         digests = [store.write(k, piece, x_k) for k, x_k in enumerate(hierarchy.pyramid(finest))]
         return {"sha256": digests, "total": float(finest.sum()), "gaps": gaps}
