@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from zoomdiff.errors import OptionError
 from zoomdiff.levels import S4T4, Hierarchy, Level, aggregate, conserve, refine, repeat
 
 FACTORS = st.sampled_from([1, 2, 3, 4])
@@ -68,10 +69,46 @@ def test_other_hierarchies_and_units_fit():
     assert s3t2.block == 4 and s3t2.between(1, 2) == (2, 1)
     milan = Hierarchy((Level("a", "", 470, 1), Level("b", "", 235, 1)))
     assert milan.pyramid(np.ones((24, 4, 4)))[0].shape == (24, 2, 2)
-    with pytest.raises(ValueError, match="evenly"):
+    with pytest.raises(OptionError, match="evenly"):
         Hierarchy((Level("fine", "", 50, 1), Level("coarse", "", 100, 1)))
-    with pytest.raises(ValueError, match="day"):
-        Hierarchy((Level("odd", "", 50, 5),))
+    with pytest.raises(OptionError, match="day"):
+        Level("odd", "", 50, 5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"name": "../evil"}, "name of a level must be up to 40 letters"),
+        ({"name": ""}, "name of a level"),
+        ({"name": 5}, "name of a level"),
+        ({"title": "two\nlines"}, "title of a level must be one line of text"),
+        ({"side": 0.5}, "side of level a must be a number from 10 to 100,000, not 0.5"),
+        ({"side": float("nan")}, "side of level a"),
+        ({"side": "50"}, "side of level a"),
+        ({"hours": 1.0}, "hours of level a must be a whole number from 1 to 24, not 1.0"),
+        ({"hours": True}, "hours of level a"),
+    ],
+)
+def test_levels_that_cannot_be_are_refused(wrong, words):
+    with pytest.raises(OptionError, match=words):
+        Level(**{"name": "a", "title": "", "side": 50, "hours": 1} | wrong)
+
+
+@pytest.mark.parametrize(
+    ("levels", "words"),
+    [
+        ((), "must be a tuple of 1 to 16"),
+        ((1, 2), "must be a tuple of 1 to 16"),
+        ([Level("a", "", 50, 1)], "must be a tuple of 1 to 16"),
+        (tuple(Level(f"a{k}", "", 50, 1) for k in range(17)), "must be a tuple of 1 to 16"),
+        ((Level("a", "", 100, 1), Level("A", "", 50, 1)), "do not all have different names"),
+        ((Level("a", "", 6400, 1), Level("b", "", 50, 1)), "128 times as wide as those of b: at most 64"),
+    ],
+    ids=str,
+)
+def test_hierarchies_that_cannot_be_are_refused(levels, words):
+    with pytest.raises(OptionError, match=words):
+        Hierarchy(levels)
 
 
 SMALL = Hierarchy((Level("a", "", 200, 24), Level("b", "", 100, 12), Level("c", "", 50, 6)))

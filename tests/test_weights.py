@@ -4,20 +4,24 @@ import hashlib
 import json
 import pickle
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from zoomdiff import weights as addresses
 from zoomdiff.checkpoint import SHIPPED, load_model, new_network, save_model
 from zoomdiff.diffusion.design import Design, setting
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
+from zoomdiff.diffusion.rhythm import Rhythm
 from zoomdiff.errors import CheckpointError
+from zoomdiff.levels import S4T4
 
 NO_SHA = "0" * 64
 
@@ -178,6 +182,11 @@ def test_other_kinds_of_files_are_never_unpickled(tmp_path, suffix):
     assert not (tmp_path / "exploded").exists()
 
 
+def levels(**fields) -> list[dict]:
+    """Those of S4T4 as JSON has them, with other values of some fields."""
+    return [asdict(level) | {name: values[k] for name, values in fields.items()} for k, level in enumerate(S4T4)]
+
+
 def edit(files: Path, **changes) -> None:
     text = files.with_suffix(".json")
     text.write_text(json.dumps(json.loads(text.read_text()) | changes))
@@ -201,7 +210,7 @@ def test_a_json_that_asks_for_an_enormous_network_gets_none(files, size, monkeyp
         made.append(self.weight.device.type)
 
     monkeypatch.setattr(torch.nn.Linear, "__init__", watched)
-    refused("other levels or another size", files)
+    refused("other levels or another size|damaged", files)
     assert set(made) <= {"meta"}
 
 
@@ -211,13 +220,24 @@ def test_a_json_that_asks_for_an_enormous_network_gets_none(files, size, monkeyp
         {"hierarchy": []},
         {"hierarchy": [{"name": "bs", "title": "", "side": 0, "hours": 24}] * 4},
         {"hierarchy": "S4T4"},
+        {"hierarchy": levels(name=("bs", "bs", "grid100", "grid50"))},
+        {"hierarchy": levels(name=("bs", "cell", "grid50", "GRID50"))},
+        {"hierarchy": levels(name=("../../evil", "cell", "grid100", "grid50"))},
+        {"hierarchy": levels(title=("a\nb", "", "", ""))},
+        {"hierarchy": levels(side=(4, 2, 1, 0.5))},
+        {"hierarchy": levels(side=(100_000, 200, 100, 50))},
+        {"hierarchy": levels() * 1000},
         {"scale": -1},
         {"scale": None},
         {"stats": []},
         {"stats": [{"mean": 0, "std": 0, "low": 0, "high": 0, "residual_std": 1}] * 4},
+        {"stats": [{"mean": 1000, "std": 1, "low": 0, "high": 5, "residual_std": 1}] * 4},
+        {"stats": [{"mean": -10, "std": 1, "low": 0, "high": 5, "residual_std": 1}] * 4},
+        {"stats": [{"mean": 1, "std": 1, "low": 5, "high": 0, "residual_std": 1}] * 4},
         {"stats": [{"mean": "a", "std": 1, "low": 0, "high": 0, "residual_std": 1}] * 4},
         {"stats": [{"mean": 0, "std": 1, "low": 0, "high": 0, "residual_std": 1, "rhythm": {}}] * 4},
         {"design": {"nodes": [600, 0]}},
+        {"design": {"nodes": [600.5, 450, 300, 150, 0]}},
         {"design": {"nodes": [10**12, 3, 2, 1, 0]}},
         {"design": {"prior": "magic", "nodes": [4, 3, 2, 1, 0]}},
         {"design": None},
@@ -230,6 +250,68 @@ def test_a_broken_json_gets_one_sentence(files, changes):
     refused("damaged: restore both files", files)
 
 
+NO_VALUES = ["NaN", "12", 1e999, 1e300, -1, 10**4000, 0.5, True, None, [], [None], {}, "../../evil"]
+
+
+def leaves(node: object, path: tuple = ()) -> Iterator[tuple]:
+    """The paths of all values in a JSON."""
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else None
+    if items is None:
+        yield path
+    else:
+        yield path
+        for key, value in items:
+            yield from leaves(value, (*path, key))
+
+
+def put(node: object, path: tuple, value: object) -> object:
+    """The same JSON with another value at a path."""
+    if not path:
+        return value
+    copy = dict(node) if isinstance(node, dict) else list(node)
+    copy[path[0]] = put(node[path[0]], path[1:], value)
+    return copy
+
+
+def loads_or_is_refused(files: Path) -> None:
+    """Weights that load have numbers that can be used; all else is one sentence."""
+    try:
+        model = load_model(files, device="cpu")
+    except CheckpointError as error:
+        assert str(error).endswith(".") and "\n" not in str(error) and len(str(error)) < 500
+    else:
+        assert all(type(level.hours) is int and level.side >= 10 for level in model.hierarchy)
+        for k, stats in enumerate(model.prior.stats):
+            assert model.prior.decode(torch.tensor(stats.high), k).isfinite()
+        names = {level.name for level in model.hierarchy}
+        assert len(names) == len(model.hierarchy) and not any("/" in name for name in names)
+
+
+@pytest.mark.parametrize("value", NO_VALUES, ids=lambda value: str(value)[:10])
+def test_a_wrong_value_anywhere_in_the_json_is_one_sentence(value, tmp_path):
+    files, model = tmp_path / "mine.safetensors", untrained()
+    rhythms = [Rhythm.fit(torch.arange(200.0), torch.randn(S4T4.steps(k), 200)) for k in range(len(S4T4))]
+    stats = tuple(replace(numbers, rhythm=rhythm) for numbers, rhythm in zip(model.prior.stats, rhythms, strict=True))
+    save_model(replace(model, prior=replace(model.prior, stats=stats), trained_on="rain"), files)
+    text = files.with_suffix(".json")
+    about = json.loads(text.read_text())
+    seen = set()
+    for path in leaves(about):
+        kind = tuple("number" if isinstance(key, int) else key for key in path)
+        if kind not in seen:  # one of a kind: of each list the first
+            seen.add(kind)
+            text.write_text(json.dumps(put(about, path, value)).replace("Infinity", "1e999"))
+            loads_or_is_refused(files)
+    assert len(seen) > 40
+
+
+def test_weights_that_are_no_numbers_are_refused(files):
+    weights = load_file(files)
+    weights["level.weight"][0, 0] = torch.nan
+    save_file(weights, files)
+    refused("damaged: restore both files", files)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "null", '{"scale": NaN}', "[" * 100_000, "\udcff"])
 def test_what_is_no_json_of_weights_gets_one_sentence(files, text):
     files.with_suffix(".json").write_bytes(text.encode(errors="surrogateescape"))
@@ -239,7 +321,7 @@ def test_what_is_no_json_of_weights_gets_one_sentence(files, text):
 def test_an_oversized_json_is_not_read(files):
     with files.with_suffix(".json").open("a") as file:
         file.write(" " * addresses.MOST_JSON)
-    refused("belongs to no weights", files)
+    refused("more than 4,194,304 bytes: it is another kind of file", files)
 
 
 def test_truncated_and_missing_files(files):

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from operator import index
 from pathlib import Path
 
@@ -14,10 +14,18 @@ SEEDS = range(2**63)
 
 def wrong(what: str, value: object, valid: str, error: type[ZoomDiffError] = OptionError) -> ZoomDiffError:
     """The error: "The tile must be a whole number from 1, not 1.5."."""
-    shown = repr(value)
-    if len(shown) > LONGEST:
-        shown = f"{shown[:LONGEST]}..."
-    return error(f"{what} must be {valid}, not {' '.join(shown.split())}.")
+    return error(f"{what} must be {valid}, not {shown(value)}.")
+
+
+def shown(value: object) -> str:
+    """A value in a sentence: one line, and the beginning of a long one."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python writes no whole number of thousands of digits, and nothing very deep
+        return "what is too long to show"
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}..."
+    return " ".join(text.split())
 
 
 def instance(
@@ -32,8 +40,9 @@ def instance(
         raise wrong(what, value, valid, error)
 
 
-def whole(what: str, value: object, among: range, valid: str) -> int:
+def whole(what: str, value: object, among: range, valid: str | None = None) -> int:
     """The value as Python's whole number, whichever library it is of. Raises OptionError."""
+    valid = valid or f"a whole number from {among[0]:,} to {among[-1]:,}"
     try:
         number = -1 if isinstance(value, bool) else index(value)  # type: ignore[arg-type]  # that is the question
     except TypeError:
@@ -55,17 +64,31 @@ def seeds_of(values: object) -> list[int]:
     return [seed_of(value) for value in values]
 
 
-def number(what: str, value: object, valid: str, least: float = -math.inf) -> float:
-    """A finite number from `least`, of whichever library. Raises OptionError."""
+def number(
+    what: str, value: object, valid: str | None = None, least: float = -math.inf, most: float = math.inf
+) -> float:
+    """A finite number from `least` to `most`, of whichever library. Raises OptionError."""
     try:
         if isinstance(value, bool | str | bytes):
             raise TypeError
         found = float(value)  # type: ignore[arg-type]  # that is the question
     except (TypeError, ValueError, OverflowError):
         found = math.nan
-    if not (math.isfinite(found) and found >= least):
-        raise wrong(what, value, valid)
+    if not (math.isfinite(found) and least <= found <= most):
+        raise wrong(what, value, valid or f"a number from {least:,g} to {most:,g}")
     return found
+
+
+def choice(what: str, value: object, among: Collection[str]) -> None:
+    """Raise OptionError unless the value is one of the names."""
+    if not isinstance(value, str) or value not in among:
+        raise wrong(what, value, f"one of {'; '.join(among)}")
+
+
+def text(what: str, value: object, most: int) -> None:
+    """Raise OptionError unless the value is one line of text of at most so many characters."""
+    if not isinstance(value, str) or len(value) > most or not value.isprintable():
+        raise wrong(what, value, f"one line of text with at most {most:,} characters")
 
 
 def four_numbers(what: str, value: object, error: type[ZoomDiffError]) -> tuple[float, float, float, float]:

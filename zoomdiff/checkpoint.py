@@ -2,25 +2,24 @@
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from types import NoneType
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
-from zoomdiff.arguments import instance, path_of
+from zoomdiff.arguments import instance, number, path_of, whole
 from zoomdiff.device import pick_device
 from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.network import DayTokenNetwork
-from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
+from zoomdiff.diffusion.prior import RANGE_MARGIN, LevelStats, ResidualPrior
 from zoomdiff.diffusion.rhythm import Rhythm
-from zoomdiff.errors import CheckpointError
+from zoomdiff.errors import CheckpointError, OptionError
 from zoomdiff.files import ASSETS, whole_set
 from zoomdiff.inputs import INPUTS
 from zoomdiff.isolation import check_file
@@ -28,13 +27,20 @@ from zoomdiff.levels import S4T4, Hierarchy, Level
 from zoomdiff.weights import MOST_JSON, MOST_WEIGHTS, check_suffix, download, is_url
 
 SHIPPED = ASSETS / "zoomdiff-s4t4.safetensors"
-MOST_CHANNELS, MOST_STEPS = 65_536, 1_000_000  # of a network and of its chain
+CHANNELS, BLOCKS = range(1, 65_537), range(1, 1001)  # that a network may have
 SIMULATED = "simulated traffic calibrated to open measurements"
 
 
 def new_network(hierarchy: Hierarchy = S4T4, design: Design | None = None, **size: int) -> DayTokenNetwork:
     """An untrained network for this version's UEC; `size` may set channels and blocks."""
     return DayTokenNetwork(hierarchy, design, **{name: len(channels) for name, channels in INPUTS.items()}, **size)
+
+
+def imagined(hierarchy: Hierarchy, design: Design, **size: int) -> dict[str, Tensor]:
+    """The weights of such a network without their numbers: it takes no memory, however large it is."""
+    with torch.device("meta"):
+        weights: dict[str, Tensor] = new_network(hierarchy, design, **size).state_dict()
+    return weights
 
 
 def save_model(model: DRDM, path: Path, **notes: object) -> None:
@@ -96,18 +102,24 @@ def load_model(source: str | Path | None = None, *, device: str = "auto", sha256
                 f"The weights {path.name} expect other map classes or presets: train again with this version."
             )
         prior, design = _prior_of(about)
-        channels, blocks = int(about["network"]["channels"]), int(about["network"]["blocks"])
-        if not _fits(weights, prior.hierarchy, design, channels, blocks):
+        size = {
+            name: whole(f"The network's {name}", about["network"][name], among)
+            for name, among in (("channels", CHANNELS), ("blocks", BLOCKS))
+        }
+        if _shapes(imagined(prior.hierarchy, design, **size)) != _shapes(weights):
             raise CheckpointError(
                 f"The weights {path.name} have other levels or another size than their JSON: restore the files of one "
                 "training."
             )
-        network = new_network(prior.hierarchy, design, channels=channels, blocks=blocks)
+        if not all(x.isfinite().all() for x in weights.values()):
+            raise ValueError("a weight is no number")
+        network = new_network(prior.hierarchy, design, **size)
         network.load_state_dict(weights)
         trained_on = about["trained_on"] if "trained_on" in about else described(about.get("train"))
         if not isinstance(trained_on, str | None):
             raise TypeError("what it learned from is no text")
     except (
+        OptionError,  # of the values that the types check
         ValueError,
         LookupError,
         TypeError,
@@ -123,12 +135,9 @@ def load_model(source: str | Path | None = None, *, device: str = "auto", sha256
 def _read(path: Path) -> tuple[dict[str, Any], bytes]:
     """The JSON and the bytes of the weights. Raises CheckpointError."""
     text = path.with_suffix(".json")
-    for file in (text, path):
-        check_file(file, CheckpointError)
+    check_file(text, CheckpointError, MOST_JSON)
+    check_file(path, CheckpointError, MOST_WEIGHTS)
     try:
-        for file, most in ((text, MOST_JSON), (path, MOST_WEIGHTS)):
-            if file.stat().st_size > most:
-                raise CheckpointError(f"{file} has more than {most:,} bytes, so it belongs to no weights of ZoomDiff.")
         about = json.loads(text.read_bytes(), parse_constant=_no_number)
         if not isinstance(about, dict):
             raise ValueError("no object")
@@ -146,24 +155,23 @@ def _no_number(constant: str) -> float:
 
 
 def _prior_of(about: dict[str, Any]) -> tuple[ResidualPrior, Design]:
-    """The statistics and the design of a JSON. Raises ValueError, KeyError or TypeError."""
+    """The statistics and the design of a JSON. Raises OptionError, ValueError, KeyError or TypeError."""
     hierarchy = Hierarchy(tuple(Level(**level) for level in about["hierarchy"]))
     design = Design(**(about["design"] | {"nodes": tuple(about["design"]["nodes"])}))
-    diffused = design.diffused(hierarchy)
-    stats = tuple(_stats(level, numbers) for level, numbers in zip(diffused, about["stats"], strict=True))
-    scale = float(about["scale"])
-    if len(design.nodes) != len(hierarchy) + 1 or design.nodes[0] > MOST_STEPS or scale <= 0:
+    stats, scale = tuple(_stats(numbers) for numbers in about["stats"]), number("The scale", about["scale"])
+    prior = ResidualPrior(hierarchy, scale, stats, design.diffused(hierarchy))
+    if len(design.nodes) != len(hierarchy) + 1:
         raise ValueError("the stages are not those of the levels")
-    return ResidualPrior(hierarchy, scale, stats, diffused), design
+    for k, (level, numbers) in enumerate(zip(prior.diffused, stats, strict=True)):
+        if numbers.rhythm is not None and len(numbers.rhythm.components[0]) != level.steps_per_day:
+            raise ValueError("a rhythm of other hours")
+        if not 0 < prior.decode(torch.tensor(numbers.high + RANGE_MARGIN), k) < torch.inf:
+            raise ValueError("the most that a cell may carry is nothing, or is no number")
+    return prior, design
 
 
-def _fits(weights: dict[str, Tensor], hierarchy: Hierarchy, design: Design, channels: int, blocks: int) -> bool:
-    """Whether the weights are those of such a network. It is only imagined (on no device), however large it is."""
-    if not (0 < channels <= MOST_CHANNELS and 0 < blocks <= len(weights)):
-        return False
-    with torch.device("meta"):
-        imagined = new_network(hierarchy, design, channels=channels, blocks=blocks).state_dict()
-    return {name: x.shape for name, x in imagined.items()} == {name: x.shape for name, x in weights.items()}
+def _shapes(weights: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: x.shape for name, x in weights.items()}
 
 
 def described(train: dict[str, Any] | None, start: str | None = None) -> str | None:
@@ -183,17 +191,8 @@ def described(train: dict[str, Any] | None, start: str | None = None) -> str | N
     return " and ".join(sources)
 
 
-def _stats(level: Level, numbers: dict[str, Any]) -> LevelStats:
-    """Of the stage that diffuses a level. Raises ValueError, KeyError or TypeError."""
-    mean, std, low, high, spread = (float(numbers[name]) for name in ("mean", "std", "low", "high", "residual_std"))
-    stats, rhythm = LevelStats(mean, std, low, high, spread), numbers.get("rhythm")
-    if stats.std <= 0 or stats.residual_std <= 0:
-        raise ValueError("a standard deviation is not positive")
-    if rhythm is None:
-        return stats
-    measured = Rhythm.from_lists(**rhythm)
-    steps = level.steps_per_day
-    shapes = np.shape(measured.components), np.shape(measured.variance)
-    if shapes != ((2, steps, steps), (len(measured.edges) + 1, 2, steps)):
-        raise ValueError("a rhythm of another shape")
-    return replace(stats, rhythm=measured)
+def _stats(given: dict[str, Any]) -> LevelStats:
+    """Of a stage. Raises OptionError, KeyError or TypeError."""
+    numbers = {name: number(f"The {name}", given[name]) for name in ("mean", "std", "low", "high", "residual_std")}
+    rhythm = given.get("rhythm")
+    return LevelStats(**numbers, rhythm=None if rhythm is None else Rhythm.from_lists(**rhythm))

@@ -5,7 +5,7 @@ and torch tensors and keep their dtype. Volumes add up (`aggregate`); the intens
 finest pieces would carry if it were spread evenly, so refining a volume divides it (`refine`).
 """
 
-import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,6 +13,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+
+from zoomdiff.arguments import number, text, whole, wrong
+from zoomdiff.errors import OptionError
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +26,11 @@ HOURS_PER_DAY = 24
 DAYS_PER_WEEK = 7
 HOURS_PER_WEEK = DAYS_PER_WEEK * HOURS_PER_DAY
 
+LEAST_SIDE, MOST_SIDE = 10, 100_000  # metres: finer cells would make a raster of nearly any region too large
+MOST_LEVELS, MOST_BLOCK = 16, 64
+NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,39}")  # of a level: files are called by it
+LONGEST_TITLE = 100  # characters
+
 
 @dataclass(frozen=True)
 class Level:
@@ -31,19 +39,34 @@ class Level:
     Attributes
     ----------
     name
-        As in file names and options.
+        As in file names and options: up to 40 letters a-z, digits, - and _.
     title
-        As shown to people.
+        As shown to people: one line.
     side
-        Of a cell, metres.
+        Of a cell, 10 to 100,000 metres.
     hours
-        In a time step.
+        In a time step; a day has a whole number of them.
+
+    Raises
+    ------
+    OptionError
+        A value has a wrong type or is out of its range.
     """
 
     name: str
     title: str
     side: float
     hours: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
+            raise wrong(
+                "The name of a level", self.name, "up to 40 letters a-z, digits, - and _, as files are named so"
+            )
+        text("The title of a level", self.title, LONGEST_TITLE)
+        number(f"The side of level {self.name}", self.side, None, LEAST_SIDE, MOST_SIDE)
+        if HOURS_PER_DAY % whole(f"The hours of level {self.name}", self.hours, range(1, HOURS_PER_DAY + 1)):
+            raise OptionError(f"The {self.hours} hours of level {self.name} do not divide a day evenly.")
 
     @property
     def steps_per_day(self) -> int:
@@ -57,8 +80,9 @@ class Hierarchy:
 
     Raises
     ------
-    ValueError
-        A level is coarser than the one before, or does not divide it or a day evenly.
+    OptionError
+        There is no level or there are too many, two have the same name, or one is coarser than the one before, or does
+        not divide it evenly.
 
     Examples
     --------
@@ -71,16 +95,23 @@ class Hierarchy:
     levels: tuple[Level, ...]
 
     def __post_init__(self) -> None:
-        if not self.levels:
-            raise ValueError("a hierarchy without levels")
-        for level in self.levels:
-            if not 0 < level.side < math.inf:
-                raise ValueError(f"level {level.name}: {level.side} m is no side of a cell")
-            if level.hours < 1 or HOURS_PER_DAY % level.hours:
-                raise ValueError(f"level {level.name}: {level.hours} h does not divide a day evenly")
-        for coarse, fine in pairwise(self.levels):
+        levels = self.levels
+        some = isinstance(levels, tuple) and all(isinstance(level, Level) for level in levels)
+        if not some or not 1 <= len(levels) <= MOST_LEVELS:
+            raise wrong("The levels of a hierarchy", levels, f"a tuple of 1 to {MOST_LEVELS} of type Level")
+        names = [level.name for level in levels]
+        if len({name.lower() for name in names}) < len(names):  # some systems take a.json and A.json for one file
+            raise OptionError(
+                f"The levels {', '.join(names)} do not all have different names: files are called by them."
+            )
+        for coarse, fine in pairwise(levels):
             if coarse.side % fine.side or coarse.hours % fine.hours:
-                raise ValueError(f"level {fine.name} does not divide level {coarse.name} evenly")
+                raise OptionError(f"The level {fine.name} does not divide the level {coarse.name} evenly.")
+        if self.block > MOST_BLOCK:
+            raise OptionError(
+                f"The cells of level {names[0]} are {self.block} times as wide as those of {names[-1]}: at most "
+                f"{MOST_BLOCK} times is possible."
+            )
 
     def __iter__(self) -> Iterator[Level]:
         return iter(self.levels)

@@ -16,6 +16,7 @@ from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.diffusion.rhythm import Rhythm
 from zoomdiff.diffusion.variants import target_of
+from zoomdiff.errors import OptionError
 from zoomdiff.levels import S4T4, gaps, repeat
 from zoomdiff.sampling import Plan
 
@@ -210,7 +211,7 @@ def test_rrdp_yields_each_level_at_its_node_and_feeds_it_on():
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_an_oracle_recovers_the_truth_under_every_design(scheme, prediction, prior):
     if prior in ("noise", "blend") and prediction == "v":
-        with pytest.raises(ValueError, match="predict eps"):
+        with pytest.raises(OptionError, match="predict eps"):
             Design(scheme, prior=prior, prediction=prediction)
         return
     model, truth = oracle(Design(scheme, prior=prior, prediction=prediction))

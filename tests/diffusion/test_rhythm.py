@@ -17,6 +17,7 @@ from zoomdiff.diffusion.rhythm import FLOOR, Covariance, Rhythm
 from zoomdiff.diffusion.samplers import ancestral
 from zoomdiff.diffusion.target import Target
 from zoomdiff.diffusion.variants import target_of
+from zoomdiff.errors import OptionError
 from zoomdiff.levels import S4T4
 
 HOURS = 6  # steps of a day at the level 4 h x 200 m
@@ -170,7 +171,7 @@ def test_filters_are_for_v_and_the_residual():
     for design, said in (
         ({"state_filter": "fade", "prediction": "eps"}, "predict v"),
         ({"state_filter": "wiener", "prior": "none"}, "residual"),
-        ({"state_filter": "median"}, "no filter 'median'"),
+        ({"state_filter": "median"}, "state_filter must be one of none; fade; wiener, not 'median'"),
     ):
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(OptionError, match=said):
             Design(**design)

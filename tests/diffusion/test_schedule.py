@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from zoomdiff.diffusion.design import Design, setting
 from zoomdiff.diffusion.samplers import SAMPLERS, ancestral, spread_kept
 from zoomdiff.diffusion.schedule import SETTINGS, few_steps, rgp, signal_share
+from zoomdiff.errors import OptionError
 from zoomdiff.levels import S4T4
 from zoomdiff.sampling import SAMPLERS as NAMES
 
@@ -70,16 +71,32 @@ def test_strides_can_shorten_towards_the_node(stage_steps, power, data):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"scheme": "SN,CA,SD"}, "no scheme"),
-        ({"prior": "magic"}, "no prior"),
-        ({"prediction": "x0"}, "eps or v"),
+        ({"scheme": "SN,CA,SD"}, "scheme must be one of CN,CA,CD; "),
+        ({"scheme": ["SN,SA,SD"]}, "scheme"),
+        ({"prior": "magic"}, "prior must be one of none; noise; blend; residual, not 'magic'"),
+        ({"prediction": "x0"}, "prediction must be one of eps; v"),
         ({"prior": "blend"}, "predict eps"),
-        ({"nodes": (600, 300, 300, 0)}, "nodes fall"),
+        ({"nodes": (600, 300, 300, 0)}, "nodes must be whole numbers that fall"),
+        ({"nodes": (600.5, 300, 0)}, "A node"),
+        ({"nodes": (600, 300, False)}, "A node"),
+        ({"nodes": ()}, "nodes"),
+        ({"nodes": [600, 0]}, "nodes"),
+        ({"nodes": 600}, "nodes"),
+        ({"nodes": tuple(range(17, -1, -1))}, "in 1 to 16 stages"),
+        ({"nodes": (10**9, 0)}, "from 0 to 1,000,000"),
+        ({"latent": -1}, "latent must be a whole number from 1 to 4,096, not -1"),
+        ({"latent": 32.0}, "latent"),
+        ({"spe": 1}, "spe must be true or false, not 1"),
+        ({"sees_prior": None}, "sees_prior"),
+        ({"tpe": "no"}, "tpe"),
     ],
 )
 def test_designs_that_do_not_exist_are_refused(wrong, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(OptionError, match=words):
         Design(**wrong)
+
+
+def test_a_preference_that_does_not_exist_is_refused():
     with pytest.raises(ValueError, match="no preference"):
         rgp("greedy", (400,), (1,))
 

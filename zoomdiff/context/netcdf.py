@@ -12,7 +12,7 @@ import xarray as xr
 
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
 from zoomdiff.context.uec import STRUCTURE, UEC
-from zoomdiff.errors import MapError
+from zoomdiff.errors import MapError, OptionError
 from zoomdiff.files import whole_file
 from zoomdiff.isolation import isolated
 from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, Level
@@ -177,6 +177,7 @@ def read_netcdf(path: str | Path) -> UEC:
     except (
         OSError,
         RuntimeError,
+        OptionError,  # of the levels' values
         ValueError,
         KeyError,
         TypeError,

@@ -1,21 +1,25 @@
 """The choices that make a DRDM: which schedule, which prior, what the network predicts, what it is given."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from zoomdiff.arguments import choice, instance, whole, wrong
 from zoomdiff.diffusion.schedule import SETTINGS, TOTAL_STEPS, rgp, signal_share
-from zoomdiff.levels import S4T4, Hierarchy, Level
+from zoomdiff.errors import OptionError
+from zoomdiff.levels import MOST_LEVELS, S4T4, Hierarchy, Level
 
 # The five combinations of noise intensity, noise adding and denoising that the paper compares (Table III).
 SCHEMES = ("CN,CA,CD", "CN,CA,SD", "CN,SA,SD", "SN,SA,CD", "SN,SA,SD")
 PRIORS = ("none", "noise", "blend", "residual")
 FILTERS = ("none", "fade", "wiener")
+PREDICTIONS = ("eps", "v")
 LATENT = 32  # D of the noise prior's fusion, the best in the paper's Fig. 12
 BLEND = 0.5  # w of the published NPDiff code
 DEFAULT_NODES = (600, 450, 300, 150, 0)
+MOST_STEPS, MOST_LATENT = 1_000_000, 4096  # of a chain, of D
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,8 @@ class Design:
 
     Raises
     ------
-    ValueError
-        For a combination that does not exist.
+    OptionError
+        A value has a wrong type or is out of its range, or the combination does not exist.
     """
 
     scheme: str = "SN,SA,SD"
@@ -65,22 +69,30 @@ class Design:
     latent: int = LATENT
 
     def __post_init__(self) -> None:
-        if self.scheme not in SCHEMES:
-            raise ValueError(f"there is no scheme {self.scheme!r}: one of {'; '.join(SCHEMES)}")
-        if self.prior not in PRIORS:
-            raise ValueError(f"there is no prior {self.prior!r}: one of {', '.join(PRIORS)}")
-        if self.prediction not in ("eps", "v"):
-            raise ValueError(f"a network predicts eps or v, not {self.prediction!r}")
+        choice("The design's scheme", self.scheme, SCHEMES)
+        choice("The design's prior", self.prior, PRIORS)
+        choice("The design's prediction", self.prediction, PREDICTIONS)
+        choice("The design's state_filter", self.state_filter, FILTERS)
+        for name in ("sees_prior", "tpe", "spe"):
+            instance(f"The design's {name}", getattr(self, name), bool, "true or false")
+        whole("The design's latent", self.latent, range(1, MOST_LATENT + 1))
+        instance("The design's nodes", self.nodes, tuple, "whole numbers that fall from N to 0")
+        for node in self.nodes:
+            whole("A node of the design", node, range(MOST_STEPS + 1))
+        if (
+            not 2 <= len(self.nodes) <= MOST_LEVELS + 1
+            or self.nodes[-1]
+            or any(a <= b for a, b in pairwise(self.nodes))
+        ):
+            raise wrong(
+                "The design's nodes", self.nodes, f"whole numbers that fall from N to 0 in 1 to {MOST_LEVELS} stages"
+            )
         if self.prior in ("noise", "blend") and self.prediction != "eps":
-            raise ValueError(f"the prior {self.prior} fuses noises: let the network predict eps")
-        if self.state_filter not in FILTERS:
-            raise ValueError(f"there is no filter {self.state_filter!r}: one of {', '.join(FILTERS)}")
+            raise OptionError(f"The prior {self.prior} fuses noises: let the network predict eps.")
         if self.state_filter != "none" and self.prediction != "v":
-            raise ValueError("eps cannot be read from a state that fades with the noise: let the network predict v")
+            raise OptionError("eps cannot be read from a state that fades with the noise: let the network predict v.")
         if self.state_filter == "wiener" and self.prior != "residual":
-            raise ValueError("the filter wiener knows the rhythm of residuals: choose the prior residual")
-        if self.nodes[-1] != 0 or any(a <= b for a, b in pairwise(self.nodes)):
-            raise ValueError(f"nodes fall from N to 0, not {self.nodes}")
+            raise OptionError("The filter wiener knows the rhythm of residuals: choose the prior residual.")
 
     @property
     def noise(self) -> str:
@@ -112,10 +124,10 @@ class Design:
         return signal_share(self.noise, m, self.nodes[k], self.nodes[k + 1], self.nodes[0])
 
     def diffused(self, hierarchy: Hierarchy) -> Hierarchy:
-        """The level that each stage's state lives at."""
+        """The level that each stage's state lives at, by the name of the level that the stage makes."""
         if not self.continuous_adding:
             return hierarchy
-        return Hierarchy((hierarchy.finest,) * len(hierarchy))
+        return Hierarchy(tuple(replace(hierarchy.finest, name=level.name) for level in hierarchy))
 
 
 def setting(name: str, preference: str = "fine", total: int = TOTAL_STEPS) -> tuple[Hierarchy, tuple[int, ...]]:

@@ -1,15 +1,21 @@
 """Volumes <-> their code y_k, and the prior H_k: a level as the coarser one lets expect it (docs/method.md, 3)."""
 
 from dataclasses import dataclass
+from types import NoneType
 
 import torch
 from torch import Tensor
 
+from zoomdiff.arguments import instance, number
 from zoomdiff.diffusion.rhythm import Covariance, Rhythm
+from zoomdiff.errors import OptionError
 from zoomdiff.levels import Hierarchy, repeat
 
 RANGE_MARGIN = 0.5  # standard deviations that a prediction may leave the training range by
 EMPTY = -0.5  # the logarithm given to no traffic at all: a gap below any traffic, or noise would fill the sea with some
+LARGEST = 1e9  # number that the statistics of a stage may hold: logarithms have a few digits
+SMALLEST = 1 / LARGEST  # standard deviation, and scale
+MOST_SCALE = 1e18  # bytes
 
 
 @dataclass(frozen=True)
@@ -19,13 +25,18 @@ class LevelStats:
     Attributes
     ----------
     mean, std
-        Of the logarithm.
+        Of the logarithm; std is above 0.
     low, high
         Range of y in the training set.
     residual_std
         s_k: standard deviation of y - H_k (of y itself at the first stage).
     rhythm
         Of (y - H_k) / s_k, for the filter `wiener`.
+
+    Raises
+    ------
+    OptionError
+        A value has a wrong type or is out of its range.
     """
 
     mean: float
@@ -34,6 +45,15 @@ class LevelStats:
     high: float
     residual_std: float
     rhythm: Rhythm | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "low", "high"):
+            number(f"The {name} of a level", getattr(self, name), None, -LARGEST, LARGEST)
+        for name in ("std", "residual_std"):
+            number(f"The {name} of a level", getattr(self, name), None, SMALLEST, LARGEST)
+        if self.low > self.high:
+            raise OptionError(f"The range of a level goes from {self.low} down to {self.high}: it must go up.")
+        instance("The rhythm of a level", self.rhythm, (Rhythm, NoneType), "a Rhythm, or None")
 
 
 @dataclass(frozen=True)
@@ -50,6 +70,11 @@ class ResidualPrior:
         Of each stage.
     diffused
         The level of each stage's state: the same levels, or the finest for all (`Design.diffused`).
+
+    Raises
+    ------
+    OptionError
+        The scale is no number above 0, or there are statistics of more or fewer stages than levels.
     """
 
     hierarchy: Hierarchy
@@ -59,6 +84,9 @@ class ResidualPrior:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "diffused", self.diffused or self.hierarchy)
+        number("The scale of the logarithm", self.scale, None, SMALLEST, MOST_SCALE)
+        if not len(self.stats) == len(self.hierarchy) == len(self.diffused):
+            raise OptionError(f"Statistics of {len(self.stats)} stages do not fit {len(self.hierarchy)} levels.")
 
     def encode_intensity(self, intensity: Tensor, k: int) -> Tensor:
         """The code y of stage k for an intensity in bytes per finest cell and step."""

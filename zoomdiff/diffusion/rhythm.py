@@ -15,11 +15,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zoomdiff.arguments import number, wrong
 from zoomdiff.levels import DAYS_PER_WEEK
 
 BUSYNESS = 6  # classes of places, with as many places in each
 FEWEST = 50  # places of a class
 FLOOR = 1e-3  # of a variance: what training never showed may still occur
+LARGEST = 1e9  # number that a rhythm may hold; its own have a few digits
 
 
 Cube = tuple[tuple[tuple[float, ...], ...], ...]
@@ -38,11 +40,30 @@ class Rhythm:
         (2, h, h) orthonormal columns over the hours: of the mean day, and of a day about it.
     variance
         (classes, 2, h) of each, as if a week were one day times 7 numbers of unit length.
+
+    Raises
+    ------
+    OptionError
+        They are not such numbers.
     """
 
     edges: tuple[float, ...]
     components: Cube
     variance: Cube
+
+    def __post_init__(self) -> None:
+        edges = _checked("The edges of a rhythm", self.edges, 1, -LARGEST)
+        components = _checked("The components of a rhythm", self.components, 3, -LARGEST)
+        variance = _checked("The variance of a rhythm", self.variance, 3, 1 / LARGEST)
+        hours = components.shape[-1]
+        if (np.diff(edges) <= 0).any():
+            raise wrong("The edges of a rhythm", self.edges, "rising numbers")
+        if variance.shape != (len(edges) + 1, 2, hours):
+            raise wrong("The variance of a rhythm", self.variance, f"({len(edges) + 1}, 2, {hours}) numbers")
+        if components.shape != (2, hours, hours) or not np.allclose(
+            components.swapaxes(1, 2) @ components, np.eye(hours), atol=1e-3
+        ):
+            raise wrong("The components of a rhythm", self.components, "two squares of orthonormal columns")
 
     @classmethod
     def fit(cls, busy: Tensor, states: Tensor) -> "Rhythm":
@@ -135,6 +156,17 @@ def _split(x: Tensor) -> Tensor:
     days = torch.unflatten(x, 1, (DAYS_PER_WEEK, -1))
     mean = days.mean(1, keepdim=True).expand_as(days)
     return torch.stack([mean, days - mean], 2)
+
+
+def _checked(what: str, numbers: object, dimensions: int, least: float) -> np.ndarray:
+    """Numbers as an array of so many dimensions. Raises OptionError for all else, text and ragged lists included."""
+    array = np.array(numbers, dtype=object)
+    if array.ndim != dimensions:
+        raise wrong(what, numbers, f"numbers in {dimensions} dimensions")
+    return np.reshape(
+        [number(f"A number in {what[0].lower()}{what[1:]}", each, None, least, LARGEST) for each in array.flat],
+        array.shape,
+    )
 
 
 def _cube(lists: Lists) -> Cube:
