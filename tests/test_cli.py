@@ -159,10 +159,10 @@ def test_train_refuses_an_unknown_preset(zoomdiff, tmp_path):
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ("--steps=0", "The setting steps must be a whole number from 1, not 0."),
-        ("--towns=-1", "The setting towns must be a whole number from 0, not -1."),
+        ("--steps=0", "The setting steps must be a whole number from 1 to 100,000,000, not 0."),
+        ("--towns=-1", "The setting towns must be a whole number from 0 to 10,000, not -1."),
         ("--seed=-1", "The seed must be a whole number from 0 to 2^63 - 1, not -1."),
-        ("--learning-rate=nan", "The setting learning_rate must be a number from 0, not nan."),
+        ("--learning-rate=nan", "The setting learning_rate must be a number from 0 to 10, not nan."),
     ],
 )
 def test_train_refuses_numbers_out_of_range(option, words, zoomdiff, tmp_path):

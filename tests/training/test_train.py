@@ -1,7 +1,12 @@
 import csv
 import json
-from dataclasses import asdict, replace
+import math
+import pickle
+import shutil
+from dataclasses import asdict, fields, replace
 from functools import partial
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
@@ -19,10 +24,10 @@ from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.region import Region
 from zoomdiff.sampling import Sampling
 from zoomdiff.simulator.city import EUROPE, simulate
-from zoomdiff.training.config import TrainConfig, read_config
+from zoomdiff.training.config import CONFIGS, TrainConfig, read_config
 from zoomdiff.training.patches import TrainingCity, fit_prior, random_patches
 from zoomdiff.training.splits import Split, write_splits
-from zoomdiff.training.train import balanced, learning_rate, train
+from zoomdiff.training.train import STATE, balanced, learning_rate, train
 from zoomdiff.week import TrafficWeek
 
 TINY = TrainConfig(towns=1, weeks=1, steps=8, cells=128, warmup=2, save_every=4, channels=16, blocks=1)
@@ -243,10 +248,34 @@ def test_a_configuration_comes_from_a_file_and_options_go_before_it(tmp_path):
     ("text", "words"),
     [
         ("town = 3", "no setting 'town'"),
-        ('towns = "three"', "towns must be like 8"),
-        ("towns = true", "towns must be like 8"),
+        ('towns = "three"', "setting towns must be a whole number from 0 to 10,000, not 'three'"),
+        ("towns = true", "setting towns"),
         ("towns 3", "not a TOML file"),
-        ('[design]\nprior = "some"', "there is no prior 'some'"),
+        ("a = " + "[" * 5000, "not a TOML file"),
+        ('[design]\nprior = "some"', "prior must be one of none; noise; blend; residual, not 'some'"),
+        ("[design]\nsome = 1", "there is no setting 'some'"),
+        ("[design]\nnodes = []", "nodes must be"),
+        ("[design]\nlatent = -1", "latent must be a whole number from 1 to 4,096, not -1"),
+        ("design = 5", r"\[design\] must be a table of the design's settings, not 5"),
+        ("design = []", r"\[design\] must be a table"),
+        ('setting = "nope"', "setting setting must be one of S4T4; .*, not 'nope'"),
+        ('preference = "nope"', "setting preference must be one of uniform; coarse; fine, not 'nope'"),
+        ("presets = []", "setting presets must be a list of china and europe, or of one of them"),
+        ('presets = ["china", "china"]', "setting presets must be"),
+        ("presets = [1]", "There is no preset 1"),
+        ("own_weeks = [1]", r"setting own_weeks must be a list of texts, not \(1,\)"),
+        ('maps = "firenze"', "setting maps must be a list of texts, not 'firenze'"),
+        ("init = 5", "setting init must be text"),
+        (f"seed = 0x1{'0' * 5000}", "seed must be a whole number from 0 to 2"),
+        (f"seed = 1{'0' * 5000}", "a number in it has thousands of digits"),
+        ("learning_rate = 1e300", "setting learning_rate must be a number from 0 to 10, not 1e"),
+        ("channels = 2_000_000_000", "setting channels must be a whole number from 1 to 65,536, not 2000000000"),
+        ("blocks = 1e6", "setting blocks must be a whole number from 1 to 1,000, not 1000000.0"),
+        ("weeks = 2_000_000_000", "setting weeks must be a whole number from 1 to 1,000"),
+        ("ema = 5", "setting ema must be a number from 0 to 1, not 5"),
+        ("real_share = nan", "setting real_share must be a number from 0 to 1, not nan"),
+        ("condition_drop = nan", "setting condition_drop must be a number from 0 to 1, not nan"),
+        ("noise_power = 0", "setting noise_power must be a number from 0.01 to 100, not 0"),
         (None, "give a TOML file or one of quick, shipped"),
     ],
 )
@@ -256,6 +285,115 @@ def test_a_bad_configuration_gets_one_sentence(tmp_path, text, words):
         file.write_text(text)
     with pytest.raises(OptionError, match=words):
         read_config(str(file))
+
+
+@pytest.mark.parametrize("kind", [TrainConfig, Design])
+@pytest.mark.parametrize(
+    "value",
+    [-1, 0.5, math.nan, math.inf, 1e300, 10**30, 10**6000, "nope", "two\nlines", (), (1,), ([],), {}, True, Design],
+    ids=lambda value: repr(value)[:20] if value != 10**6000 else "10**6000",
+)
+def test_every_setting_takes_what_it_can_be_or_says_what_that_is(kind, value):
+    taken = 0
+    for field in fields(kind):
+        try:
+            kind(**{field.name: value})
+        except OptionError as error:
+            assert str(error).endswith(".") and "\n" not in str(error) and len(str(error)) < 250
+        else:
+            taken += 1
+    assert taken <= 5, "most settings are of another kind"
+
+
+@pytest.mark.parametrize("name", ["shipped", "quick"])
+def test_a_configuration_that_comes_with_the_package_has_its_own_name(name):
+    assert read_config(name) == read_config(str(CONFIGS / f"{name}.toml"))
+
+
+def test_a_name_that_is_too_long_for_a_file_is_one_sentence():
+    with pytest.raises(OptionError, match="There is no configuration 'xxx"):
+        read_config("x" * 5000)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"channels": 60_000, "blocks": 1000}, "60,000 channels and 1,000 blocks has more than 2,147,483,648 bytes"),
+        ({"init": "shipped", "setting": "S3T2"}, "The weights shipped have other levels than S3T2"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused_before_a_map_is_read(settings, words, tmp_path, monkeypatch):
+    monkeypatch.setattr("zoomdiff.training.train.gather_cities", lambda *args: pytest.fail("looked for maps"))
+    with pytest.raises(OptionError, match=words):
+        train(tmp_path / "run", replace(TINY, **settings), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """The folder of a run that ended."""
+    out = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zoomdiff.training.train.procedural_map", partial(procedural_map, kilometres=1.2))
+        train(out, TINY, device="cpu", say=lambda text: None)
+    return out
+
+
+def bomb(path: Path) -> None:
+    """100 MB of zeros in a small file."""
+    with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=1) as file, file.open("state/data.pkl", "w") as entry:
+        for _ in range(10):
+            entry.write(bytes(10_000_000))
+
+
+def changed(**changes):
+    """A state with some other values."""
+
+    def change(path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        torch.save(state | {name: value(state[name]) for name, value in changes.items()}, path)
+
+    return change
+
+
+def of_others(optimiser: dict) -> dict:
+    moments = {number: {name: torch.zeros(3, 3) for name in one} for number, one in optimiser["state"].items()}
+    return optimiser | {"state": moments}
+
+
+STATES = {
+    "nothing": lambda path: path.write_bytes(b""),
+    "no zip": lambda path: path.write_bytes(pickle.dumps({"step": 1})),
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-100]),
+    "other objects": lambda path: torch.save({"step": Path("/tmp")}, path),
+    "a list": lambda path: torch.save([1, 2], path),
+    "another network": changed(network=lambda weights: {}),
+    "moments of others": changed(optimiser=of_others),
+    "no optimiser": changed(optimiser=lambda optimiser: {}),
+    "moments of no weights": changed(optimiser=lambda optimiser: {"state": {999: optimiser["state"][0]}}),
+    "too many steps": changed(step=lambda step: 10**9),
+    "steps before the first": changed(step=lambda step: -1),
+    "half a step": changed(step=lambda step: 1.5),
+    "no seconds": changed(seconds=lambda seconds: math.nan),
+    "a log of text": changed(log=lambda log: "log"),
+    "a log of other rows": changed(log=lambda log: [[1, 2]]),
+}
+
+
+@pytest.mark.parametrize("damage", STATES)
+def test_a_damaged_state_is_one_sentence(damage, run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    STATES[damage](tmp_path / "run" / STATE)
+    with pytest.raises(OptionError, match=r"state\.pt is damaged, so the run cannot be resumed"):
+        train(tmp_path / "run", TINY, resume=True, device="cpu", say=lambda text: None)
+
+
+@pytest.mark.parametrize("change", [bomb, changed(network=lambda weights: {"more": torch.zeros(10_000_000)})])
+def test_a_state_of_more_bytes_than_the_run_has_is_not_loaded(change, run, tmp_path, monkeypatch):
+    shutil.copytree(run, tmp_path / "run")
+    change(tmp_path / "run" / STATE)
+    monkeypatch.setattr(torch, "load", lambda *args, **options: pytest.fail("loaded"))
+    with pytest.raises(OptionError, match="was started with other settings"):
+        train(tmp_path / "run", TINY, resume=True, device="cpu", say=lambda text: None)
 
 
 @pytest.mark.parametrize(

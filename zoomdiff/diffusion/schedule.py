@@ -20,6 +20,7 @@ SETTINGS = {
     "S3T2": ((400, 200, 100), (2, 1)),
     "S4T1": ((400, 200, 100, 50), (1,)),
 }
+PREFERENCES = ("uniform", "coarse", "fine")  # see `rgp`
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 import tomllib
 from dataclasses import dataclass, field, fields
-from pathlib import Path
+from types import NoneType
 from typing import Any, TypeVar
 
-from zoomdiff.arguments import number, seed_of, whole
+from zoomdiff.arguments import choice, instance, number, path_of, seed_of, shown, whole, wrong
+from zoomdiff.checkpoint import BLOCKS, CHANNELS
 from zoomdiff.diffusion.design import Design, setting
 from zoomdiff.diffusion.drdm import CONDITION_DROP
+from zoomdiff.diffusion.schedule import PREFERENCES, SETTINGS
 from zoomdiff.errors import OptionError
 from zoomdiff.files import ASSETS
 from zoomdiff.isolation import check_file
@@ -15,10 +17,30 @@ from zoomdiff.levels import Hierarchy
 from zoomdiff.presets import PRESETS, check_preset
 
 MOST_BYTES = 10_000_000  # of a file
-
-COUNTED = ("towns", "weeks", "steps", "cells", "warmup", "save_every", "channels", "blocks")
 CONFIGS = ASSETS / "configs"
 
+# What the settings may be. Nothing useful is near the ends: they keep a slip of the keyboard from filling memory.
+MOST_STEPS = 100_000_000
+COUNTS = {
+    "towns": range(10_001),
+    "weeks": range(1, 1001),
+    "steps": range(1, MOST_STEPS + 1),
+    "cells": range(1, 10_000_001),
+    "warmup": range(MOST_STEPS + 1),
+    "save_every": range(1, MOST_STEPS + 1),
+    "channels": CHANNELS,
+    "blocks": BLOCKS,
+}
+NUMBERS = {
+    "real_share": (0, 1),
+    "condition_drop": (0, 1),
+    "noise_power": (0.01, 100),
+    "learning_rate": (0, 10),
+    "ema": (0, 1),
+}
+NAMES = {"setting": SETTINGS, "preference": PREFERENCES}
+PLACES = ("init", "splits", "held_out")  # text, or None
+MANY_PLACES = ("maps", "own_weeks")
 
 Settings = TypeVar("Settings", "TrainConfig", Design)
 
@@ -77,7 +99,7 @@ class TrainConfig:
     Raises
     ------
     OptionError
-        A number is out of its range, or a preset is unknown.
+        A value has a wrong type, is unknown or out of its range.
     """
 
     maps: tuple[str, ...] = ()
@@ -105,13 +127,25 @@ class TrainConfig:
     blocks: int = 6
 
     def __post_init__(self) -> None:
-        for name in COUNTED:
-            least = 0 if name in ("towns", "warmup") else 1
-            whole(f"The setting {name}", getattr(self, name), range(least, 2**31), f"a whole number from {least}")
+        for name, among in COUNTS.items():
+            whole(f"The setting {name}", getattr(self, name), among)
+        for name, (least, most) in NUMBERS.items():
+            number(f"The setting {name}", getattr(self, name), None, least, most)
+        for name, names in NAMES.items():
+            choice(f"The setting {name}", getattr(self, name), names)
+        for name in PLACES:
+            instance(f"The setting {name}", getattr(self, name), (str, NoneType), "text, or None")
+        for name in MANY_PLACES:
+            places = getattr(self, name)
+            if not isinstance(places, tuple) or not all(isinstance(place, str) and place for place in places):
+                raise wrong(f"The setting {name}", places, "a list of texts")
         seed_of(self.seed)
-        number("The setting learning_rate", self.learning_rate, "a number from 0", 0)
+        instance("The setting presets", self.presets, tuple, f"a list of {' and '.join(PRESETS)}, or of one of them")
         for preset in self.presets:
             check_preset(preset)
+        if not 0 < len(self.presets) == len(set(self.presets)):
+            raise wrong("The setting presets", self.presets, f"a list of {' and '.join(PRESETS)}, or of one of them")
+        instance("The setting design", self.design, Design, "a table of the design's settings")
 
     @property
     def hierarchy(self) -> Hierarchy:
@@ -124,31 +158,29 @@ def read_config(name: str) -> TrainConfig:
 
     What it does not name keeps its default; [design] is a table of `Design`'s fields. Raises OptionError.
     """
-    path = CONFIGS / f"{name}.toml" if (CONFIGS / f"{name}.toml").exists() else Path(name)
-    check_file(path, OptionError, MOST_BYTES)
+    path = path_of("The configuration", name)
     try:
+        if (known := CONFIGS / f"{name}.toml").exists():
+            path = known
+        check_file(path, OptionError, MOST_BYTES)
         values = tomllib.loads(path.read_text())
     except OSError as error:
-        known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.toml")))
-        raise OptionError(f"There is no configuration {name}: give a TOML file or one of {known}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise OptionError(f"{path} is not a TOML file: {error}.") from error
-    design = _typed(values.pop("design", {}), Design, f"{path}, [design]")
-    return _typed(values | {"design": design}, TrainConfig, str(path))
+        names = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.toml")))
+        raise OptionError(f"There is no configuration {shown(name)}: give a TOML file or one of {names}.") from error
+    except (ValueError, RecursionError) as error:
+        parsed = isinstance(error, tomllib.TOMLDecodeError | UnicodeDecodeError | RecursionError)
+        reason = error if parsed else "a number in it has thousands of digits"
+        raise OptionError(f"{path} is not a TOML file: {reason}.") from error
+    design = values.pop("design", {})
+    instance(f"{path}: [design]", design, dict, "a table of the design's settings")
+    return _of(values | {"design": _of(design, Design, f"{path}, [design]")}, TrainConfig, str(path))
 
 
-def _typed(values: dict[str, Any], kind: type[Settings], where: str) -> Settings:
-    """kind(**values), lists as tuples; one sentence for a key or a type that does not fit."""
-    default = kind()
-    for key, value in values.items():
-        if key not in {each.name for each in fields(kind)}:
-            raise OptionError(f"{where}: there is no setting {key!r}.")
-        wanted = getattr(default, key)
-        values[key] = value = tuple(value) if isinstance(value, list) else value
-        kinds = (int, float) if isinstance(wanted, float) else str if wanted is None else type(wanted)
-        if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(wanted, bool):
-            raise OptionError(f"{where}: {key} must be like {wanted!r}, not {value!r}.")
-    try:
-        return kind(**values)
-    except ValueError as error:
-        raise OptionError(f"{where}: {error}.") from error
+def _of(values: dict[str, Any], kind: type[Settings], where: str) -> Settings:
+    """kind(**values), lists as tuples. Raises OptionError."""
+    if unknown := set(values) - {each.name for each in fields(kind)}:
+        raise OptionError(f"{where}: there is no setting {shown(min(unknown))}.")
+    settings: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+    }
+    return kind(**settings)

@@ -59,10 +59,18 @@ class Descent:
         }
 
     def restore(self, state: State) -> None:
-        """Go on from a state that `state` gave."""
+        """Go on from a state that `state` gave. Raises RuntimeError, LookupError, ValueError or AttributeError for another."""
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["ema"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        # The groups hold what this class sets itself, and the rate of the last step, which the next one sets.
+        groups = self.optimiser.state_dict()["param_groups"]
+        moments, weights = state["optimiser"]["state"], list(self.network.parameters())
+        for number, of_one in moments.items():
+            shapes = {name: x.shape for name, x in of_one.items()}
+            shape = weights[number].shape
+            if shapes != {"step": torch.Size(), "exp_avg": shape, "exp_avg_sq": shape}:
+                raise ValueError("the moments of other weights")
+        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
 
 
 def cosine(highest: float, done: float) -> float:

@@ -9,15 +9,17 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import cast
+from zipfile import ZipFile
 
 import numpy as np
 import torch
 
-from zoomdiff.checkpoint import SHIPPED, described, load_model, new_network, save_model
+from zoomdiff.arguments import number, whole
+from zoomdiff.checkpoint import SHIPPED, described, imagined, load_model, new_network, save_model
 from zoomdiff.context import MapLayers, build_uec, read_map
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.device import autocast, pick_device
-from zoomdiff.diffusion.design import setting
+from zoomdiff.diffusion.design import Design, setting
 from zoomdiff.diffusion.drdm import DRDM, hnap_loss
 from zoomdiff.diffusion.network import DayTokenNetwork
 from zoomdiff.errors import OptionError
@@ -30,8 +32,10 @@ from zoomdiff.training.config import TrainConfig
 from zoomdiff.training.loop import Descent, cosine
 from zoomdiff.training.patches import TrainingCity, fit_prior, random_patches
 from zoomdiff.training.splits import TRAIN, Split, read_splits
+from zoomdiff.weights import MOST_WEIGHTS
 
 STATE = "state.pt"
+BYTES_ABOUT, ROOM = 1000, 1_000_000  # of a state, beside the numbers: for each tensor and row, and for the settings
 Row = tuple[int, int, str, str, float]  # of loss.csv: step, seconds, set, level, loss
 
 # Longest patch in blocks by the cell's side: coarse levels need wide ones, fine ones show enough cells in few blocks.
@@ -68,8 +72,8 @@ def gather_cities(config: TrainConfig, say: Callable[[str], None]) -> tuple[list
     if not maps and not cities:
         raise OptionError("There is nothing to train on: give --map or --towns.")
     splits = read_splits(config.splits) if config.splits else {}
-    for number, layers in enumerate(maps):
-        cities += training_cities(layers, splits, config, 1000 * number)
+    for place, layers in enumerate(maps):
+        cities += training_cities(layers, splits, config, 1000 * place)
         say(f"{layers.name}: {cities[-1].allowed.sum()} of {math.prod(cities[-1].blocks)} blocks")
     cities = balanced(cities, len(cities) - config.towns * len(config.presets), config.real_share)
     if not config.held_out:
@@ -174,7 +178,9 @@ def train(
     out = target(out, "The run", is_folder=True)
     check_folder(out, resume)
     torch.manual_seed(config.seed)
-    start = load_model(None if config.init == "shipped" else config.init, device=device) if config.init else None
+    start = started_from(config.init, config, device) if config.init else None
+    if start is None:
+        check_size(config)
     cities, test_cities = gather_cities(config, say)
     model = untrained(config, cities, place) if start is None else start
     say(f"{sum(p.numel() for p in model.network.parameters()):,} parameters")
@@ -222,11 +228,37 @@ def check_folder(out: Path, resume: bool) -> None:
         raise OptionError(f"{out} already holds a run: add --resume to go on with it or choose another --out.")
 
 
+def started_from(init: str, config: TrainConfig, device: str) -> DRDM:
+    """The weights to start from. Raises CheckpointError, and OptionError where their levels are not the setting's."""
+    start = load_model(None if init == "shipped" else init, device=device)
+    levels, wanted = ([(level.side, level.hours) for level in each] for each in (start.hierarchy, config.hierarchy))
+    if levels != wanted:
+        raise OptionError(
+            f"The weights {init} have other levels than {config.setting}: set their setting and preference."
+        )
+    return start
+
+
+def check_size(config: TrainConfig) -> None:
+    """Raise OptionError for a network whose weights nobody could load, before anything is made of it."""
+    design = design_of(config)
+    weights = imagined(config.hierarchy, design, channels=config.channels, blocks=config.blocks)
+    if sum(x.nbytes for x in weights.values()) > MOST_WEIGHTS:
+        raise OptionError(
+            f"A network of {config.channels:,} channels and {config.blocks:,} blocks has more than {MOST_WEIGHTS:,} "
+            "bytes of weights: set channels or blocks to fewer."
+        )
+
+
+def design_of(config: TrainConfig) -> Design:
+    """The design, with the nodes of the setting and the preference."""
+    return replace(config.design, nodes=setting(config.setting, config.preference)[1])
+
+
 def untrained(config: TrainConfig, cities: list[TrainingCity], device: torch.device) -> DRDM:
     """A network with random weights, and the statistics of the cities."""
-    hierarchy, nodes = setting(config.setting, config.preference)
-    design = replace(config.design, nodes=nodes)
-    network = new_network(hierarchy, design, channels=config.channels, blocks=config.blocks)
+    design = design_of(config)
+    network = new_network(config.hierarchy, design, channels=config.channels, blocks=config.blocks)
     return DRDM(network.to(device), fit_prior(cities, design))
 
 
@@ -255,16 +287,44 @@ def save_run(out: Path, config: TrainConfig, descent: Descent, step: int, second
 def resumed(file: Path, config: TrainConfig, descent: Descent, device: torch.device) -> tuple[int, float, list[Row]]:
     """Put the descent where the run in a file was; its steps, seconds and log. Raises OptionError for another run's."""
     check_file(file, OptionError)
+    other = OptionError(f"The run in {file.parent} was started with other settings: resume it with the same ones.")
     try:
+        # Before anything of it is in memory: a small file may unfold to gigabytes.
+        if unfolded(file) > most_bytes(config, descent):
+            raise other
         state = torch.load(file, map_location=device, weights_only=True)
-        same = state["config"] == json.dumps(asdict(config))
-        if same:
-            descent.restore(state)
-        step, seconds, log = int(state["step"]), float(state["seconds"]), [tuple(row) for row in state["log"]]
+        if state["config"] != json.dumps(asdict(config)):
+            raise other
+        descent.restore(state)
+        step = whole("The steps done", state["step"], range(config.steps + 1))
+        seconds = number("The seconds", state["seconds"], least=0)
+        log = [_row(*row) for row in state["log"]]
     except Exception as error:  # damaged files fail in many ways: as a zip, as a pickle, as tensors of another shape
+        if error is other:
+            raise
         raise OptionError(
             f"{file} is damaged, so the run cannot be resumed: restore the file, or start a new run."
         ) from error
-    if not same:
-        raise OptionError(f"The run in {file.parent} was started with other settings: resume it with the same ones.")
     return step, seconds, log
+
+
+def unfolded(file: Path) -> int:
+    """Bytes of a zip, or of what is in it by its directory, whichever are more. Raises BadZipFile, OSError."""
+    with ZipFile(file) as entries:
+        return max(file.stat().st_size, sum(entry.file_size for entry in entries.infolist()))
+
+
+def most_bytes(config: TrainConfig, descent: Descent) -> int:
+    """What a state of this run may have at most once it is unfolded: every tensor, and the log.
+
+    There are four of every weight: its own value, the average, and two moments of the gradient.
+    """
+    tensors = descent.averaged.state_dict().values()
+    rows = (config.steps // config.save_every + 1) * 2 * len(config.hierarchy)
+    size: int = 4 * sum(x.nbytes + BYTES_ABOUT for x in tensors) + rows * BYTES_ABOUT + ROOM
+    return size
+
+
+def _row(step: int, seconds: int, kind: str, level: str, loss: float) -> Row:
+    """A row of loss.csv. Raises TypeError or ValueError for what is none."""
+    return int(step), int(seconds), str(kind), str(level), float(loss)
