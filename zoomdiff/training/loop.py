@@ -59,7 +59,7 @@ class Descent:
         }
 
     def restore(self, state: State) -> None:
-        """Go on from a state that `state` gave. Raises RuntimeError, LookupError, ValueError or AttributeError for another."""
+        """Go on from a state that `state` gave; another raises what Python raises, or ValueError."""
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["ema"])
         # The groups hold what this class sets itself, and the rate of the last step, which the next one sets.
