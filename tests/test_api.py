@@ -191,9 +191,9 @@ def test_a_seed_is_a_whole_number(model, uec, seed):
 
 
 WRONG = [  # a call, and the sentence that names the value and says what is valid
-    (lambda t: zd.Sampling(guidance=-1), "guidance must be a number from 0, not -1."),
-    (lambda t: zd.Sampling(guidance="2"), "guidance must be a number from 0, not '2'."),
-    (lambda t: zd.Sampling(guidance=float("nan")), "guidance must be a number from 0, not nan."),
+    (lambda t: zd.Sampling(guidance=-1), "guidance must be a number from 0 to 100, not -1."),
+    (lambda t: zd.Sampling(guidance="2"), "guidance must be a number from 0 to 100, not '2'."),
+    (lambda t: zd.Sampling(guidance=float("nan")), "guidance must be a number from 0 to 100, not nan."),
     (lambda t: zd.Sampling(tile=1.5), "tile must be a whole number of cells from 1, or None, not 1.5."),
     (lambda t: zd.Sampling(tile=0), "tile must be a whole number of cells from 1, or None, not 0."),
     (lambda t: zd.Sampling(steps="٣"), "Steps must be fast, full or a number from 1, not '٣'."),

@@ -44,10 +44,10 @@ def whole(what: str, value: object, among: range, valid: str | None = None) -> i
     """The value as Python's whole number, whichever library it is of. Raises OptionError."""
     valid = valid or f"a whole number from {among[0]:,} to {among[-1]:,}"
     try:
-        number = -1 if isinstance(value, bool) else index(value)  # type: ignore[arg-type]  # that is the question
+        number = None if isinstance(value, bool) else index(value)  # type: ignore[arg-type]  # that is the question
     except TypeError:
-        number = -1
-    if number not in among:
+        number = None
+    if number is None or number not in among:
         raise wrong(what, value, valid)
     return number
 

@@ -147,11 +147,7 @@ class Region(Framed, ByContent):
         # Whatever blocks the polygon touches: making their raster takes long where it is huge.
         allowed = math.inf if max_km2 is None else max_km2 * 1e6 / hierarchy[0].side ** 2
         _check_spread(extent.rows * extent.cols, min(extent.most_blocks, allowed))
-        if extent.rows * extent.cols > MOST_BLOCKS:
-            raise RegionError(
-                "The region spans too much of the Earth to be made at once: draw one city or area at a time, or "
-                "generate it into a store (--out week.zarr)."
-            )
+        check_size(extent.rows, extent.cols)
         region = extent.part(0, 0, extent.rows, extent.cols)
         if not region.blocks.any():
             raise RegionError("The region has no area: draw a polygon or a box of at least a few metres.")
@@ -374,6 +370,15 @@ def parse_bbox(text: str) -> Bounds:
     except ValueError as error:
         raise RegionError(f"The box {text[:80]!r} is not four numbers: write W,S,E,N in degrees.") from error
     return west, south, east, north
+
+
+def check_size(rows: int, cols: int) -> None:
+    """Raise RegionError for a raster of blocks that is too large to be made at once."""
+    if rows * cols > MOST_BLOCKS:
+        raise RegionError(
+            "The region spans too much of the Earth to be made at once: draw one city or area at a time, or "
+            "generate it into a store (--out week.zarr)."
+        )
 
 
 def _check_spread(raster: int, blocks: float) -> None:

@@ -10,6 +10,7 @@ from zoomdiff.errors import OptionError
 from zoomdiff.presets import check_preset
 
 COUNTS = range(1, 2**31)
+LARGEST = 100  # number that a plan may hold: far above all that is of use, and far below what ends as no number
 NAMED_STEPS = ("fast", "full")
 SAMPLERS = ("ancestral", "ddim", "dpm")  # see `diffusion.samplers`
 OnStep = Callable[[int, int, int], None]
@@ -65,10 +66,9 @@ class Plan:
         if len(powers) != len(self.budget):
             raise OptionError(f"{len(powers)} powers do not fit {len(self.budget)} stages: give one number for each.")
         for power in powers:
-            if number("The power of the strides", power, "a number above 0") <= 0:
-                raise wrong("The power of the strides", power, "a number above 0")
-        number("The spread", self.spread, "a number from 0", 0)
-        number("The prior noise", self.prior_noise, "a number from 0", 0)
+            number("The power of the strides", power, None, 1 / LARGEST, LARGEST)
+        number("The spread", self.spread, None, 0, LARGEST)
+        number("The prior noise", self.prior_noise, None, 0, LARGEST)
         _check_guided(self.guidance, self.tile)
 
     def check(self, stage_steps: Sequence[int]) -> None:
@@ -152,6 +152,6 @@ class Callbacks:
 
 def _check_guided(guidance: object, tile: object) -> None:
     """Raise OptionError unless a plan and a sampling can have them."""
-    number("The guidance", guidance, "a number from 0", 0)
+    number("The guidance", guidance, None, 0, LARGEST)
     if tile is not None:
         whole("The tile", tile, COUNTS, "a whole number of cells from 1, or None")

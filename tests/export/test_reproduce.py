@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -183,6 +184,37 @@ DAMAGES = {
     "not on Earth": lambda told: told["region"].update(row=10**9) or told,
     "no UTM": lambda told: told["region"].update(epsg=3857) or told,
     "no polygon": lambda told: told["region"].update(polygon={"type": "Polygon"}) or told,
+    "no rows": lambda told: told["region"].update(blocks=[]) or told,
+    "empty rows": lambda told: told["region"].update(blocks=["", ""]) or told,
+    "blocks as one text": lambda told: told["region"].update(blocks="###") or told,
+    "a row as a number": lambda told: told["region"].update(row=10**4000) or told,
+    "a row as text": lambda told: told["region"].update(row="3") or told,
+    "a column that is true": lambda told: told["region"].update(col=True) or told,
+    "a point": lambda told: told["region"].update(polygon={"type": "Point", "coordinates": [1, 2]}) or told,
+    "cells of half a metre": lambda told: (
+        [level.update(side=level["side"] / 100) for level in told["region"]["levels"]] and told
+    ),
+    "hours of a half": lambda told: told["region"]["levels"][3].update(hours=0.5) or told,
+    "levels of a name": lambda told: [level.update(name="a") for level in told["region"]["levels"]] and told,
+    "many levels": lambda told: told["region"].update(levels=told["region"]["levels"] * 100) or told,
+    "a seed of many digits": lambda told: told.update(seed=10**4000) or told,
+    "a seed of more digits": lambda told: json.dumps(told).replace('"seed": 0', '"seed": 1' + "0" * 5000),
+    "a seed below 0": lambda told: told.update(seed=-1) or told,
+    "a seed that is true": lambda told: told.update(seed=True) or told,
+    "no guidance": lambda told: told.update(guidance=math.nan) or told,
+    "much guidance": lambda told: told.update(guidance=1e300) or told,
+    "steps below 1": lambda told: told.update(steps=0) or told,
+    "steps of many digits": lambda told: told.update(steps="9" * 5000) or told,
+    "strides of a half": lambda told: told.update(steps={"budget": [1, 0.5, 1, 1]}) or told,
+    "no residents": lambda told: told.update(residents=math.nan) or told,
+    "residents below 0": lambda told: told.update(residents=-1) or told,
+    "residents as true": lambda told: told.update(residents=True) or told,
+    "whole map as 1": lambda told: told.update(whole_map=1) or told,
+    "no version": lambda told: told.update(zoomdiff={"a": 1}) or told,
+    "a version of two lines": lambda told: told.update(zoomdiff="1\n2") or told,
+    "no SHA-256": lambda told: told.update(weights_sha256="\x1b[31m") or told,
+    "a SHA-256 as a number": lambda told: told.update(week_sha256=5) or told,
+    "a preset as a list": lambda told: told.update(preset=["china"]) or told,
     "seed in words": lambda told: told.update(seed="seven") or told,
     "map as a number": lambda told: told.update(map=7) or told,
     "steps as a list": lambda told: told.update(steps=[1]) or told,
@@ -199,6 +231,15 @@ def test_a_damaged_file_gets_one_sentence(damage, zoomdiff, file, tmp_path):
     assert code == 2 and said.strip() == (
         "Error: reproduce.json is not a reproduce.json that ZoomDiff wrote: export it again."
     )
+
+
+def test_a_region_that_is_too_large_gets_the_sentence_of_such_regions(zoomdiff, file, tmp_path):
+    told = json.loads(file.read_text())
+    told["region"]["blocks"] = ["#" * 3001] * 3001
+    file.write_text(json.dumps(told))
+    code, said = zoomdiff("reproduce", file, "--out", tmp_path / "out")
+    assert code == 2 and said.startswith("Error: The region spans too much of the Earth to be made at once: ")
+    assert said.count("\n") == 1
 
 
 def test_a_file_that_is_not_there_gets_one_sentence(zoomdiff, tmp_path):

@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from zoomdiff.errors import DataError
@@ -97,6 +98,20 @@ def test_a_time_far_off_is_one_sentence(tmp_path):
     (tmp_path / "day.txt").write_text("1\t1383260400000\t39\t\t\t\t\t1\n1\t13832604000000000\t39\t\t\t\t\t1\n")
     with pytest.raises(DataError, match=r"^day.txt, line 2: its time is no number of milliseconds since 1970"):
         read_milan_raw(tmp_path / "day.txt")
+
+
+@pytest.mark.parametrize(
+    ("times", "squares"),
+    [(range(60_000), 10_000), ([0, 1, 2, 500_000], 10_000)],
+    ids=["many times and squares", "times far apart"],
+)
+def test_more_than_was_published_is_refused_before_it_fills_memory(times, squares, tmp_path, monkeypatch):
+    lines = [raw_line(1 + step % squares, step, 39, 1.0) for step in times]
+    lines += [raw_line(square, 0, 39, 1.0) for square in range(1, squares + 1)]
+    (tmp_path / "day.txt").write_text("".join(lines))
+    monkeypatch.setattr(pd.Series, "unstack", lambda *args, **options: pytest.fail("it makes the table"))
+    said = raised(read_milan_raw, tmp_path / "day.txt")
+    assert "10,000 squares, more than the two months that Telecom Italia published: give fewer files" in said
 
 
 def test_a_grid_that_names_another_file_reads_nothing(tmp_path):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,19 @@ import numpy as np
 import shapely
 
 import zoomdiff
-from zoomdiff.context.uec import UEC
+from zoomdiff.arguments import number, seed_of, text, whole
+from zoomdiff.context.uec import MOST_RESIDENTS, UEC
 from zoomdiff.errors import CheckpointError, OptionError
 from zoomdiff.isolation import isolated
 from zoomdiff.levels import Hierarchy, Level
-from zoomdiff.region import Region
+from zoomdiff.region import Region, check_size
 from zoomdiff.sampling import Plan, Sampling
 from zoomdiff.week import TrafficWeek
 
 INSIDE, OUTSIDE = "#", "."
+NUMBERS = range(-(10**9), 10**9)  # of zones, rows and columns
+LONGEST_VERSION = 100  # characters
+SHA256, NO_SHA256 = re.compile("[0-9a-f]{64}"), "0" * 64
 SETTINGS = ("seed", "steps", "preset", "guidance", "weights_sha256")  # of the provenance
 
 
@@ -129,7 +134,7 @@ def read_reproduce(path: Path) -> Recipe:
             inputs=Inputs(**{name: file[name] for name in Inputs.__dataclass_fields__}),
             seed=file["seed"],
             sampling=Sampling(_steps(file["steps"]), file["preset"], file["guidance"]),
-            version=str(file["zoomdiff"]),
+            version=file["zoomdiff"],
             weights_sha256=file["weights_sha256"],
             context_sha256=file["context_sha256"],
             week_sha256=file["week_sha256"],
@@ -172,12 +177,19 @@ def _sha256(*arrays: np.ndarray) -> str:
 
 
 def _region(file: dict[str, Any]) -> Region:
-    blocks = np.array([list(row) for row in file["blocks"]])
-    if blocks.ndim != 2 or not np.isin(blocks, (INSIDE, OUTSIDE)).all() or not (blocks == INSIDE).any():
+    rows = file["blocks"]
+    if not isinstance(rows, list) or {type(row) for row in rows} != {str} or len({len(row) for row in rows}) > 1:
         raise ValueError("no blocks")
-    epsg, row, col = (int(file[name]) for name in ("epsg", "row", "col"))
+    check_size(len(rows), len(rows[0]))
+    blocks = np.array([list(row) for row in rows])
+    if not np.isin(blocks, (INSIDE, OUTSIDE)).all() or not (blocks == INSIDE).any():
+        raise ValueError("no blocks")
+    epsg, row, col = (whole(name, file[name], NUMBERS) for name in ("epsg", "row", "col"))
     hierarchy = Hierarchy(tuple(Level(**level) for level in file["levels"]))
-    region = Region(shapely.from_geojson(json.dumps(file["polygon"])), epsg, row, col, blocks == INSIDE, hierarchy)
+    polygon = shapely.from_geojson(json.dumps(file["polygon"]))
+    if polygon.geom_type not in ("Polygon", "MultiPolygon") or not np.isfinite(shapely.get_coordinates(polygon)).all():
+        raise ValueError("no area")
+    region = Region(polygon, epsg, row, col, blocks == INSIDE, hierarchy)
     west, south, east, north = region.frame_bounds
     on_earth = -1e6 < west < east < 2e6 and -1e6 < south < north < 1.1e7
     if epsg // 100 not in (326, 327) or not 1 <= epsg % 100 <= 60 or not on_earth:
@@ -193,15 +205,20 @@ def _steps(given: dict[str, Any] | str | int) -> Plan | str | int:
 
 
 def _check(recipe: Recipe) -> None:
-    """Raise TypeError where something has another type than it must."""
+    """Raise TypeError, ValueError or OptionError where something has another type or range than it must."""
     inputs = recipe.inputs
+    seed_of(recipe.seed)
+    text("The version", recipe.version, LONGEST_VERSION)
+    if inputs.residents is not None:
+        number("The number of residents", inputs.residents, least=0, most=MOST_RESIDENTS)
+    for sha256 in (recipe.context_sha256, recipe.week_sha256, recipe.weights_sha256 or NO_SHA256):
+        if not SHA256.fullmatch(sha256):
+            raise ValueError("no SHA-256")
     expected = [
         (inputs.map, str | None),
         (inputs.whole_map, bool),
         (inputs.population, str | None),
-        (inputs.residents, float | int | None),
         (inputs.scenario, dict | None),
-        (recipe.seed, int),
     ]
     for value, kind in expected:
         if not isinstance(value, kind):

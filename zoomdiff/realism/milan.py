@@ -21,6 +21,7 @@ from zoomdiff.measured.traffic import Excluded, MeasuredTraffic
 
 SIDE = 235.0  # metres
 ALONG = 100  # squares along a side
+MOST_VALUES = 62 * 144 * ALONG**2  # of two months every 10 minutes
 SOURCE = "Telecom Italia Big Data Challenge (Barlacchi et al. 2015, doi 10.1038/sdata.2015.55)"
 LICENCE = "ODbL 1.0"
 ZONE = "Europe/Rome"
@@ -106,12 +107,20 @@ def read_milan_raw(
         # Which steps were measured is known from all squares, also those that are not kept.
         times = times.union(pd.DatetimeIndex(measured))
         days.append(day if squares is None else day[day.index.isin(squares, level="square")])
-    activity = pd.concat(days).unstack("square", fill_value=0.0).reindex(times, fill_value=0.0)  # (times, squares)
-    if activity.empty:
+    rows = pd.concat(days)
+    found = rows.index.unique("square")
+    if found.empty:
         raise DataError("The files hold none of the squares asked for.")
     local = pd.Series(times, range(1, len(times) + 1)).dt.tz_localize("UTC").dt.tz_convert(ZONE)
-    minutes, step, start = regular_steps(Table(activity, "The data of Milan", "time"), local)
-    traffic = np.full((step.max() + 1, activity.shape[1]), np.nan)
+    minutes, step, start = regular_steps(Table(local.to_frame(), "The data of Milan", "time"), local)
+    steps = int(step.max()) + 1
+    if steps * len(found) > MOST_VALUES:
+        raise DataError(
+            f"The files span {steps:,} steps and have {len(found):,} squares, more than the two months that Telecom "
+            "Italia published: give fewer files, or fewer squares."
+        )
+    activity = rows.unstack("square", fill_value=0.0).reindex(times, fill_value=0.0)  # (times, squares)
+    traffic = np.full((steps, activity.shape[1]), np.nan)
     traffic[step] = activity.to_numpy()
     return _squares(traffic, activity.columns.to_numpy(), minutes, start, "Milan", grid)
 
