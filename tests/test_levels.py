@@ -82,7 +82,7 @@ def test_other_hierarchies_and_units_fit():
         ({"name": ""}, "name of a level"),
         ({"name": 5}, "name of a level"),
         ({"title": "two\nlines"}, "title of a level must be one line of text"),
-        ({"side": 0.5}, "side of level a must be a number from 10 to 100,000, not 0.5"),
+        ({"side": 0.5}, "side of level a must be a number from 25 to 100,000, not 0.5"),
         ({"side": float("nan")}, "side of level a"),
         ({"side": "50"}, "side of level a"),
         ({"hours": 1.0}, "hours of level a must be a whole number from 1 to 24, not 1.0"),

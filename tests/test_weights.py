@@ -280,7 +280,7 @@ def loads_or_is_refused(files: Path) -> None:
     except CheckpointError as error:
         assert str(error).endswith(".") and "\n" not in str(error) and len(str(error)) < 500
     else:
-        assert all(type(level.hours) is int and level.side >= 10 for level in model.hierarchy)
+        assert all(type(level.hours) is int and level.side >= 25 for level in model.hierarchy)
         for k, stats in enumerate(model.prior.stats):
             assert model.prior.decode(torch.tensor(stats.high), k).isfinite()
         names = {level.name for level in model.hierarchy}

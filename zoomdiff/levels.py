@@ -26,7 +26,7 @@ HOURS_PER_DAY = 24
 DAYS_PER_WEEK = 7
 HOURS_PER_WEEK = DAYS_PER_WEEK * HOURS_PER_DAY
 
-LEAST_SIDE, MOST_SIDE = 10, 100_000  # metres: finer cells would make a raster of nearly any region too large
+LEAST_SIDE, MOST_SIDE = 25, 100_000  # metres: finer cells would make a raster of nearly any region too large
 MOST_LEVELS, MOST_BLOCK = 16, 64
 NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,39}")  # of a level: files are called by it
 LONGEST_TITLE = 100  # characters
@@ -43,7 +43,7 @@ class Level:
     title
         As shown to people: one line.
     side
-        Of a cell, 10 to 100,000 metres.
+        Of a cell, 25 to 100,000 metres.
     hours
         In a time step; a day has a whole number of them.
 

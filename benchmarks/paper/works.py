@@ -234,9 +234,9 @@ def nanchang() -> list[Work]:
 
 
 def nanchang_hierarchy() -> Hierarchy:
-    """S3T4 on patches of 4 x 4 cells, the paper's fine preference."""
-    names = {4: "patch", 2: "quarter", 1: "cell"}
-    stages = rgp("fine", (4, 2, 1), (24, 4, 2, 1))
+    """S3T4 on patches of 4 x 4 cells, the paper's fine preference; the width of a cell, here 1 km, plays no part."""
+    names = {4000: "patch", 2000: "quarter", 1000: "cell"}
+    stages = rgp("fine", tuple(names), (24, 4, 2, 1))
     return Hierarchy(
         tuple(Level(f"{names[s.side]}-{s.hours}h", f"{s.hours} h · {names[s.side]}", s.side, s.hours) for s in stages)
     )

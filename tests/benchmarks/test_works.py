@@ -95,7 +95,7 @@ def test_where_data_is_absent_one_sentence_says_what_to_do(name, tmp_path, monke
 
 def test_nanchang_is_s3t4_with_the_fine_preference():
     stages = [(level.side, level.hours) for level in nanchang_hierarchy()]
-    assert stages == [(4, 24), (2, 4), (1, 2), (1, 1)]
+    assert stages == [(4000, 24), (2000, 4), (1000, 2), (1000, 1)]
     assert nodes_of(nanchang_hierarchy()) == (600, 450, 300, 150, 0)
 
 

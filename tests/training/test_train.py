@@ -18,7 +18,7 @@ from zoomdiff.context import build_uec
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.design import Design
-from zoomdiff.errors import CheckpointError, OptionError
+from zoomdiff.errors import CheckpointError, DataError, OptionError
 from zoomdiff.generation import generate
 from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.region import Region
@@ -26,7 +26,7 @@ from zoomdiff.sampling import Sampling
 from zoomdiff.simulator.city import EUROPE, simulate
 from zoomdiff.training.config import CONFIGS, TrainConfig, read_config
 from zoomdiff.training.patches import TrainingCity, fit_prior, random_patches
-from zoomdiff.training.splits import Split, write_splits
+from zoomdiff.training.splits import Split, held_out_split, write_splits
 from zoomdiff.training.train import STATE, balanced, learning_rate, train
 from zoomdiff.week import TrafficWeek
 
@@ -175,6 +175,24 @@ def test_a_split_of_another_extent_is_refused(tmp_path):
     config = TrainConfig(towns=1, weeks=1, splits=str(tmp_path / "splits.json"))
     with pytest.raises(OptionError, match="another extent"):
         train(tmp_path / "run", config, device="cpu", say=lambda text: None)
+
+
+def test_a_split_without_a_block_to_train_on_is_refused(tmp_path):
+    layers = procedural_map(0, kilometres=1.2)
+    split = held_out_split(Region.from_bbox(layers.extent))
+    write_splits(tmp_path / "splits.json", {layers.name: split})
+    config = TrainConfig(towns=1, weeks=1, splits=str(tmp_path / "splits.json"))
+    with pytest.raises(OptionError, match="split keeps all of fictional town 0 for testing: train on other maps"):
+        train(tmp_path / "run", config, device="cpu", say=lambda text: None)
+
+
+@pytest.mark.parametrize(
+    ("volume", "words"), [(0.0, "no traffic to learn from"), (1000.0, "nothing to learn at level bs")]
+)
+def test_traffic_without_anything_to_learn_is_refused(volume, words, town):
+    flat = replace(town, weeks=[[torch.full_like(x, volume) for x in week] for week in town.weeks])
+    with pytest.raises(DataError, match=words):
+        fit_prior([flat], Design())
 
 
 def test_fine_tuning_on_known_traffic_starts_from_the_weights_given_and_fits_it_better(tmp_path, monkeypatch):

@@ -14,11 +14,13 @@ from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
 from zoomdiff.diffusion.rhythm import Rhythm
+from zoomdiff.errors import DataError
 from zoomdiff.inputs import conditions_of
 from zoomdiff.levels import Hierarchy, repeat
 from zoomdiff.simulator.city import config_of, simulate
 
 RHYTHM_PLACES = 2000  # of a city at every level, about: a covariance needs no more
+FLATTEST = 1e-6  # standard deviation of logarithms: what varies less is rounding
 INHABITED = 20.0  # people in a block, week's mean, from which patches are centred on it
 
 
@@ -158,10 +160,15 @@ def random_patches(
 
 
 def fit_prior(cities: list[TrainingCity], design: Design) -> ResidualPrior:
-    """The code's scale and each stage's statistics, measured on the allowed blocks of the training cities."""
+    """The code's scale and each stage's statistics, measured on the allowed blocks of the training cities.
+
+    Raises DataError for traffic that is nowhere, or the same everywhere.
+    """
     hierarchy = cities[0].hierarchy
     weeks = [(city, week) for city in cities for week in city.weeks]
     finest = torch.cat([_of_allowed(week[-1], city)[::7] for city, week in weeks])
+    if not (finest > 0).any():
+        raise DataError("There is no traffic to learn from: all volumes are 0.")
     scale = float(np.quantile(finest[finest > 0].numpy(), 0.1))
     plain = LevelStats(0.0, 1.0, 0.0, 0.0, 1.0)
     prior = ResidualPrior(hierarchy, scale, (plain,) * len(hierarchy), design.diffused(hierarchy))
@@ -172,6 +179,11 @@ def fit_prior(cities: list[TrainingCity], design: Design) -> ResidualPrior:
             log = prior.encode(week[-1 if design.continuous_adding else k], k)
             logs.add(_of_allowed(log, city))
             rests.add(_of_allowed(log - prior.from_coarser(week[k - 1], k) if k else log, city))
+        if min(logs.std, rests.std) < FLATTEST:
+            raise DataError(
+                f"There is nothing to learn at level {hierarchy[k].name}: its traffic is the same everywhere, or is "
+                "that of the level before spread evenly; give weeks that were measured at the finest level."
+            )
         low, high = ((value - logs.mean) / logs.std for value in (logs.low, logs.high))
         stats.append(LevelStats(logs.mean, logs.std, low, high, rests.std / logs.std))
     return with_rhythm(replace(prior, stats=tuple(stats)), cities, design)
@@ -231,7 +243,7 @@ class _Moments:
 
     @property
     def std(self) -> float:
-        return math.sqrt(self.squares / self.count - self.mean**2)
+        return math.sqrt(max(0.0, self.squares / self.count - self.mean**2))
 
 
 def _conditions(uec: UEC, preset: str) -> list[Conditions]:

@@ -50,6 +50,8 @@ def training_cities(layers: MapLayers, splits: dict[str, Split], config: TrainCo
         raise OptionError(f"The split of {layers.name} was made for another extent of it: make the splits again.")
     if split:
         allowed = split.mask(TRAIN)
+        if not allowed.any():
+            raise OptionError(f"The split keeps all of {layers.name} for testing: train on other maps.")
     uec = build_uec(layers, region)
     seeds = [range(seed + 100 * i, seed + 100 * i + config.weeks) for i in range(len(config.presets))]
     return [TrainingCity.simulated(uec, *case, allowed) for case in zip(seeds, config.presets, strict=True)]
