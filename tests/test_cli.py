@@ -17,6 +17,7 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
+from zoomdiff import __version__
 from zoomdiff.bars import download_bar
 from zoomdiff.checkpoint import new_network, save_model
 from zoomdiff.cli import main
@@ -311,6 +312,10 @@ def test_known_traffic_is_trained_on_without_simulation(more, towns, zoomdiff, t
     code, _, errors = zoomdiff("train", "--week", "mine.geojson", "--map", "m.osm.pbf", *more, "--out", tmp_path)
     assert code == 0, errors
     assert configs[0].own_weeks == ("mine.geojson",) and configs[0].towns == towns
+
+
+def test_it_says_its_version(zoomdiff):
+    assert zoomdiff("--version") == (0, f"zoomdiff {__version__}\n", "")
 
 
 def test_summaries_are_not_cut_off(zoomdiff):

@@ -36,13 +36,20 @@ for name, (command, summary) in COMMANDS.items():
     app.command(name, short_help=summary)(command)
 
 
-@app.callback()
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    """As a callback of the option, for the program's own one is not called where no command is named."""
+    if wanted:
         typer.echo(f"zoomdiff {zoomdiff.__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Options of the program itself."""
 
 
 def main() -> None:
