@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from zoomdiff.arguments import path_of
-from zoomdiff.errors import OptionError
+from zoomdiff.errors import OptionError, is_utf8, printable
 
 if sys.platform != "win32":  # where files are whole, but two writers are not kept apart
     import fcntl
@@ -64,8 +64,8 @@ def whole_file(path: str | Path, what: str = "The file") -> Iterator[Path]:
     The folder around it is made. Raises OptionError, which calls the file `what`, where it cannot be written.
     """
     path = _resolved(Path(path))
-    with _one_sentence(path, what), _private(path.parent, path.name) as scratch:
-        part = scratch / path.name
+    with _one_sentence(path, what), _private(path.parent, path.name) as scratch, _plain(scratch) as plain:
+        part = plain / _plain_name(path)
         yield part
         sync(part)
         if part.is_dir() and path.is_dir():
@@ -93,10 +93,10 @@ def whole_set(folder: str | Path, what: str = "The results") -> Iterator[Path]:
         inside = folder.is_dir() and (
             folder.is_mount() or Path.cwd().is_relative_to(folder) or not os.access(folder.parent, os.W_OK)
         )
-        with _private(folder if inside else folder.parent, folder.name) as scratch:
-            new = scratch / folder.name
+        with _private(folder if inside else folder.parent, folder.name) as scratch, _plain(scratch) as plain:
+            new = scratch / _plain_name(folder)
             new.mkdir()
-            yield new
+            yield plain / new.name
             sync(new)
             with _locked(scratch.parent):
                 _put_in(new, folder, inside=inside)
@@ -173,6 +173,22 @@ def _private(parent: Path, name: str) -> Iterator[Path]:
             life.enter_context(_locked(scratch / "alive"))
         life.callback(_remove, scratch)
         yield scratch
+
+
+@contextmanager
+def _plain(folder: Path) -> Iterator[Path]:
+    """The folder by a path that native libraries can write to: a link to it where its own path is no UTF-8."""
+    if is_utf8(str(folder)):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="zoomdiff-") as beside:
+        link = Path(beside, "folder")
+        link.symlink_to(folder, target_is_directory=True)
+        yield link
+
+
+def _plain_name(path: Path) -> str:
+    return path.name if is_utf8(path.name) else printable(path.name)
 
 
 def _remove(scratch: Path) -> None:

@@ -29,6 +29,7 @@ from zoomdiff.cli.common import (
     map_of,
     model_from,
     place,
+    say,
     words,
 )
 from zoomdiff.cli.large import into_store, is_store, place_of
@@ -114,7 +115,7 @@ def generate(
         for name in OF_THE_FILE:
             if name in given:
                 raise OptionError(f"--{name} comes from the file of --reproduce: leave it out.")
-        typer.echo("Warning: --reproduce goes away in the next release: use 'zoomdiff reproduce FILE'.", err=True)
+        say("Warning: --reproduce goes away in the next release: use 'zoomdiff reproduce FILE'.", err=True)
         chosen_map = map_ if "map_" in given else None
         model_of = model_from(weights, weights_sha256, device, compile_)
         return _reproduce(reproduce, chosen_map, population, Files.asked(out, formats, hours), model_of)
@@ -172,7 +173,7 @@ def _reproduce(
     recipe.check_weights(model.sha256)
     changed = " with its scenario" if edits.edits else ""
     week = _generate(model, uec, recipe.seed, recipe.sampling, files, inputs, f"{words(layers, frame)}{changed}")
-    typer.echo(recipe.compare(week, uec))
+    say(recipe.compare(week, uec))
 
 
 def _generate(
@@ -266,16 +267,16 @@ def _write(export: "Export", files: Files, what: str, started: float) -> None:
 
     week, paths = export.week, write_files(export, files.folder, files.names)
     for note in week.provenance["notes"]:
-        typer.echo(f"Note: {note}")
-    typer.echo(f"{what} in {time.monotonic() - started:.1f} s")
+        say(f"Note: {note}")
+    say(f"{what} in {time.monotonic() - started:.1f} s")
     described: set[int] = set()
     for path, k in paths.items():
         if k is None or k in described:
-            typer.echo(f"{path}: {human_bytes(size_of(path))}")
+            say(f"{path}: {human_bytes(size_of(path))}")
             continue
         described.add(k)
         steps_k, rows, cols = week.volumes[k].shape
-        typer.echo(
+        say(
             f"{path}: {steps_k} steps x {rows} x {cols} cells, {human_bytes(week.total(k))} in the week, "
             f"peak {week.time_label(k, week.peak_step(k))}"
         )
