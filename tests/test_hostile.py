@@ -11,14 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zoomdiff import isolation
 from zoomdiff.checkpoint import load_model
-from zoomdiff.context import read_map
+from zoomdiff.context import UEC, build_uec, read_map
+from zoomdiff.context.classes import POI_CATEGORIES
 from zoomdiff.context.netcdf import read_netcdf
 from zoomdiff.context.residents import read_residents
-from zoomdiff.context.scenario import read_scenario
-from zoomdiff.errors import ZoomDiffError
+from zoomdiff.context.scenario import apply, read_scenario, touched
+from zoomdiff.context.uec import STRUCTURE
+from zoomdiff.errors import DataError, MapError, OptionError, ZoomDiffError
 from zoomdiff.export.geojson import read_geojson
 from zoomdiff.export.reproduce import read_reproduce
+from zoomdiff.levels import HOURS_PER_WEEK
 from zoomdiff.measured.read import read_measurements
 from zoomdiff.realism.datasets import read_milan_raw, read_nanchang, read_nanjing
 from zoomdiff.region import Region
@@ -185,6 +189,71 @@ def test_an_outline_that_takes_minutes_is_one_sentence():
     text = json.dumps({"type": "Polygon", "coordinates": [[*teeth, *back, teeth[0]]]})
     with pytest.raises(ZoomDiffError, match=r"crosses itself|longer than"):
         Region.from_geojson(text)
+
+
+def comb(teeth: int) -> list[list[float]]:
+    """The corners of an outline with teeth to the north."""
+    low = [[24.94 + 0.01 * n / teeth, 60.167 + 0.007 * (n % 2)] for n in range(2 * teeth)]
+    return [*low, [24.98, 60.166], [24.94, 60.166], low[0]]
+
+
+def crossed(teeth: int) -> list[list[float]]:
+    """An outline that crosses itself in some `teeth` x `teeth` points."""
+    along = [[24.94 + 0.01 * n / teeth, 60.167 + 0.007 * (n % 2)] for n in range(teeth)]
+    across = [[24.94 + 0.01 * (n % 2), 60.167 + 0.007 * n / teeth] for n in range(teeth)]
+    return [*along, *across, along[0]]
+
+
+def collection(*features: tuple[list[list[float]], dict[str, object]]) -> str:
+    """GeoJSON of outlines and their properties."""
+    made = [
+        {"type": "Feature", "properties": properties, "geometry": {"type": "Polygon", "coordinates": [outline]}}
+        for outline, properties in features
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": made})
+
+
+@pytest.mark.parametrize("tags", [{"building": "yes"}, {"leisure": "park"}, {"shop": "mall"}])
+def test_a_map_whose_outline_crosses_itself_too_often_is_one_sentence(tags, tmp_path, monkeypatch):
+    monkeypatch.setattr(isolation, "SECONDS", 0.5)
+    (tmp_path / "map.geojson").write_text(collection((crossed(1000), tags)))
+    with pytest.raises(MapError, match=r"^map\.geojson takes longer than 1 s: .*simplify its shapes\.$"):
+        read_map(tmp_path / "map.geojson")
+
+
+def test_a_map_whose_outline_crosses_itself_is_repaired_when_it_is_read(tmp_path):
+    (tmp_path / "map.geojson").write_text(
+        collection((crossed(20), {"building": "yes"}), (comb(500), {"building": "no"}))
+    )
+    layers = read_map(tmp_path / "map.geojson")
+    assert layers.repaired == 1 and layers.buildings.is_valid.all()
+    assert 0 < build_uec(layers, HELSINKI).structure[0].max() <= 1
+
+
+def test_measurements_whose_outline_crosses_itself_too_often_are_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(isolation, "SECONDS", 0.5)
+    row = {"time": "2025-03-03 00:00", "bytes": 1}
+    (tmp_path / "mine.geojson").write_text(collection((crossed(1000), row)))
+    with pytest.raises(DataError, match=r"^mine\.geojson takes longer than 1 s: "):
+        read_measurements(tmp_path / "mine.geojson")
+
+
+@pytest.mark.parametrize("edit", [{"edit": "park"}, {"edit": "scale", "factor": 2}])
+def test_a_scenario_whose_outlines_cross_each_other_too_often_is_one_sentence(edit, monkeypatch):
+    monkeypatch.setattr(isolation, "SECONDS_AFTER_READING", 0.5)
+    turned = [[24.94 + (lat - 60.166), 60.166 + (lon - 24.94)] for lon, lat in comb(3000)]
+    scenario = read_scenario(collection((comb(3000), edit), (turned, edit)))
+    town = UEC(
+        HELSINKI,
+        structure=np.zeros((len(STRUCTURE), *HELSINKI.shape), np.float32),
+        aoi=np.zeros(HELSINKI.shape, np.int8),
+        poi=np.zeros((len(POI_CATEGORIES), *HELSINKI.shape), np.float32),
+        population=np.zeros((HOURS_PER_WEEK, *HELSINKI.shape), np.float32),
+        sources=(),
+    )
+    for work in (lambda: apply(town, scenario), lambda: touched(HELSINKI, scenario)):
+        with pytest.raises(OptionError, match=r"^The scenario takes longer than 0 s: .*simplify its shapes\.$"):
+            work()
 
 
 def test_a_map_with_a_corner_off_the_earth_is_one_sentence(tmp_path):

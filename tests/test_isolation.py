@@ -68,7 +68,7 @@ def test_the_result_comes_from_another_process(path):
     [
         ("crash", "map.fgb cannot be read: it crashes its reader, so it is damaged: export or download it again."),
         ("memory", r"map.fgb needs more than 1.5 GB of memory to read: cut out .* or set ZOOMDIFF_READ_GB to more."),
-        ("time", "map.fgb takes longer than 0 s to read: cut out your region, or simplify its shapes."),
+        ("time", "map.fgb takes longer than 0 s: cut out your region, or simplify its shapes."),
         ("other", "map.fgb cannot be read: it is damaged or of another kind: export or download it again."),
         ("write", "map.fgb cannot be read: it is damaged or of another kind: export or download it again."),
     ],

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from zoomdiff.errors import RegionError, RegionTooLargeError
-from zoomdiff.region import Region, parse_bbox
+from zoomdiff.region import Extent, Region, parse_bbox
 
 HELSINKI = (24.937, 60.166, 24.951, 60.177)
 
@@ -200,9 +200,28 @@ def test_missing_region_file(tmp_path):
         Region.from_geojson(tmp_path / "nowhere.geojson")
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.floats(10.0, 10.05), st.floats(44.0, 44.05)), min_size=3, max_size=6))
+def test_no_polygon_touches_more_blocks_than_its_size_allows(corners):
+    polygon = shapely.make_valid(shapely.Polygon(corners), method="structure", keep_collapsed=False)
+    assume(not polygon.is_empty)
+    extent = Extent.of(polygon)
+    assert extent.part(0, 0, extent.rows, extent.cols).blocks.sum() <= extent.most_blocks
+
+
+def test_a_thin_region_of_a_huge_raster_is_refused_before_it_is_filled(monkeypatch):
+    monkeypatch.setattr(Extent, "part", lambda *_: pytest.fail("the raster was filled"))
+    diagonal = shapely.Polygon([(7, 44), (7.0001, 44), (16, 50), (15.9999, 50)])
+    teeth = [(7 + n / 1000, 44 + 4 * (n % 2)) for n in range(1000)]
+    comb = shapely.Polygon([*teeth, *((lon, lat - 1e-7) for lon, lat in teeth[::-1])])
+    for thin, max_km2 in ((diagonal, None), (diagonal, 150), (comb, 150)):
+        with pytest.raises(RegionError, match=r"^The region is thin, or its parts lie far apart: draw smaller"):
+            Region.from_polygon(thin, max_km2=max_km2)
+
+
 def test_parts_that_lie_far_apart_are_refused_before_their_raster_is_filled():
     far = shapely.MultiPolygon([shapely.box(7.0, 45.0, 7.01, 45.01), shapely.box(9.0, 46.5, 9.01, 46.51)])
-    with pytest.raises(RegionError, match=r"^The parts of the region lie far apart: draw a region for each of them\.$"):
+    with pytest.raises(RegionError, match=r"^The region is thin, or its parts lie far apart: draw smaller"):
         Region.from_polygon(far)
     near = shapely.MultiPolygon([shapely.box(7.0, 45.0, 7.01, 45.01), shapely.box(7.1, 45.1, 7.11, 45.11)])
     assert Region.from_polygon(near).blocks.sum() < 40

@@ -39,6 +39,7 @@ OnWait = Callable[[], None]
 
 MEMORY_GB = 1.5  # that reading one file may take; ZOOMDIFF_READ_GB sets another limit
 SECONDS, SECONDS_PER_MB = 4.0, 2.0  # of processor time: a file of 1 MB has 6 s
+SECONDS_AFTER_READING = 30.0  # where what was read is worked with
 OPEN_FILES = 64
 LIBRARIES = ("/usr/lib", "/lib", "/lib64", "/usr/local/lib", "/usr/share/zoneinfo", "/dev/urandom", "/proc/self")
 LOOK, FIRST_LOOK = 0.1, 1.0  # seconds between two calls of `on_wait`, and before the first: most files need less
@@ -60,18 +61,24 @@ class Isolated(Generic[P, R]):
     """A function that reads a file and runs in a child process.
 
     Its first argument is the path of the file or folder, or its content as text; with anything else (a DataFrame) it
-    runs in this process, as it does on systems without `fork`. Arguments and results are pickled.
+    runs in this process, as it does on systems without `fork`. With a `name`, its arguments are what was read already.
+    Arguments and results are pickled.
 
     Raises the error that `isolated` was given where the child dies, exceeds a limit, or raises what is not a
     ZoomDiffError; the function's own errors as they are.
     """
 
     def __init__(
-        self, function: Callable[P, R], error: type[ZoomDiffError], also: str | None = None, into: str | None = None
+        self,
+        function: Callable[P, R],
+        error: type[ZoomDiffError],
+        also: str | None = None,
+        into: str | None = None,
+        name: str | None = None,
     ) -> None:
         self.here = function  # to run it in this process, with files that are not from outside
         self.error = error
-        self.also, self.into = also, into
+        self.also, self.into, self.name = also, into, name
         update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -85,9 +92,9 @@ class Isolated(Generic[P, R]):
     def watched(self, on_wait: OnWait | None, *args: P.args, **kwargs: P.kwargs) -> R:
         """The same; `on_wait` is called while the child works, and an exception that it raises ends the child."""
         source = args[0]
-        if _inside or not hasattr(os, "fork") or not isinstance(source, str | bytes | Path):
+        if _inside or not hasattr(os, "fork") or not (self.name or isinstance(source, str | bytes | Path)):
             return self.here(*args, **kwargs)
-        limits = _Limits(source, self._paths(self.also, kwargs), self._paths(self.into, kwargs))
+        limits = _Limits(source, self._paths(self.also, kwargs), self._paths(self.into, kwargs), self.name)
         for path in limits.paths:
             check_file(path, self.error)
         return _run(self.here, args, kwargs, limits, self.error, on_wait)
@@ -109,9 +116,9 @@ def check_file(path: Path, error: type[ZoomDiffError], most: int | None = None) 
 
 
 def isolated(
-    error: type[ZoomDiffError], also: str | None = None, into: str | None = None
+    error: type[ZoomDiffError], also: str | None = None, into: str | None = None, name: str | None = None
 ) -> Callable[[Callable[P, R]], Isolated[P, R]]:
-    """The decorator of functions that read a file from outside.
+    """The decorator of functions that read a file from outside, or work with what was read of one.
 
     Parameters
     ----------
@@ -121,8 +128,10 @@ def isolated(
         Keyword argument that may be the path of another file to read.
     into
         Keyword argument that may be the path of a folder to write to.
+    name
+        What the function works with, for messages, where that is no file.
     """
-    return lambda function: Isolated(function, error, also, into)
+    return lambda function: Isolated(function, error, also, into, name)
 
 
 class _Limits:
@@ -146,18 +155,22 @@ class _Limits:
         Of processor time.
     """
 
-    def __init__(self, source: str | bytes | Path, others: list[Path], into: list[Path]) -> None:
+    def __init__(self, source: object, others: list[Path], into: list[Path], name: str | None) -> None:
         self.others, self.into = others, into
         try:
             self.folder = os.getcwd()
         except OSError:  # it is deleted
             self.folder = os.sep
-        if isinstance(source, bytes) or (isinstance(source, str) and (source[:1] in "{[" or len(source) > 1000)):
-            self.path, self.name, size = None, "The text", len(source)
-        else:
-            self.path = Path(source).absolute()
-            self.name, size = self.path.name, _size(self.path)
         self.memory = memory_limit()
+        self.path: Path | None = None
+        if name is not None:
+            self.name, self.seconds = name, SECONDS_AFTER_READING
+            return
+        if isinstance(source, bytes) or (isinstance(source, str) and (source[:1] in "{[" or len(source) > 1000)):
+            self.name, size = "The text", len(source)
+        else:
+            self.path = Path(str(source)).absolute()
+            self.name, size = self.path.name, _size(self.path)
         self.seconds = SECONDS + SECONDS_PER_MB * size / 1e6
 
     def apply(self, scratch: str) -> None:
@@ -169,6 +182,7 @@ class _Limits:
             resource.setrlimit(resource.RLIMIT_AS, (size, size))
         seconds = int(self.seconds) + 1
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+        signal.alarm(CLOCK_PER_CPU * seconds)  # a child that waits ends, too, where nobody is left who could kill it
         resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (self.memory, self.memory))
@@ -299,9 +313,7 @@ def _killed_on_error(pid: int) -> Iterator[None]:
 
 
 def _too_long(limits: _Limits) -> str:
-    return (
-        f"{limits.name} takes longer than {limits.seconds:.0f} s to read: cut out your region, or simplify its shapes."
-    )
+    return f"{limits.name} takes longer than {limits.seconds:.0f} s: cut out your region, or simplify its shapes."
 
 
 class _Server:

@@ -144,6 +144,9 @@ class Region(Framed, ByContent):
         # Before any array is made: a polygon as wide as a continent must not fill memory.
         if max_km2 is not None and extent.outline.area / 1e6 > max_km2:
             raise _too_large(extent.outline.area / 1e6, max_km2)
+        # Whatever blocks the polygon touches: making their raster takes long where it is huge.
+        allowed = math.inf if max_km2 is None else max_km2 * 1e6 / hierarchy[0].side ** 2
+        _check_spread(extent.rows * extent.cols, min(extent.most_blocks, allowed))
         if extent.rows * extent.cols > MOST_BLOCKS:
             raise RegionError(
                 "The region spans too much of the Earth to be made at once: draw one city or area at a time, or "
@@ -154,7 +157,7 @@ class Region(Framed, ByContent):
             raise RegionError("The region has no area: draw a polygon or a box of at least a few metres.")
         if max_km2 is not None and region.km2 > max_km2:
             raise _too_large(region.km2, max_km2)
-        _check_frame(region)
+        _check_spread(region.blocks.size, region.blocks.sum())
         rows, cols = np.flatnonzero(region.blocks.any(1)), np.flatnonzero(region.blocks.any(0))
         return replace(
             region,
@@ -334,6 +337,14 @@ class Extent(Framed):
         """Rows and columns of blocks."""
         return self.rows, self.cols
 
+    @property
+    def most_blocks(self) -> float:
+        """No fewer than the blocks that the polygon touches."""
+        side = self.hierarchy[0].side
+        # Those within it, and those on its edges: an edge touches three, and one more for each line that it crosses.
+        on_edges = 3 * shapely.get_num_coordinates(self.outline) + 2 * self.outline.length / side
+        return float(self.outline.area / side**2 + on_edges)
+
     def part(self, row: int, col: int, rows: int, cols: int) -> Region:
         """The region of the blocks `row` .. `row + rows`, counted from the extent's first, that the polygon touches."""
         side = self.hierarchy[0].side
@@ -365,10 +376,10 @@ def parse_bbox(text: str) -> Bounds:
     return west, south, east, north
 
 
-def _check_frame(region: Region) -> None:
-    """Raise RegionError where the blocks lie so far apart that their raster is nearly empty, and huge."""
-    if region.blocks.size > max(EMPTY_BLOCKS, EMPTY_SHARE * region.blocks.sum()):
-        raise RegionError("The parts of the region lie far apart: draw a region for each of them.")
+def _check_spread(raster: int, blocks: float) -> None:
+    """Raise RegionError where the blocks are so far apart that their raster is nearly empty, and huge."""
+    if raster > max(EMPTY_BLOCKS, EMPTY_SHARE * blocks):
+        raise RegionError("The region is thin, or its parts lie far apart: draw smaller regions, one after the other.")
 
 
 def _too_large(km2: float, limit: float) -> RegionTooLargeError:

@@ -7,8 +7,9 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoomdiff.context import read_map
+from zoomdiff.context import raster, read_map
 from zoomdiff.context.raster import count, coverage, length, nearest_cells
+from zoomdiff.errors import MapError
 from zoomdiff.region import Region
 
 REGION = Region.from_bbox((24.936, 60.166, 24.947, 60.172))  # 2 x 2 blocks or so of Helsinki
@@ -27,7 +28,7 @@ def cells(region: Region = REGION) -> np.ndarray:
 def oracle(geoms, measure, weight=None, region: Region = REGION) -> np.ndarray:
     """Sum over geometries of measure(geometry within the cell), by STRtree and intersection."""
     squares = cells(region)
-    geoms = shapely.make_valid(np.asarray(geoms, dtype=object))
+    geoms = shapely.make_valid(np.asarray(geoms, dtype=object), method="structure", keep_collapsed=False)
     weight = np.ones(len(geoms)) if weight is None else weight
     which, square = shapely.STRtree(squares).query(geoms, predicate="intersects")
     values = measure(shapely.intersection(geoms[which], squares[square])) * weight[which]
@@ -77,6 +78,30 @@ def test_coverage_is_exact(shapes, data):
 def test_coverage_of_self_crossing_outlines_is_that_of_the_repaired_ones(ring):
     shape = shapely.Polygon(ring)
     np.testing.assert_allclose(coverage(utm([shape]), REGION), oracle([shape], shapely.area) / CELL**2, atol=1e-6)
+
+
+def test_what_juts_out_of_its_outline_or_overlaps_itself_counts_once():
+    jutting = shapely.Polygon(square(2, 2, 4).exterior, [square(4, 4, 4).exterior])  # a quarter of the hole is inside
+    twice = shapely.MultiPolygon([square(8, 8, 2), square(9, 9, 2)])
+    assert coverage(utm([jutting]), REGION).sum() == pytest.approx(16 - 4)
+    assert coverage(utm([twice]), REGION).max() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("measure", "shapes"), [(coverage, [square(0, 0, 32)] * 250_000), (length, [square(0, 0, 32).exterior] * 250_000)]
+)
+def test_more_edges_than_any_town_has_are_refused_before_they_are_cut(measure, shapes):
+    with pytest.raises(
+        MapError, match=r"^The map's shapes have more than 5,0\d{2},\d{3} edges in the region: simplify"
+    ):
+        measure(utm(shapes), REGION)
+
+
+def test_of_a_line_that_runs_far_away_only_what_is_here_is_cut(monkeypatch):
+    monkeypatch.setattr(raster, "MOST_PIECES", 500_000)  # of 2.2 million
+    far = [(WEST + 1e7, NORTH + 1e6 * n) for n in range(100)]
+    line = shapely.LineString([(WEST, NORTH - CELL / 2), (WEST + 3 * CELL, NORTH - CELL / 2), *far])
+    assert length(utm([line]), REGION)[0, :3].sum() == pytest.approx(3 * CELL)
 
 
 # Not on cell edges, where the oracle would find a line in the cells on both sides.

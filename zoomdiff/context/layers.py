@@ -30,6 +30,7 @@ from zoomdiff.context.tagged import column
 from zoomdiff.errors import MapError
 from zoomdiff.isolation import isolated
 from zoomdiff.region import Bounds
+from zoomdiff.shapes import is_broken, repair
 
 NOWHERE = (0.0, 0.0, 0.0, 0.0)  # the extent of a part
 LAYERS = ("buildings", "roads", "rails", "areas", "pois")
@@ -62,8 +63,8 @@ class MapLayers:
     date
         Of the data, ISO 8601 (day or month); None where the source has none.
     repaired
-        How many geometries are invalid (crossing themselves, ...) and are repaired when they are burnt to rasters.
-        Polygons that a file leaves open are closed in reading, and not counted.
+        How many geometries were invalid (crossing themselves, ...) and were repaired. Polygons that a file leaves open
+        are closed in reading, and not counted.
     """
 
     name: str
@@ -125,7 +126,10 @@ def stream(path: Path, source: str, bbox: Bounds | None = None) -> Iterator[MapL
         }
         for kind, layer in layers.items():
             _check_places(tagged.name, kind, layer)
-        repaired += sum(int((~layer.geometry.is_valid).sum()) for layer in layers.values())
+            shapes = np.asarray(layer.geometry.array)
+            repaired += int(is_broken(shapes).sum())
+            shapes = repair(shapes)
+            layers[kind] = layer.set_geometry(shapes, crs=4326)[~shapely.is_empty(shapes)].reset_index(drop=True)
         about = MapLayers(tagged.name, tagged.source, tagged.licence, NOWHERE, **layers, date=tagged.date)
         yield about
     extent = _extent(tagged.extent, bounds, bbox)
@@ -207,7 +211,7 @@ def _pois(tagged: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     category = classify(tagged, POI_OF_TAG)
     keep = category.notna() & ~tagged.geometry.is_empty & tagged.geometry.notna()
     points = tagged[keep].copy()
-    points.geometry = points.geometry.make_valid().representative_point()
+    points.geometry = shapely.point_on_surface(repair(points.geometry.array, keep_collapsed=True))
     return _layer(points, category=category[keep])
 
 

@@ -10,15 +10,21 @@ sum along the row). Outer rings add, holes subtract, and what remains is the are
 all edges.
 """
 
+import math
 from typing import NamedTuple
 
 import geopandas as gpd
 import numpy as np
 import shapely
 
+from zoomdiff.errors import MapError
 from zoomdiff.region import Region
+from zoomdiff.shapes import repair
 
 POLYGON = 3  # shapely's type id
+# Pieces of edges in all cells together, about 150 bytes each: old towns have some 20 in a cell. Of a hostile file, a
+# few kilobytes can become millions.
+MOST_PIECES, MOST_PIECES_PER_CELL = 5_000_000, 50
 
 
 class Pieces(NamedTuple):
@@ -64,7 +70,7 @@ def cut(geoms: gpd.GeoSeries, region: Region) -> Pieces:
 
     start, end, ring = _edges(rings, region)
     slanted = start[:, 1] != end[:, 1]  # edges along a row enclose nothing to their east
-    start, end, ring = _cut_at_grid(start[slanted], end[slanted], ring[slanted])
+    start, end, ring = _cut_at_grid(start[slanted], end[slanted], ring[slanted], region)
 
     middle = (start + end) / 2
     col = np.clip(np.floor(middle[:, 0]).astype(np.int64), 0, width - 1)
@@ -96,7 +102,8 @@ def length(geoms: gpd.GeoSeries, region: Region) -> np.ndarray:
     lines, _ = _parts(_projected(geoms, region))
     lines = lines[np.isin(shapely.get_type_id(lines), (1, 2))]  # LineString, LinearRing
     start, end, _ = _edges(lines, region)
-    start, end, _ = _cut_at_grid(start, end, np.zeros(len(start), np.int64))
+    inside = ((np.maximum(start, end) >= 0) & (np.minimum(start, end) <= region.shape[::-1])).all(1)
+    start, end, _ = _cut_at_grid(start[inside], end[inside], np.zeros(inside.sum(), np.int64), region)
     metres = np.hypot(*(end - start).T) * region.hierarchy.finest.side
     return _sum_in_cells((start + end) / 2, metres, region)
 
@@ -134,10 +141,7 @@ def _clip(geoms: np.ndarray, region: Region) -> np.ndarray:
 
 def _polygons_in_frame(geoms: gpd.GeoSeries, region: Region) -> tuple[np.ndarray, np.ndarray]:
     """Simple valid polygons inside the frame, and for each the index of the geometry it came from."""
-    geoms = _projected(geoms, region)
-    broken = ~shapely.is_valid(geoms) & ~shapely.is_missing(geoms)
-    geoms[broken] = shapely.make_valid(geoms[broken])
-    parts, source = _parts(_clip(geoms, region))
+    parts, source = _parts(_clip(repair(_projected(geoms, region)), region))
     polygon = shapely.get_type_id(parts) == POLYGON
     return parts[polygon], source[polygon]
 
@@ -180,20 +184,33 @@ def _edges(lines: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray, n
     return xy[:-1][joined], xy[1:][joined], line[:-1][joined]
 
 
-def _cut_at_grid(start: np.ndarray, end: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut edges at every whole x and y, so that each piece lies in one cell; `label` is carried along."""
+def _cut_at_grid(
+    start: np.ndarray, end: np.ndarray, label: np.ndarray, region: Region
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cut edges at every whole x and y, so that each piece lies in one cell; `label` is carried along.
+
+    Raises MapError where that makes too many pieces.
+    """
+    most = MOST_PIECES + MOST_PIECES_PER_CELL * math.prod(region.shape)
     for axis in (0, 1):
-        start, end, label = _cut(start, end, label, axis)
+        start, end, label = _cut(start, end, label, axis, most)
     return start, end, label
 
 
-def _cut(start: np.ndarray, end: np.ndarray, label: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut edges at the whole numbers strictly between their ends along one axis."""
+def _cut(
+    start: np.ndarray, end: np.ndarray, label: np.ndarray, axis: int, most: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cut edges at the whole numbers strictly between their ends along one axis, to `most` pieces at most."""
     a, b = start[:, axis], end[:, axis]
     low, high = np.minimum(a, b), np.maximum(a, b)
     first = np.floor(low).astype(np.int64) + 1  # the first whole number above the lower end
     cuts = np.maximum(np.ceil(high).astype(np.int64) - first, 0)
     pieces = cuts + 1
+    if pieces.sum() > most:
+        raise MapError(
+            f"The map's shapes have more than {most:,} edges in the region: simplify them, or look for shapes that are "
+            "there many times."
+        )
     edge = np.repeat(np.arange(len(a)), pieces)
     nth = np.arange(len(edge)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
 

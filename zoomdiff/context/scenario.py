@@ -121,17 +121,40 @@ def read_ground(source: str | bytes) -> BaseGeometry:
     raise OptionError("The GeoJSON holds no polygon: draw one and save it again.")
 
 
+@isolated(OptionError, name="The scenario")
 def touched(region: Region, scenario: Scenario) -> np.ndarray:
-    """(H, W) share of each finest cell that lies in the outline of any edit, 0 outside the region's blocks."""
+    """(H, W) share of each finest cell that lies in the outline of any edit, 0 outside the region's blocks.
+
+    Raises OptionError where the outlines cross each other so often that this takes too long.
+    """
     return _share([_in_zone(edit, region) for edit in scenario.edits], region)
 
 
 def apply(uec: UEC, scenario: Scenario) -> UEC:
     """The context after the edits; cells that no edit touches keep every bit.
 
-    Its sources say what was edited, and its notes which edits lie outside the region's blocks and so do nothing.
+    Its sources say what was edited, and its notes which edits lie outside the region's blocks and so do nothing. Raises
+    OptionError where the outlines cross each other so often that this takes too long.
     """
-    region, cell_m2 = uec.region, uec.region.hierarchy.finest.side**2
+    found, notes = _changes(scenario, uec.region)
+    if found is None:
+        return replace(uec, notes=(*uec.notes, *notes))
+    edits, cells, change = found
+    layers = {"structure": _structure, "aoi": _aoi, "poi": _poi, "population": _population}
+    edited = {name: getattr(uec, name).copy() for name in layers}
+    for name, layer in layers.items():
+        edited[name][..., *cells] = layer(uec, cells, change)
+    sources = (*uec.sources, f"Scenario: the map's context was edited before use: {'; '.join(edits)}.")
+    return replace(uec, **edited, sources=sources, notes=(*uec.notes, *notes))
+
+
+@isolated(OptionError, name="The scenario")
+def _changes(scenario: Scenario, region: Region) -> "tuple[tuple[list[str], Cells, _Change] | None, list[str]]":
+    """The edits that lie in a region, the n cells that they touch, and what they do there; None without any.
+
+    And notes for the user on the edits that lie outside.
+    """
+    cell_m2 = region.hierarchy.finest.side**2
     edits: list[tuple[Edit, BaseGeometry]] = []
     notes, touched = [], np.zeros(region.shape, bool)
     for number, edit in enumerate(scenario.edits, 1):
@@ -146,18 +169,10 @@ def apply(uec: UEC, scenario: Scenario) -> UEC:
             edits.append((edit, ground))
             touched |= share > 0
     if not edits:
-        return replace(uec, notes=(*uec.notes, *notes))
-
+        return None, notes
     rows, cols = np.nonzero(touched)
-    cells = (rows, cols)  # everything below happens in these n cells
-    change = _Change.of(edits, region, cells)
-    layers = {"structure": _structure, "aoi": _aoi, "poi": _poi, "population": _population}
-    edited = {name: getattr(uec, name).copy() for name in layers}
-    for name, layer in layers.items():
-        edited[name][..., *cells] = layer(uec, cells, change)
-    what = "; ".join(str(edit) for edit, _ in edits)
-    sources = (*uec.sources, f"Scenario: the map's context was edited before use: {what}.")
-    return replace(uec, **edited, sources=sources, notes=(*uec.notes, *notes))
+    cells = (rows, cols)
+    return ([str(edit) for edit, _ in edits], cells, _Change.of(edits, region, cells)), notes
 
 
 @dataclass(frozen=True)

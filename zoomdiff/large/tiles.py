@@ -153,9 +153,8 @@ def _split(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         return table
     parts = [table[~wide]]
     for _, area in table[wide].iterrows():
-        ground = shapely.make_valid(area.geometry)
-        boxes = np.array(list(_boxes(ground.bounds)))
-        pieces = shapely.intersection(ground, shapely.box(*boxes.T))
+        boxes = np.array(list(_boxes(area.geometry.bounds)))
+        pieces = shapely.intersection(area.geometry, shapely.box(*boxes.T))
         pieces = pieces[shapely.area(pieces) > 0]
         rows = pd.DataFrame([area.drop("geometry")] * len(pieces)).assign(geometry=pieces)
         parts.append(gpd.GeoDataFrame(rows, geometry="geometry", crs=4326))

@@ -22,6 +22,7 @@ from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK, aggregate
 from zoomdiff.measured.sites import assign, to_sites
 from zoomdiff.measured.traffic import MeasuredTraffic
 from zoomdiff.region import Region
+from zoomdiff.shapes import repair
 from zoomdiff.week import TrafficWeek
 
 MOST_BYTES = 1e18  # in one step of one cell: all of the world's mobile traffic of a day is less
@@ -185,7 +186,7 @@ def _polygons(polygons: np.ndarray, region: Region) -> _Places | None:
     # The stubs of shapely do not know interleaved=False.
     areas = shapely.transform(polygons, to_frame(region.epsg).transform, interleaved=False)  # type: ignore[arg-type]
     areas[~np.isfinite(shapely.bounds(areas)).all(1)] = shapely.Polygon()
-    areas = np.asarray(shapely.make_valid(areas))
+    areas = repair(areas)
     side = region.hierarchy[0].side
     x, y = np.moveaxis(region.frame_centres(0)[region.blocks], -1, 0)
     ground = shapely.union_all(shapely.box(x - side / 2, y - side / 2, x + side / 2, y + side / 2))

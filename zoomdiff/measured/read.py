@@ -23,6 +23,7 @@ from zoomdiff.isolation import isolated
 from zoomdiff.measured.tables import Table, first_row, read_table
 from zoomdiff.measured.times import read_times, regular_steps
 from zoomdiff.measured.traffic import MeasuredTraffic
+from zoomdiff.shapes import repair
 
 BYTES_PER = {"bytes": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 
@@ -187,11 +188,13 @@ def _by_shape(shapes: np.ndarray) -> _Cells:
     ids = np.array([f"{lon:.6f}, {lat:.6f}" for lon, lat in places.tolist()])
     if len(np.unique(ids)) < len(ids):  # two shapes around the same middle
         ids = np.array([f"{name} ({number})" for number, name in enumerate(ids, 1)])
-    return _Cells(of_row, ids, places, distinct if _are_areas(distinct) else None)
+    return _Cells(of_row, ids, places, _areas(distinct))
 
 
-def _are_areas(shapes: np.ndarray) -> bool:
-    return bool(np.isin(shapely.get_type_id(shapes), (3, 6)).all())  # Polygon, MultiPolygon
+def _areas(shapes: np.ndarray) -> np.ndarray | None:
+    """The shapes without crossings where all are areas, else None."""
+    are_areas = np.isin(shapely.get_type_id(shapes), (3, 6)).all()  # Polygon, MultiPolygon
+    return repair(shapes) if are_areas else None
 
 
 def _ids(table: Table, column: str) -> tuple[np.ndarray, np.ndarray]:
@@ -234,7 +237,7 @@ def _places(
     _, first = np.unique(of_row, return_index=True)
     if geometry is not None:  # as long as the table, yet one per cell: the first row of each counts
         shapes = Table(table.frame.iloc[first], table.name, table.row).shapes(geometry)
-        return shapely.get_coordinates(shapely.centroid(shapes)), shapes if _are_areas(shapes) else None
+        return shapely.get_coordinates(shapely.centroid(shapes)), _areas(shapes)
     if lon is None or lat is None:
         if column == table.find("site", columns):
             raise DataError(

@@ -29,6 +29,7 @@ SYNONYMS = {
 TEXT = {".csv", ".txt", ".tsv"}
 PARQUET = {".parquet", ".geoparquet", ".pq"}
 GEOJSON = {".geojson", ".json"}
+MOST_COLUMNS = 10_000  # a row per time and cell needs a few, and a line of a million takes long
 MOST_ROWS = 20_000_000  # a small Parquet file can hold more than fits in memory
 
 
@@ -186,6 +187,10 @@ def _read_text(path: Path) -> pd.DataFrame:
     with path.open(encoding="utf-8-sig") as file:
         header = file.readline()
     delimiter = max(",;\t", key=header.count)
+    if header.count(delimiter) >= MOST_COLUMNS:
+        raise DataError(
+            f"{path.name} has more than {MOST_COLUMNS:,} columns: give a row per time and cell, with its bytes."
+        )
     # Blank lines are read and dropped afterwards: skipped while reading, they would shift the numbers of all lines.
     frame = pd.read_csv(
         path, sep=delimiter, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
