@@ -1,9 +1,11 @@
 """The command line as a user meets it: its output, its exit code, its files."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -255,6 +257,7 @@ WRITING = {  # the commands that write, without their target
     "context": ["context", "--out"],
     "picture": ["context", "--plot"],
     "split": ["split", "--map", "town3", "--out"],
+    "store": ["generate", "--map", "town3", "--out"],
 }
 
 
@@ -264,15 +267,23 @@ def test_a_target_that_cannot_be_written_is_refused_before_anything_is_read(comm
     monkeypatch.setattr("zoomdiff.training.train.read_map", lambda source: pytest.fail("a map was read"))
     (tmp_path / "file").write_text("mine")
     is_file = command in ("context", "picture", "split")
-    places = [tmp_path / "file" / "new", tmp_path if is_file else tmp_path / "file"]
+    out_name = "week.zarr" if command == "store" else "out"
+    places = [tmp_path / "file" / out_name, tmp_path if is_file else tmp_path / "file"]
     for out, words in zip(
         places, ["a file and not a folder", "a folder has that name" if is_file else "not a folder"], strict=True
     ):
         code, _, errors = zoomdiff(*WRITING[command], out)
         assert code == 2 and words in errors and f"written to {out}" in errors and errors.count("\n") == 1
-    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path or not mode & os.W_OK)
-    code, _, errors = zoomdiff(*WRITING[command], tmp_path / "new" / "out")
-    assert code == 2 and f"{tmp_path} is write-protected" in errors
+    mkdtemp = tempfile.mkdtemp
+
+    def read_only(suffix: str | None = None, prefix: str | None = None, dir: Path | None = None) -> str:
+        if dir == tmp_path:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return mkdtemp(suffix, prefix, dir)
+
+    monkeypatch.setattr("zoomdiff.files.tempfile.mkdtemp", read_only)
+    code, _, errors = zoomdiff(*WRITING[command], tmp_path / "new" / out_name)
+    assert code == 2 and f"Read-only file system in {tmp_path};" in errors
     assert (tmp_path / "file").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
 
 

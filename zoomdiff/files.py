@@ -35,26 +35,43 @@ def size_of(path: Path) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def target(path: Path, what: str, *, is_folder: bool = False) -> Path:
+def target(path: str | Path, what: str, *, is_folder: bool = False) -> Path:
     """The path, ~ resolved, of a file or of a folder for files, once it is clear that it can be written to.
 
-    Asked before a long run. Raises OptionError, which calls the file `what`.
+    Asked before a long run, and tried, as permissions do not say all: nothing can be made in /proc, for example. Raises
+    OptionError, which calls the file `what`.
     """
     path = path_of(what, path)
     try:
-        folder = path if is_folder else path.parent
+        place = _resolved(path)
+        folder = place if is_folder else place.parent
         nearest = next(each for each in (folder, *folder.parents) if each.exists())
-        if not is_folder and path.is_dir():
+        if loops := [each for each in (place, *place.parents) if each.is_symlink()]:
+            reason = f"{loops[0]} is a link that leads to itself"
+        elif not is_folder and place.is_dir():
             reason = "a folder has that name"
+        elif not is_folder and place.exists() and not place.is_file():
+            reason = "it is a pipe or a device"
         elif not nearest.is_dir():
             reason = f"{nearest} is a file and not a folder"
-        elif not os.access(nearest, os.W_OK | os.X_OK):
-            reason = f"{nearest} is write-protected"
         else:
+            _try(nearest, folder, place.name)
             return path
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, ValueError) as error:  # ValueError: a name with the character 0
+        reason = getattr(error, "strerror", None) or str(error)
     raise OptionError(f"{what} cannot be written to {path}: {reason}; choose another place.")
+
+
+def _try(nearest: Path, folder: Path, name: str) -> None:
+    """Make what is missing of a folder, and a file in it, where it is removed again. Raises OSError."""
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix=".zoomdiff-", dir=nearest) as trial,
+            _private(Path(trial, folder.relative_to(nearest)), name) as scratch,
+        ):
+            (scratch / "file").touch()
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror or error} in {nearest}") from error
 
 
 @contextmanager

@@ -120,6 +120,7 @@ def generate(
         model_of = model_from(weights, weights_sha256, device, compile_)
         return _reproduce(reproduce, chosen_map, population, Files.asked(out, formats, hours), model_of)
     if is_store(out):
+        out = target(out, "The store", is_folder=True)
         where = place_of(map_, bbox, region, population, residents, scenario)
         model = model_from(weights, weights_sha256, device, compile_)()
         into_store(model, where, out, seed=seed, sampling=Sampling(steps, preset), workers=workers, address=address)

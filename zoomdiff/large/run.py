@@ -12,7 +12,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 import zoomdiff
-from zoomdiff.arguments import path_of, seed_of
+from zoomdiff.arguments import seed_of
 from zoomdiff.context import MapLayers, read_map, sources
 from zoomdiff.context.layers import outside
 from zoomdiff.context.maps import is_town, known
@@ -20,7 +20,7 @@ from zoomdiff.context.population import Census
 from zoomdiff.context.scenario import read_scenario
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.errors import MapError, OptionError, printable
-from zoomdiff.files import sha256_of, whole_file
+from zoomdiff.files import sha256_of, target, whole_file
 from zoomdiff.large.engine import Cluster, Engine, Here
 from zoomdiff.large.layout import Layout, Window
 from zoomdiff.large.store import COMPLETE, WANTED, Receipt, Store, attributes_of, locked, prepare
@@ -118,7 +118,7 @@ def generate_large(
     RegionError, MapError, CheckpointError
         As for `generate` and `read_map`.
     """
-    out, seed = path_of("The store", out), seed_of(seed)
+    out, seed = target(out, "The store", is_folder=True), seed_of(seed)
     say = on_piece or (lambda stage, done, pieces: None)
     polygon, population = place.polygon, None if place.population is None else Path(place.population).absolute()
     edits = None
