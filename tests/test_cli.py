@@ -409,6 +409,21 @@ def test_a_real_process_ends_with_code_2_and_without_a_trace():
     assert run.stderr.strip() == "Error: The box 'nonsense' is not four numbers: write W,S,E,N in degrees."
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there a folder that is used cannot be removed")
+def test_a_working_directory_that_is_deleted_is_one_sentence(tmp_path):
+    """In a process as its user starts it, with the package in reach as when it is installed."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    start = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    command = [sys.executable, "-c", start, "-m", "zoomdiff", "context"]
+    path = os.pathsep.join([str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    run = subprocess.run(
+        command, cwd=folder, env=os.environ | {"PYTHONPATH": path.strip(os.pathsep)}, capture_output=True, text=True
+    )
+    assert run.returncode == 2
+    assert run.stderr == "Error: The working directory is deleted or cannot be opened: change to another one.\n"
+
+
 def test_a_region_in_the_sea_runs_and_is_silent(shared_data, zoomdiff, tmp_path):
     monaco = shared_data / "maps" / "monaco_2016_osrm.osm.pbf"
     code, text, errors = zoomdiff("generate", "--map", monaco, f"--bbox={SEA}", "--out", tmp_path)

@@ -1,5 +1,6 @@
 """The command line: `zoomdiff` and `python -m zoomdiff`, with one command for each thing that the library does."""
 
+import os
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
@@ -12,7 +13,7 @@ import zoomdiff
 from zoomdiff.cli.model import split, train
 from zoomdiff.cli.place import context, open_app, realism
 from zoomdiff.cli.weeks import generate, refine, reproduce
-from zoomdiff.errors import ZoomDiffError, printable
+from zoomdiff.errors import OptionError, ZoomDiffError, printable
 
 BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]  # click's, or that of the copy in newer typer
@@ -70,12 +71,21 @@ def _options(
     """Options of the program itself."""
 
 
+def _check_working_directory() -> None:
+    """Raise OptionError where there is none: MKL ends the process in it, with words of its makers."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise OptionError("The working directory is deleted or cannot be opened: change to another one.") from error
+
+
 def main() -> None:
     """Run the command line; bad input ends it with one sentence and exit code 2, Ctrl-C with one and 130."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not in UTF-8
     try:
+        _check_working_directory()
         app()
         return
     except ZoomDiffError as error:
