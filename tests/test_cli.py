@@ -150,8 +150,20 @@ def test_realism_reads_your_own_table(zoomdiff, tmp_path):
     pd.DataFrame(rows, columns=["time", "cell", "bytes"]).to_csv(tmp_path / "mine.csv", index=False)
     code, text, _ = zoomdiff("realism", tmp_path / "mine.csv")
     lines = text.splitlines()
-    assert code == 0 and "mine" in lines[0]
+    header = next(number for number, line in enumerate(lines) if not line.startswith("Note: "))
+    assert code == 0 and "mine" in lines[header]
     assert next(line for line in lines if line.startswith("autocorrelation, 168 h")).split()[3] == "1.00*"
+    assert lines[0].startswith("Note: mine.csv: its 20 cells are compared as they are, of any size and in any place")
+    assert lines[1:header] == ["Note: mine.csv: Times are read as local time."]
+    assert next(line for line in lines if line.startswith("Moran's I of ln(mean)")).split()[4] == "-"
+
+
+def test_realism_names_what_a_table_lacks(zoomdiff, tmp_path):
+    times = pd.date_range("2024-03-04", periods=24 * 7, freq="h")
+    rows = [(t, f"cell {c}", (2 + np.sin(t.hour / 4)) * (c + 1)) for t in times for c in range(20)][5:]
+    pd.DataFrame(rows, columns=["time", "cell", "bytes"]).to_csv(tmp_path / "MINE.CSV", index=False)
+    code, text, _ = zoomdiff("realism", tmp_path / "MINE.CSV")
+    assert code == 0 and "Note: MINE.CSV: 5 of 3,360 values are missing" in text
 
 
 def test_train_refuses_an_unknown_preset(zoomdiff, tmp_path):
@@ -178,6 +190,9 @@ def test_a_split_is_written_and_shown(zoomdiff, tmp_path, monkeypatch):
     out = tmp_path / "splits.json"
     code, text, _ = zoomdiff("split", "--map", "town3", "--held-out", "town4", "--out", out)
     assert code == 0 and "#" in text
+    whole = sum(map(len, read_splits(out)["fictional town 4"].blocks))
+    legend = f"A sign is a block of 400 x 400 m, north is up: 0 for training (.), {whole} for testing (#), 0 in the gap"
+    assert text.splitlines()[-1].startswith(legend)
     assert set(read_splits(out)) == {"fictional town 3", "fictional town 4"}
 
 

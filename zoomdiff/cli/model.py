@@ -100,7 +100,8 @@ def split(
         splits[layers.name] = (
             held_out_split(frame) if whole else band_split(frame, build_uec(layers, frame).population.mean(0))
         )
-        for line in (layers.name, *splits[layers.name].blocks):
+        legend = splits[layers.name].legend(frame.hierarchy[0].side)
+        for line in (layers.name, *splits[layers.name].blocks, legend):
             say(line)
     if not splits:
         raise OptionError("There is nothing to split: give --map or --held-out.")

@@ -46,7 +46,7 @@ def compare(
     samples: dict[str, HourlyGrid] = {}
     notes = []
     for file in files:
-        is_generated = file.suffix == ".geojson"
+        is_generated = file.suffix.lower() == ".geojson"
         name = file.parent.name or file.stem if is_generated else file.stem
         name = printable(str(file) if printable(name) in samples else name)
         if is_generated:
@@ -54,7 +54,8 @@ def compare(
             if city is None:
                 notes.append(f"No --city holds {file}, so its countryside is compared, too.")
         else:
-            samples[name] = read_measured(file)
+            samples[name], about = read_measured(file)
+            notes += about
     for city in cities:
         for preset in presets:
             for seed in range(seeds):
