@@ -114,8 +114,8 @@ def _notes(table: MeasuredTraffic) -> list[str]:
     cells = table.traffic.shape[1]
     compared = (
         f"{table.source}: its {cells:,} cells are compared as they are, of any size and in any place, whereas "
-        "generated and simulated weeks are summed to 400 m and compared in towns; they form no grid, so the rows on neighbours "
-        "are empty."
+        "generated and simulated weeks are summed to 400 m and compared in towns; they form no grid, so "
+        "the rows on neighbours are empty."
     )
     gaps = [table.gap_report()] if table.missing.any() else []
     return [compared, *(f"{table.source}: {note}" for note in (*table.notes, *gaps))]
