@@ -80,7 +80,7 @@ def read_measured(path: Path) -> tuple[HourlyGrid, list[str]]:
     Returns
     -------
     sample, notes
-        The traffic, and of your own table sentences that say how it was read and what of it is compared.
+        The traffic; sentences on how a table was read and what of it is compared.
 
     Raises
     ------
