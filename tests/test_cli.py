@@ -302,6 +302,17 @@ def test_a_target_that_cannot_be_written_is_refused_before_anything_is_read(comm
     assert (tmp_path / "file").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.parametrize("command", ["generate", "reproduce", "refine"])
+def test_a_folder_with_the_name_of_a_file_is_refused_before_anything_is_read(command, zoomdiff, tmp_path):
+    (tmp_path / "cell.geojson").mkdir()
+    code, _, errors = zoomdiff(*WRITING[command], tmp_path)
+    assert code == 2 and f"written to {tmp_path / 'cell.geojson'}: a folder has that name" in errors
+    (tmp_path / "week.zarr").mkdir()
+    if command != "refine":
+        code, _, errors = zoomdiff(*WRITING[command], tmp_path, "--format", "zarr")
+        assert code == 2 and "week.zarr exists and is not a Zarr store" in errors
+
+
 @pytest.mark.parametrize(
     ("command", "where"),
     [

@@ -34,7 +34,7 @@ from zoomdiff.cli.common import (
 )
 from zoomdiff.cli.large import into_store, is_store, place_of
 from zoomdiff.errors import OptionError
-from zoomdiff.files import size_of, target
+from zoomdiff.files import check_free, size_of, target
 
 if TYPE_CHECKING:
     from zoomdiff.context import UEC
@@ -59,12 +59,16 @@ class Files:
     def asked(cls, out: Path, formats: str = "geojson", hours: str = "0-168") -> "Files":
         """As the options say. Raises OptionError."""
         from zoomdiff.export.formats import FORMATS, parse_formats, parse_hours
-        from zoomdiff.levels import HOURS_PER_WEEK
+        from zoomdiff.levels import HOURS_PER_WEEK, S4T4
 
         names, window = parse_formats(formats), parse_hours(hours)
         if len(window) < HOURS_PER_WEEK and not any(FORMATS[name].long for name in names):
             raise OptionError("--hours is for the formats geojson-long and csv: add one to --format, or leave it out.")
-        return cls(target(out, "The results", is_folder=True), names, window)
+        folder = target(out, "The results", is_folder=True)
+        for kind in (FORMATS[name] for name in names):  # `write_files` looks again, at those of other levels too
+            for level in [level.name for level in S4T4] if kind.level else [""]:
+                check_free(folder / f"{level}{kind.ending}", is_folder=kind.mime is None)
+        return cls(folder, names, window)
 
 
 def generate(
