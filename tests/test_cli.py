@@ -1,9 +1,11 @@
 """The command line as a user meets it: its output, its exit code, its files."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
+from zoomdiff import __version__
 from zoomdiff.bars import download_bar
 from zoomdiff.checkpoint import new_network, save_model
 from zoomdiff.cli import main
@@ -147,8 +150,20 @@ def test_realism_reads_your_own_table(zoomdiff, tmp_path):
     pd.DataFrame(rows, columns=["time", "cell", "bytes"]).to_csv(tmp_path / "mine.csv", index=False)
     code, text, _ = zoomdiff("realism", tmp_path / "mine.csv")
     lines = text.splitlines()
-    assert code == 0 and "mine" in lines[0]
+    header = next(number for number, line in enumerate(lines) if not line.startswith("Note: "))
+    assert code == 0 and "mine" in lines[header]
     assert next(line for line in lines if line.startswith("autocorrelation, 168 h")).split()[3] == "1.00*"
+    assert lines[0].startswith("Note: mine.csv: its 20 cells are compared as they are, of any size and in any place")
+    assert lines[1:header] == ["Note: mine.csv: Times are read as local time."]
+    assert next(line for line in lines if line.startswith("Moran's I of ln(mean)")).split()[4] == "-"
+
+
+def test_realism_names_what_a_table_lacks(zoomdiff, tmp_path):
+    times = pd.date_range("2024-03-04", periods=24 * 7, freq="h")
+    rows = [(t, f"cell {c}", (2 + np.sin(t.hour / 4)) * (c + 1)) for t in times for c in range(20)][5:]
+    pd.DataFrame(rows, columns=["time", "cell", "bytes"]).to_csv(tmp_path / "MINE.CSV", index=False)
+    code, text, _ = zoomdiff("realism", tmp_path / "MINE.CSV")
+    assert code == 0 and "Note: MINE.CSV: 5 of 3,360 values are missing" in text
 
 
 def test_train_refuses_an_unknown_preset(zoomdiff, tmp_path):
@@ -175,6 +190,9 @@ def test_a_split_is_written_and_shown(zoomdiff, tmp_path, monkeypatch):
     out = tmp_path / "splits.json"
     code, text, _ = zoomdiff("split", "--map", "town3", "--held-out", "town4", "--out", out)
     assert code == 0 and "#" in text
+    whole = sum(map(len, read_splits(out)["fictional town 4"].blocks))
+    legend = f"A sign is a block of 400 x 400 m, north is up: 0 for training (.), {whole} for testing (#), 0 in the gap"
+    assert text.splitlines()[-1].startswith(legend)
     assert set(read_splits(out)) == {"fictional town 3", "fictional town 4"}
 
 
@@ -254,6 +272,7 @@ WRITING = {  # the commands that write, without their target
     "context": ["context", "--out"],
     "picture": ["context", "--plot"],
     "split": ["split", "--map", "town3", "--out"],
+    "store": ["generate", "--map", "town3", "--out"],
 }
 
 
@@ -263,16 +282,35 @@ def test_a_target_that_cannot_be_written_is_refused_before_anything_is_read(comm
     monkeypatch.setattr("zoomdiff.training.train.read_map", lambda source: pytest.fail("a map was read"))
     (tmp_path / "file").write_text("mine")
     is_file = command in ("context", "picture", "split")
-    places = [tmp_path / "file" / "new", tmp_path if is_file else tmp_path / "file"]
+    out_name = "week.zarr" if command == "store" else "out"
+    places = [tmp_path / "file" / out_name, tmp_path if is_file else tmp_path / "file"]
     for out, words in zip(
         places, ["a file and not a folder", "a folder has that name" if is_file else "not a folder"], strict=True
     ):
         code, _, errors = zoomdiff(*WRITING[command], out)
         assert code == 2 and words in errors and f"written to {out}" in errors and errors.count("\n") == 1
-    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path or not mode & os.W_OK)
-    code, _, errors = zoomdiff(*WRITING[command], tmp_path / "new" / "out")
-    assert code == 2 and f"{tmp_path} is write-protected" in errors
+    mkdtemp = tempfile.mkdtemp
+
+    def read_only(suffix: str | None = None, prefix: str | None = None, dir: Path | None = None) -> str:
+        if dir == tmp_path:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return mkdtemp(suffix, prefix, dir)
+
+    monkeypatch.setattr("zoomdiff.files.tempfile.mkdtemp", read_only)
+    code, _, errors = zoomdiff(*WRITING[command], tmp_path / "new" / out_name)
+    assert code == 2 and f"Read-only file system in {tmp_path};" in errors
     assert (tmp_path / "file").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("command", ["generate", "reproduce", "refine"])
+def test_a_folder_with_the_name_of_a_file_is_refused_before_anything_is_read(command, zoomdiff, tmp_path):
+    (tmp_path / "cell.geojson").mkdir()
+    code, _, errors = zoomdiff(*WRITING[command], tmp_path)
+    assert code == 2 and f"written to {tmp_path / 'cell.geojson'}: a folder has that name" in errors
+    (tmp_path / "week.zarr").mkdir()
+    if command != "refine":
+        code, _, errors = zoomdiff(*WRITING[command], tmp_path, "--format", "zarr")
+        assert code == 2 and "week.zarr exists and is not a Zarr store" in errors
 
 
 @pytest.mark.parametrize(
@@ -311,6 +349,10 @@ def test_known_traffic_is_trained_on_without_simulation(more, towns, zoomdiff, t
     code, _, errors = zoomdiff("train", "--week", "mine.geojson", "--map", "m.osm.pbf", *more, "--out", tmp_path)
     assert code == 0, errors
     assert configs[0].own_weeks == ("mine.geojson",) and configs[0].towns == towns
+
+
+def test_it_says_its_version(zoomdiff):
+    assert zoomdiff("--version") == (0, f"zoomdiff {__version__}\n", "")
 
 
 def test_summaries_are_not_cut_off(zoomdiff):
@@ -391,6 +433,21 @@ def test_a_real_process_ends_with_code_2_and_without_a_trace():
     run = process("context", "--bbox", "nonsense")  # without torch it starts sooner
     assert run.returncode == 2
     assert run.stderr.strip() == "Error: The box 'nonsense' is not four numbers: write W,S,E,N in degrees."
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a folder that is used cannot be removed")
+def test_a_working_directory_that_is_deleted_is_one_sentence(tmp_path):
+    """In a process as its user starts it, with the package in reach as when it is installed."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    start = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    command = [sys.executable, "-c", start, "-m", "zoomdiff", "context"]
+    path = os.pathsep.join([str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    run = subprocess.run(
+        command, cwd=folder, env=os.environ | {"PYTHONPATH": path.strip(os.pathsep)}, capture_output=True, text=True
+    )
+    assert run.returncode == 2
+    assert run.stderr == "Error: The working directory is deleted or cannot be opened: change to another one.\n"
 
 
 def test_a_region_in_the_sea_runs_and_is_silent(shared_data, zoomdiff, tmp_path):

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import time
@@ -6,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from zoomdiff.errors import OptionError
-from zoomdiff.files import whole_file, whole_set
+from zoomdiff.files import target, whole_file, whole_set
 
 
 def test_a_file_appears_whole_and_in_a_new_folder(tmp_path):
@@ -34,6 +35,46 @@ def test_where_nothing_can_be_written_one_sentence_says_so(tmp_path):
         whole_file(tmp_path / "file" / "x.csv", "The table"),
     ):
         pytest.fail("there is no folder")
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("/proc/x/y", "No such file or directory in /proc"),
+        ("/sys/x", r"(Operation not permitted|Permission denied|Read-only file system) in /sys"),
+        ("file/x/y", "file is a file and not a folder"),
+        ("loop", "loop is a link that leads to itself"),
+        ("loop/x", "loop is a link that leads to itself"),
+        ("n" * 300, "File name too long"),
+        ("new/" + "n" * 300 + "/x", "File name too long"),
+        ("pipe", r"a pipe or a device|a file and not a folder"),
+        ("a\0b", "null"),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="its folders and words")
+def test_a_place_that_cannot_be_written_to_is_known_before_the_run(place, words, is_folder, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(
+        OptionError, match=rf"^The week cannot be written to .*: .*({words}).*; choose another place\.$"
+    ):
+        target(tmp_path / place, "The week", is_folder=is_folder)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_place_that_can_be_written_to_is_left_as_it_was(is_folder, tmp_path):
+    (tmp_path / "link").symlink_to("elsewhere/out")
+    for place in ("new", "new/deep/out", "n" * 230, "link"):
+        assert target(tmp_path / place, "The week", is_folder=is_folder) == tmp_path / place
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
+    if is_folder:
+        with whole_set(tmp_path / "link") as new:
+            (new / "a").touch()
+        assert (tmp_path / "elsewhere" / "out" / "a").exists() and (tmp_path / "link").is_symlink()
 
 
 WRITER = """

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
+from zoomdiff.errors import printable
+
 if TYPE_CHECKING:
     from zoomdiff.levels import Hierarchy
 
@@ -43,7 +45,7 @@ def download_bar() -> Iterator[Callable[[str, float | None], None]]:
         if what not in bars:
             finish()
             layout = "{desc} {bar} {percentage:3.0f} % {elapsed}" if known else "{desc} {elapsed}"
-            bars[what] = tqdm(total=100, desc=f"{what:42}", bar_format=layout, leave=known)
+            bars[what] = tqdm(total=100, desc=f"{printable(what):42}", bar_format=layout, leave=known)
         bars[what].update(0 if share is None else 100 * share - bars[what].n)
         if share == 1:
             bars[what].close()

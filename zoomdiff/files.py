@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from zoomdiff.arguments import path_of
-from zoomdiff.errors import OptionError
+from zoomdiff.errors import OptionError, is_utf8, printable
 
 if sys.platform != "win32":  # where files are whole, but two writers are not kept apart
     import fcntl
@@ -35,26 +35,43 @@ def size_of(path: Path) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def target(path: Path, what: str, *, is_folder: bool = False) -> Path:
+def target(path: str | Path, what: str, *, is_folder: bool = False) -> Path:
     """The path, ~ resolved, of a file or of a folder for files, once it is clear that it can be written to.
 
-    Asked before a long run. Raises OptionError, which calls the file `what`.
+    Asked before a long run, and tried, as permissions do not say all: nothing can be made in /proc, for example. Raises
+    OptionError, which calls the file `what`.
     """
     path = path_of(what, path)
     try:
-        folder = path if is_folder else path.parent
+        place = _resolved(path)
+        folder = place if is_folder else place.parent
         nearest = next(each for each in (folder, *folder.parents) if each.exists())
-        if not is_folder and path.is_dir():
+        if loops := [each for each in (place, *place.parents) if each.is_symlink()]:
+            reason = f"{loops[0]} is a link that leads to itself"
+        elif not is_folder and place.is_dir():
             reason = "a folder has that name"
+        elif not is_folder and place.exists() and not place.is_file():
+            reason = "it is a pipe or a device"
         elif not nearest.is_dir():
             reason = f"{nearest} is a file and not a folder"
-        elif not os.access(nearest, os.W_OK | os.X_OK):
-            reason = f"{nearest} is write-protected"
         else:
+            _try(nearest, folder, place.name)
             return path
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, ValueError) as error:  # ValueError: a name with the character 0
+        reason = getattr(error, "strerror", None) or str(error)
     raise OptionError(f"{what} cannot be written to {path}: {reason}; choose another place.")
+
+
+def _try(nearest: Path, folder: Path, name: str) -> None:
+    """Make what is missing of a folder, and a file in it, where it is removed again. Raises OSError."""
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix=".zoomdiff-", dir=nearest) as trial,
+            _private(Path(trial, folder.relative_to(nearest)), name) as scratch,
+        ):
+            (scratch / "file").touch()
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror or error} in {nearest}") from error
 
 
 @contextmanager
@@ -64,8 +81,8 @@ def whole_file(path: str | Path, what: str = "The file") -> Iterator[Path]:
     The folder around it is made. Raises OptionError, which calls the file `what`, where it cannot be written.
     """
     path = _resolved(Path(path))
-    with _one_sentence(path, what), _private(path.parent, path.name) as scratch:
-        part = scratch / path.name
+    with _one_sentence(path, what), _private(path.parent, path.name) as scratch, _plain(scratch) as plain:
+        part = plain / _plain_name(path)
         yield part
         sync(part)
         if part.is_dir() and path.is_dir():
@@ -93,10 +110,10 @@ def whole_set(folder: str | Path, what: str = "The results") -> Iterator[Path]:
         inside = folder.is_dir() and (
             folder.is_mount() or Path.cwd().is_relative_to(folder) or not os.access(folder.parent, os.W_OK)
         )
-        with _private(folder if inside else folder.parent, folder.name) as scratch:
-            new = scratch / folder.name
+        with _private(folder if inside else folder.parent, folder.name) as scratch, _plain(scratch) as plain:
+            new = scratch / _plain_name(folder)
             new.mkdir()
-            yield new
+            yield plain / new.name
             sync(new)
             with _locked(scratch.parent):
                 _put_in(new, folder, inside=inside)
@@ -173,6 +190,22 @@ def _private(parent: Path, name: str) -> Iterator[Path]:
             life.enter_context(_locked(scratch / "alive"))
         life.callback(_remove, scratch)
         yield scratch
+
+
+@contextmanager
+def _plain(folder: Path) -> Iterator[Path]:
+    """The folder by a path that native libraries can write to: a link to it where its own path is no UTF-8."""
+    if is_utf8(str(folder)):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="zoomdiff-") as beside:
+        link = Path(beside, "folder")
+        link.symlink_to(folder, target_is_directory=True)
+        yield link
+
+
+def _plain_name(path: Path) -> str:
+    return path.name if is_utf8(path.name) else printable(path.name)
 
 
 def _remove(scratch: Path) -> None:

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Generic, ParamSpec, TypeVar
 
 from zoomdiff import gdal
-from zoomdiff.errors import OptionError, ZoomDiffError
+from zoomdiff.errors import OptionError, ZoomDiffError, is_utf8, printable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -147,6 +147,8 @@ class _Limits:
         Files that are read with it.
     into
         Folders that are written to.
+    folder
+        From which relative paths lead: the caller's, which may have changed since the server started.
     memory
         Bytes, beyond what the process has at the start.
     seconds
@@ -155,6 +157,10 @@ class _Limits:
 
     def __init__(self, source: object, others: list[Path], into: list[Path], name: str | None) -> None:
         self.others, self.into = others, into
+        try:
+            self.folder = os.getcwd()
+        except OSError:  # it is deleted
+            self.folder = os.sep
         self.memory = memory_limit()
         self.path: Path | None = None
         if name is not None:
@@ -397,9 +403,13 @@ def _work(connection: Connection) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     connection.send(os.getpid())
     module, name, args, kwargs, limits, scratch = connection.recv()
+    with suppress(OSError):
+        os.chdir(limits.folder)
     limits.apply(scratch)
     try:
         function = getattr(importlib.import_module(module), name)
+        args = [_openable(each, limits, scratch) for each in args]
+        kwargs = {key: _openable(each, limits, scratch) for key, each in kwargs.items()}
         connection.send(("result", function(*args, **kwargs)))
     except ZoomDiffError as error:
         connection.send(("error", error))
@@ -407,3 +417,18 @@ def _work(connection: Connection) -> None:
         connection.send(("memory", None))
     except BaseException:
         connection.send(("other", traceback.format_exc()))
+
+
+def _openable(argument: object, limits: _Limits, scratch: str) -> object:
+    """The argument; of a path that is read and is no UTF-8, which native readers do not open, a link's path.
+
+    The link's name is what the file's is in messages.
+    """
+    if not isinstance(argument, str | Path) or is_utf8(os.path.abspath(argument)):
+        return argument
+    path = Path(argument).absolute()
+    if path not in limits.paths or not path.exists():
+        return argument
+    link = Path(tempfile.mkdtemp(dir=scratch), printable(path.name))
+    link.symlink_to(path)
+    return type(argument)(link)

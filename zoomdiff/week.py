@@ -11,7 +11,7 @@ import numpy as np
 
 from zoomdiff.arguments import number, path_of
 from zoomdiff.equality import ByContent
-from zoomdiff.errors import OptionError
+from zoomdiff.errors import OptionError, printable
 from zoomdiff.levels import HOURS_PER_WEEK, Level, aggregate
 from zoomdiff.region import Region
 
@@ -40,7 +40,8 @@ class TrafficWeek(ByContent):
     volumes
         One array (T_k, H_k, W_k) per level of the region's hierarchy, coarse to fine, whole bytes (float64).
     provenance
-        How it was made: seed, steps, weights' hash, map sources, notes; goes into every file.
+        How it was made: seed, steps, weights' hash, map sources, notes; goes into every file, so its texts are made
+        printable.
     uec
         The urban context that it was made for; None for a week from elsewhere.
 
@@ -57,6 +58,7 @@ class TrafficWeek(ByContent):
     uec: "UEC | None" = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "provenance", _printable(self.provenance))
         hierarchy = self.region.hierarchy
         for k, x_k in enumerate(self.volumes):
             shape = (HOURS_PER_WEEK // hierarchy[k].hours, *self.region.mask(k).shape)
@@ -227,3 +229,14 @@ def human_bytes(volume: float) -> str:
             return f"{volume:.3g} {unit}"
         volume /= 1000
     raise AssertionError("unreachable")
+
+
+def _printable(value: Any) -> Any:
+    """A value of JSON with every text in it printable."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {key: _printable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_printable, value))
+    return value

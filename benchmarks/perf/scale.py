@@ -1,29 +1,33 @@
 """Weeks of regions of any size: what a square kilometre costs, what workers gain, and what the pieces change.
 
     python -m benchmarks scale --what cost --km 10 20 40     fictional countries of 100, 400 and 1,600 km2, one worker
+    python -m benchmarks scale --what cost --km 100 --workers 2
     python -m benchmarks scale --what workers --km 30        one worker without and with Ray, and two, each one thread
     python -m benchmarks scale --what halo --km 12.8         pieces against the week in one piece, by cells around them
     python -m benchmarks scale --what map --map country.osm.pbf
 
-Each run is another process. Prints a JSON per run: seconds by pass, peak memory of a process, bytes of the store.
+Each run is another process. Prints a JSON per run: seconds by pass, peak memory of its largest process (with Ray those
+of the workers too), bytes of the store.
 """
 
 import argparse
 import json
 import multiprocessing
 import os
-import resource
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from benchmarks.machine import cpu_name
 from benchmarks.perf.country import write_country
 from zoomdiff.files import size_of
 
 HALOS = (4, 8, 16, 32)
+LOOK = 0.5  # seconds between two looks at the memory
 
 
 def one_run(
@@ -55,16 +59,20 @@ def one_run(
             "seconds": round(time.monotonic() - began, 2),
             "passes, s": seconds,
             "pieces": passes["grid50"][2],
-            "peak of a process, GB": round(_peak(), 2),
             "store, MB": round(size_of(Path(out)) / 1e6, 1),
         }
     )
 
 
-def _peak() -> float:
-    """Most memory of this process, or of one that it started and waited for, GB."""
-    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return max(resource.getrusage(kind).ru_maxrss for kind in kinds) * 1024 / 1e9
+def _largest(process: psutil.Process) -> float:
+    """Memory of the largest of a process and those that it started, GB; without Ray's own servers."""
+    sizes = [0.0]
+    with suppress(psutil.Error):
+        for each in (process, *process.children(recursive=True)):
+            with suppress(psutil.Error):
+                if each == process or "ray::" in each.name() or "ray::" in " ".join(each.cmdline()[:1]):
+                    sizes.append(each.memory_info().rss / 1e9)
+    return max(sizes)
 
 
 def measured(map_: str, out: Path, **options: object) -> dict[str, object]:
@@ -74,8 +82,11 @@ def measured(map_: str, out: Path, **options: object) -> dict[str, object]:
     given = {"workers": 1, "halo": None, "cells": None, "steps": "fast"} | options
     process = context.Process(target=one_run, kwargs={"map_": map_, "out": str(out), "results": results, **given})
     process.start()
-    process.join()
-    return results.get() if process.exitcode == 0 else {"failed": process.exitcode}
+    peak = 0.0
+    while process.is_alive():
+        peak = max(peak, _largest(psutil.Process(process.pid)))
+        process.join(LOOK)
+    return results.get() | {"peak of a process, GB": round(peak, 2)} if process.exitcode == 0 else {"failed": 1}
 
 
 def in_one_piece(map_: str, steps: str) -> list[np.ndarray]:
@@ -115,6 +126,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--what", choices=["cost", "workers", "halo", "map"], default="cost")
     parser.add_argument("--km", type=float, nargs="+", default=[10.0, 20.0], help="side of the fictional country")
     parser.add_argument("--map", help="map of --what map, or of --what halo instead of a fictional country")
+    parser.add_argument("--workers", type=int, default=1, help="of --what cost and map")
     parser.add_argument("--steps", default="fast")
     parser.add_argument("--cells", type=int, help="cells along a piece, for --what halo")
 
@@ -143,4 +155,5 @@ def main(options: argparse.Namespace) -> None:
                     run = measured(map_, store, halo=halo, cells=options.cells, steps=options.steps)
                     print(json.dumps({"halo, cells": halo, **run, **differences(store, week)}), flush=True)
             else:
-                print(json.dumps(measured(map_, folder / f"{km}.zarr", steps=options.steps)), flush=True)
+                run = measured(map_, folder / f"{km}.zarr", steps=options.steps, workers=options.workers)
+                print(json.dumps({"workers": options.workers, **run}), flush=True)

@@ -51,6 +51,12 @@ def test_a_cache_that_is_no_folder_gets_one_sentence(tmp_path, monkeypatch):
         cache.add("osm", BOX, fill)
 
 
+def test_a_cache_whose_name_libraries_do_not_take_gets_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOOMDIFF_CACHE", str(tmp_path / "\udcff"))
+    with pytest.raises(MapError, match=r"^The cache \S+/\\xff has a name that is not UTF-8: set .* another folder\.$"):
+        cache.add("osm", BOX, fill)
+
+
 def test_a_cache_that_is_only_read_still_serves(cache_folder, monkeypatch):
     entry = cache.add("osm", BOX, fill)
 

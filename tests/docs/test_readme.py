@@ -42,6 +42,16 @@ def test_quick_start_shows_the_same_ten_lines():
     assert PYTHON.search((ROOT / "README.md").read_text())[1] == PYTHON.search((ROOT / "docs/index.md").read_text())[1]
 
 
+def test_the_page_of_scenarios_shows_the_whole_file_that_its_command_takes():
+    """Who installed the package has no docs/."""
+    shown = re.search(r"^```json\n(.*?)^```", (ROOT / "docs/scenarios.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert shown and shown[1] == (ROOT / "docs/scenario_example.geojson").read_text()
+
+
+def test_no_command_takes_a_file_of_a_checkout():
+    assert [line for line in COMMAND_LINES if re.search(r"(docs|assets|tests)/", line)] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_python_blocks_compile(page):
     for block in PYTHON.findall(page.read_text()):

@@ -54,6 +54,7 @@ def test_every_level_is_shown_while_it_comes(large: Page):
     week_is_there(page)
     legends, filled = page.evaluate("[legends, filled]")
     assert legends[:3] == list(LEGENDS[:3])
+    filled = [pictures for pictures in filled if pictures <= 4]  # on a busy machine the old row stays for a moment
     filled = filled[: filled.index(4) + 1]
     assert filled == sorted(filled) and len(filled) >= 3
     expect(page.locator(".levels img")).to_have_count(4)

@@ -49,11 +49,17 @@ def address(tmp_path_factory) -> Iterator[str]:
         process.communicate()
 
 
-def logged_in(browser: Browser, address: str, user: str) -> Page:
-    """The page in a new browser, after the provider's form."""
+def opened(browser: Browser, address: str) -> Page:
+    """The page in a new browser."""
     page = browser.new_context().new_page()
     page.set_default_timeout(1000 * PATIENCE)
     page.goto(address)
+    return page
+
+
+def logged_in(browser: Browser, address: str, user: str) -> Page:
+    """The page in a new browser, after the provider's form."""
+    page = opened(browser, address)
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("button", name=user).first.click()
     expect(page.get_by_text(f"Logged in as {user}")).to_be_visible()
@@ -61,8 +67,7 @@ def logged_in(browser: Browser, address: str, user: str) -> Page:
 
 
 def test_an_address_that_the_provider_does_not_vouch_for_is_none(browser: Browser, address: str):
-    page = browser.new_context().new_page()
-    page.goto(address)
+    page = opened(browser, address)
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("textbox").fill("boss@example.org")
     page.get_by_role("button", name="Authorize").click()
@@ -79,11 +84,10 @@ def test_figures_and_health_are_below_the_path_too(address: str):
 
 
 def test_nothing_is_shown_before(browser: Browser, address: str):
-    page = browser.new_page()
-    page.goto(address)
+    page = opened(browser, address)
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
     expect(page.get_by_role("button", name="Generate")).to_have_count(0)
-    page.close()
+    page.context.close()
 
 
 def test_a_viewer_looks_at_the_week_that_a_maker_has_made(browser: Browser, address: str):

@@ -1,5 +1,7 @@
 """A large run that takes a second: the embedded map in pieces of two blocks, one stride per level."""
 
+import shutil
+
 import pytest
 from quick import QUICK
 
@@ -12,10 +14,32 @@ def model():
     return load_model(device="cpu")
 
 
-@pytest.fixture(autouse=True)
-def small_pieces(monkeypatch):
+@pytest.fixture(autouse=True, scope="package")
+def small_pieces():
     """Pieces of two blocks at the finest level, so that a few blocks have many."""
-    monkeypatch.setattr(layout, "CELLS", 16)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "CELLS", 16)
+        yield
+
+
+@pytest.fixture(scope="package")
+def passes():
+    """What the run of `undisturbed` said: (stage, pieces done, pieces)."""
+    return []
+
+
+@pytest.fixture(scope="package")
+def undisturbed(model, small_pieces, passes, tmp_path_factory):
+    """A complete store of Helsinki, made once: read it, or copy it."""
+    store = tmp_path_factory.mktemp("undisturbed") / "week.zarr"
+    said = lambda *at: passes.append(at)  # noqa: E731
+    return generate_large(model, Place("helsinki"), store, seed=1, sampling=QUICK, on_piece=said)
+
+
+@pytest.fixture
+def complete(undisturbed, tmp_path):
+    """A copy of it, where `run` writes to."""
+    return shutil.copytree(undisturbed, tmp_path / "week.zarr")
 
 
 @pytest.fixture

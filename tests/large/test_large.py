@@ -65,11 +65,9 @@ def test_others_open_it(run, in_one_piece):
     assert level.traffic.attrs["units"] == "byte" and level.spatial_ref.attrs["crs_wkt"].startswith("PROJCRS")
 
 
-def test_a_stop_at_any_piece_changes_no_byte(run):
-    passes = []
-    whole = run("whole.zarr", on_piece=lambda *at: passes.append(at))
+def test_a_stop_at_any_piece_changes_no_byte(run, undisturbed, passes, tmp_path):
     for number in (3, len(passes) // 2, len(passes) - 1):
-        shutil.rmtree(whole.parent / "week.zarr", ignore_errors=True)
+        shutil.rmtree(tmp_path / "week.zarr", ignore_errors=True)
         left = iter(range(number))
 
         def stop(*at, left=left):
@@ -80,12 +78,12 @@ def test_a_stop_at_any_piece_changes_no_byte(run):
             run(on_piece=stop)
         again = []
         store = run(on_piece=lambda *at, again=again: again.append(at))
-        assert digest(store) == digest(whole)
+        assert digest(store) == digest(undisturbed)
         assert len(again) < len(passes)  # what was done is not done again
 
 
-def test_a_complete_store_is_not_made_again(run):
-    before = digest(run())
+def test_a_complete_store_is_not_made_again(run, complete):
+    before = digest(complete)
 
     def never(*at):
         raise Stop
@@ -104,18 +102,16 @@ def test_a_complete_store_is_not_made_again(run):
         ({"region": BOX}, "another region (none, now {"),
     ],
 )
-def test_another_run_is_refused(run, changed, words):
-    run()
+def test_another_run_is_refused(run, complete, changed, words):
     with pytest.raises(OptionError) as error:
         run(**changed)
     assert words in str(error.value) and str(error.value).endswith("choose another --out, or remove it.")
 
 
-def test_other_weights_are_refused(run, model, tmp_path):
-    store = run()
+def test_other_weights_are_refused(model, complete):
     other = DRDM(new_network(channels=8, blocks=1), model.prior, sha256="0" * 64)
     with pytest.raises(OptionError, match="another weights"):
-        generate_large(other, Place("helsinki"), store, seed=1, sampling=QUICK)
+        generate_large(other, Place("helsinki"), complete, seed=1, sampling=QUICK)
 
 
 def test_what_is_no_store_is_left_alone(run, tmp_path, in_one_piece):
@@ -129,8 +125,7 @@ def test_what_is_no_store_is_left_alone(run, tmp_path, in_one_piece):
         run("small/week.zarr")
 
 
-def test_a_full_disk_is_one_sentence_and_the_run_goes_on_later(run, monkeypatch):
-    whole = digest(run("whole.zarr"))
+def test_a_full_disk_is_one_sentence_and_the_run_goes_on_later(run, undisturbed, monkeypatch):
     write, calls = Store.write, []
 
     def full(self, *args):
@@ -143,7 +138,7 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on_later(run, monkeypatch)
         patch.setattr(Store, "write", full)
         with pytest.raises(OptionError, match=r"cannot be written: No space left on device\. The same command goes on"):
             run()
-    assert digest(run()) == whole
+    assert digest(run()) == digest(undisturbed)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may write everywhere")
@@ -180,7 +175,7 @@ def test_residents_and_rasters_count_for_the_whole_region(run, model, tmp_path):
     ) as file:
         file.write(np.random.default_rng(3).integers(0, 40, (1, 40, 60)).astype(np.float32))
     region, layers = Region.from_bbox(BOX), read_map("helsinki")
-    for number, (population, residents) in enumerate([(None, 9000.0), (raster, None), (raster, 9000.0)]):
+    for number, (population, residents) in enumerate([(None, 9000.0), (raster, 9000.0)]):
         uec = build_uec(layers, region, population=population, residents=residents)
         expected = generate(model, uec, seed=1, sampling=QUICK).volumes[0]
         store = run(f"{number}.zarr", region=BOX, population=population, residents=residents)

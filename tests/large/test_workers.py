@@ -34,8 +34,8 @@ def wait_for(process: subprocess.Popen, line: str) -> None:
     assert any(each.startswith(line) for each in process.stdout), f"the run ended before {line!r}"
 
 
-def test_killed_workers_and_killed_runs_change_no_byte(run, tmp_path):
-    whole, store = digest(run("whole.zarr")), tmp_path / "week.zarr"
+def test_killed_workers_and_killed_runs_change_no_byte(undisturbed, tmp_path):
+    whole, store = digest(undisturbed), tmp_path / "week.zarr"
     process = started(store, 2)
     wait_for(process, "context 2")
     workers = [

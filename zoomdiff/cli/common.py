@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoomdiff.bars import download_bar
-from zoomdiff.errors import OptionError, RegionTooLargeError
+from zoomdiff.errors import OptionError, RegionTooLargeError, printable
 
 if TYPE_CHECKING:
     from zoomdiff.context import MapLayers
@@ -49,6 +49,11 @@ WEIGHTS = Annotated[
 ]
 SHA256 = Annotated[str | None, typer.Option("--weights-sha256", help="SHA-256 of the weights; an address needs it.")]
 DEVICE = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print one line: names and texts of files that it quotes cannot break it, or steer the terminal."""
+    typer.echo(printable(line), err=err)
 
 
 def map_of(source: str, bbox: "Bounds | None") -> "MapLayers":

@@ -6,9 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import typer
-
-from zoomdiff.cli.common import check_one_region
+from zoomdiff.cli.common import check_one_region, say
 
 if TYPE_CHECKING:
     from zoomdiff.diffusion.drdm import DRDM
@@ -53,10 +51,8 @@ def into_store(
         generate_large(model, place, out, seed=seed, sampling=sampling, workers=address or workers, on_piece=on_piece)
     about = attributes_of(out)
     for note in about["notes"]:
-        typer.echo(f"Note: {note}")
-    typer.echo(
-        f"{out}: {human_bytes(about['total_bytes'])} in the week, complete in {time.monotonic() - started:.1f} s"
-    )
+        say(f"Note: {note}")
+    say(f"{out}: {human_bytes(about['total_bytes'])} in the week, complete in {time.monotonic() - started:.1f} s")
 
 
 @contextmanager

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from zoomdiff.cli.common import DEVICE
-from zoomdiff.errors import OptionError
+from zoomdiff.cli.common import DEVICE, say
+from zoomdiff.errors import OptionError, printable
 from zoomdiff.files import target
 
 
@@ -74,8 +74,11 @@ def train(
             bar.update(step - bar.n)
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
 
-        path = run(out, chosen, device=device, resume=resume, say=tqdm.write, on_step=on_step)
-    typer.echo(f"Weights: {path}")
+        def above_the_bar(line: str) -> None:
+            tqdm.write(printable(line))
+
+        path = run(out, chosen, device=device, resume=resume, say=above_the_bar, on_step=on_step)
+    say(f"Weights: {path}")
 
 
 def split(
@@ -97,7 +100,9 @@ def split(
         splits[layers.name] = (
             held_out_split(frame) if whole else band_split(frame, build_uec(layers, frame).population.mean(0))
         )
-        typer.echo("\n".join((layers.name, *splits[layers.name].blocks)))
+        legend = splits[layers.name].legend(frame.hierarchy[0].side)
+        for line in (layers.name, *splits[layers.name].blocks, legend):
+            say(line)
     if not splits:
         raise OptionError("There is nothing to split: give --map or --held-out.")
     write_splits(out, splits)

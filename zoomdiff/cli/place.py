@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zoomdiff.cli.common import BBOX, MAP, MAX_KM2, POPULATION, REGION, RESIDENTS, place
+from zoomdiff.cli.common import BBOX, MAP, MAX_KM2, POPULATION, REGION, RESIDENTS, place, say
 from zoomdiff.files import target
 
 
@@ -28,14 +28,14 @@ def context(
     layers, frame = place(map_, bbox, region, max_km2)
     uec = build_uec(layers, frame, population=population, residents=residents)
     for words in (*(f"Note: {note}" for note in uec.notes), *uec.sources):
-        typer.echo(words)
+        say(words)
     if layers.repaired:
-        typer.echo(f"Repaired: {layers.repaired:,} shapes of the map that cross themselves or are invalid otherwise.")
+        say(f"Repaired: {layers.repaired:,} shapes of the map that cross themselves or are invalid otherwise.")
     if plot:
         from zoomdiff.context.plot import write_plot
 
-        typer.echo(f"{write_plot(uec, plot, title or f'Urban context of {layers.name}')}: picture")
-    typer.echo(f"{write_netcdf(uec, out)}: {uec!r}")
+        say(f"{write_plot(uec, plot, title or f'Urban context of {layers.name}')}: picture")
+    say(f"{write_netcdf(uec, out)}: {uec!r}")
 
 
 def realism(
@@ -61,8 +61,9 @@ def realism(
 
     table, notes = compare(files or [], city or [], presets=preset or PRESETS, seeds=seeds)
     for note in notes:
-        typer.echo(f"Note: {note}")
-    typer.echo(format_table(table))
+        say(f"Note: {note}")
+    for line in format_table(table).split("\n"):
+        say(line)
 
 
 def open_app(

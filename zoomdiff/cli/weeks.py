@@ -29,11 +29,12 @@ from zoomdiff.cli.common import (
     map_of,
     model_from,
     place,
+    say,
     words,
 )
 from zoomdiff.cli.large import into_store, is_store, place_of
 from zoomdiff.errors import OptionError
-from zoomdiff.files import size_of, target
+from zoomdiff.files import check_free, size_of, target
 
 if TYPE_CHECKING:
     from zoomdiff.context import UEC
@@ -58,12 +59,16 @@ class Files:
     def asked(cls, out: Path, formats: str = "geojson", hours: str = "0-168") -> "Files":
         """As the options say. Raises OptionError."""
         from zoomdiff.export.formats import FORMATS, parse_formats, parse_hours
-        from zoomdiff.levels import HOURS_PER_WEEK
+        from zoomdiff.levels import HOURS_PER_WEEK, S4T4
 
         names, window = parse_formats(formats), parse_hours(hours)
         if len(window) < HOURS_PER_WEEK and not any(FORMATS[name].long for name in names):
             raise OptionError("--hours is for the formats geojson-long and csv: add one to --format, or leave it out.")
-        return cls(target(out, "The results", is_folder=True), names, window)
+        folder = target(out, "The results", is_folder=True)
+        for kind in (FORMATS[name] for name in names):  # `write_files` looks again, at those of other levels too
+            for level in [level.name for level in S4T4] if kind.level else [""]:
+                check_free(folder / f"{level}{kind.ending}", is_folder=kind.mime is None)
+        return cls(folder, names, window)
 
 
 def generate(
@@ -114,11 +119,12 @@ def generate(
         for name in OF_THE_FILE:
             if name in given:
                 raise OptionError(f"--{name} comes from the file of --reproduce: leave it out.")
-        typer.echo("Warning: --reproduce goes away in the next release: use 'zoomdiff reproduce FILE'.", err=True)
+        say("Warning: --reproduce goes away in the next release: use 'zoomdiff reproduce FILE'.", err=True)
         chosen_map = map_ if "map_" in given else None
         model_of = model_from(weights, weights_sha256, device, compile_)
         return _reproduce(reproduce, chosen_map, population, Files.asked(out, formats, hours), model_of)
     if is_store(out):
+        out = target(out, "The store", is_folder=True)
         where = place_of(map_, bbox, region, population, residents, scenario)
         model = model_from(weights, weights_sha256, device, compile_)()
         into_store(model, where, out, seed=seed, sampling=Sampling(steps, preset), workers=workers, address=address)
@@ -172,7 +178,7 @@ def _reproduce(
     recipe.check_weights(model.sha256)
     changed = " with its scenario" if edits.edits else ""
     week = _generate(model, uec, recipe.seed, recipe.sampling, files, inputs, f"{words(layers, frame)}{changed}")
-    typer.echo(recipe.compare(week, uec))
+    say(recipe.compare(week, uec))
 
 
 def _generate(
@@ -266,16 +272,16 @@ def _write(export: "Export", files: Files, what: str, started: float) -> None:
 
     week, paths = export.week, write_files(export, files.folder, files.names)
     for note in week.provenance["notes"]:
-        typer.echo(f"Note: {note}")
-    typer.echo(f"{what} in {time.monotonic() - started:.1f} s")
+        say(f"Note: {note}")
+    say(f"{what} in {time.monotonic() - started:.1f} s")
     described: set[int] = set()
     for path, k in paths.items():
         if k is None or k in described:
-            typer.echo(f"{path}: {human_bytes(size_of(path))}")
+            say(f"{path}: {human_bytes(size_of(path))}")
             continue
         described.add(k)
         steps_k, rows, cols = week.volumes[k].shape
-        typer.echo(
+        say(
             f"{path}: {steps_k} steps x {rows} x {cols} cells, {human_bytes(week.total(k))} in the week, "
             f"peak {week.time_label(k, week.peak_step(k))}"
         )

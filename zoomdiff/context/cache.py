@@ -18,7 +18,7 @@ from typing import Any
 
 import shapely
 
-from zoomdiff.errors import MapError, ZoomDiffError
+from zoomdiff.errors import MapError, ZoomDiffError, is_utf8
 from zoomdiff.files import sha256_of, size_of
 from zoomdiff.region import Bounds
 
@@ -81,8 +81,10 @@ def keep(
     """Make an entry: `write` gets an empty folder, fills it, and returns a description of it (JSON) for `about`.
 
     If `write` raises, nothing is left behind. If another process was faster, its entry is taken; a damaged one is
-    replaced. Raises `error` if the cache cannot be written.
+    replaced. Raises `error` if the cache cannot be written, or has a name that libraries do not take.
     """
+    if not is_utf8(str(root().absolute())):
+        raise error(f"The cache {root()} has a name that is not UTF-8: set ZOOMDIFF_CACHE to another folder.")
     part = None
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,14 @@
 """The urban context as a file for others: NetCDF with CF 1.11 metadata, which xarray, GDAL, QGIS and Panoply open."""
 
 import json
+import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import shapely
@@ -125,8 +129,8 @@ def coordinates(region: Framed, k: int = -1) -> dict[str, xr.Variable]:
 def save(dataset: xr.Dataset, path: Path) -> None:
     """Write a NetCDF-4 file. Raises OSError."""
     try:
-        with HDF5:
-            dataset.to_netcdf(path, engine="netcdf4", format="NETCDF4")
+        with HDF5, _without_backslash(path) as plain:
+            dataset.to_netcdf(plain, engine="netcdf4", format="NETCDF4")
     except RuntimeError as error:  # netCDF4 raises it where HDF5 fails, as on a full disk
         raise OSError(str(error)) from error
 
@@ -157,8 +161,8 @@ def read_netcdf(path: str | Path) -> UEC:
     if not path.is_file():
         raise MapError(f"There is no context file {path}: check the path.")
     try:
-        with HDF5:
-            file = xr.load_dataset(path, engine="netcdf4", decode_cf=False)
+        with HDF5, _without_backslash(path) as plain:
+            file = xr.load_dataset(plain, engine="netcdf4", decode_cf=False)
         region = _region(file)
         uec = UEC(
             region=region,
@@ -200,6 +204,18 @@ def _region(file: xr.Dataset) -> Region:
         blocks=file["inside"].values[:: hierarchy.block, :: hierarchy.block] == 1,
         hierarchy=hierarchy,
     )
+
+
+@contextmanager
+def _without_backslash(path: Path) -> Iterator[Path]:
+    """A path to the same file without a backslash, which the library takes for a slash on all systems."""
+    if os.sep != "/" or "\\" not in str(path.absolute()):
+        yield path
+        return
+    with TemporaryDirectory(prefix="zoomdiff-") as folder:
+        link = Path(folder, "link.nc")
+        link.symlink_to(path.absolute())
+        yield link
 
 
 def _lines(text: str) -> tuple[str, ...]:

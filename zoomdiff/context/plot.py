@@ -21,7 +21,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from zoomdiff.context.classes import AOI_CLASSES, AOI_COLOURS, AOI_INDEX, POI_CATEGORIES, POI_COLOURS, ROAD_CLASSES
 from zoomdiff.context.uec import STRUCTURE, UEC
-from zoomdiff.errors import OptionError
+from zoomdiff.errors import OptionError, printable
 from zoomdiff.files import whole_file
 from zoomdiff.region import Region
 
@@ -48,7 +48,7 @@ def plot_uec(uec: UEC, title: str) -> Figure:
     layout = ConstrainedLayoutEngine(rect=(0.008, 0.008, 0.984, 0.984), h_pad=0.12)
     figure = Figure(figsize=(3 * w + 0.6, 2 * h + 3.4), dpi=DPI, layout=layout, facecolor="white")
     # parse_math: a file's name is no formula, even with a dollar sign in it.
-    figure.suptitle(title, x=0.012, ha="left", fontsize=20, weight="bold", color=INK, parse_math=False)
+    figure.suptitle(printable(title), x=0.012, ha="left", fontsize=20, weight="bold", color=INK, parse_math=False)
     text = textwrap.wrap(" ".join((place_words(uec.region), *uec.sources, *uec.notes)), int(14 * figure.get_figwidth()))
     figure.supxlabel("\n".join(text), x=0.012, ha="left", fontsize=9, color=SMALL, parse_math=False)
     (structure, aoi, words), (poi, night, noon) = figure.subplots(2, 3)

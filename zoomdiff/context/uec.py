@@ -15,7 +15,7 @@ from zoomdiff.context.population import BY_MAP, WEEKS, Census, around_residents,
 from zoomdiff.context.raster import Pieces, burn, count, coverage, cut, length, nearest_cells
 from zoomdiff.context.residents import read_residents
 from zoomdiff.equality import ByContent
-from zoomdiff.errors import MapError, OptionError
+from zoomdiff.errors import MapError, OptionError, printable
 from zoomdiff.levels import HOURS_PER_WEEK
 from zoomdiff.region import Region
 
@@ -69,6 +69,8 @@ class UEC(ByContent):
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("sources", "notes"):  # they name files, and go into every file and onto every page
+            object.__setattr__(self, name, tuple(map(printable, getattr(self, name))))
         expected = {
             "structure": (len(STRUCTURE), *self.region.shape),
             "aoi": self.region.shape,

@@ -120,7 +120,8 @@ def to_reproduce(week: TrafficWeek, uec: UEC, inputs: Inputs) -> bytes:
         "context_sha256": context_sha256(uec),
         "week_sha256": week_sha256(week),
     }
-    return json.dumps(file, indent=1, ensure_ascii=False).encode()
+    # A path that is no UTF-8 is kept in JSON's way of escaping, so that it can be opened again.
+    return json.dumps(file, indent=1, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 @isolated(OptionError)

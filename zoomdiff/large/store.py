@@ -26,7 +26,7 @@ from zarr.codecs import ZstdCodec
 from zoomdiff.context.netcdf import CRS_NAME, coordinates
 from zoomdiff.errors import OptionError
 from zoomdiff.export.netcdf import VARIABLE, attributes
-from zoomdiff.files import sync, target, whole_file
+from zoomdiff.files import sync, whole_file
 from zoomdiff.large.layout import Layout, Window
 
 if sys.platform != "win32":
@@ -181,8 +181,7 @@ def prepare(store: Path, asked: dict[str, Any]) -> Path:
 
 @contextmanager
 def locked(store: Path) -> Iterator[None]:
-    """Nobody else writes to the store. Raises OptionError where somebody does, or where it cannot be written."""
-    target(store, "The store", is_folder=True)
+    """Nobody else writes to the store. Raises OptionError where somebody does."""
     if sys.platform == "win32":
         yield
         return

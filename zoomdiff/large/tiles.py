@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import geopandas as gpd
@@ -106,7 +107,7 @@ class MapTiles:
         """The features that touch the bounds (west, south, east, north in degrees), in the map's order."""
         wanted = np.unique(_tiles_of(np.array([bounds]))[1])
         files = [file for tile in wanted for file in sorted((self.folder / str(tile)).glob("*.parquet"))]
-        found = [gpd.read_parquet(file) for file in files]
+        found = [gpd.read_parquet(BytesIO(file.read_bytes())) for file in files]  # whatever the folder's name is
         table = pd.concat(found, ignore_index=True) if found else _nothing()
         west, south, east, north = bounds
         table = table.drop_duplicates("number").sort_values("number").cx[west:east, south:north]

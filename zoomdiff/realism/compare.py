@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from zoomdiff.context import read_map
-from zoomdiff.errors import OptionError
+from zoomdiff.errors import OptionError, printable
 from zoomdiff.presets import PRESETS
 from zoomdiff.realism.samples import City, read_generated, read_measured
 from zoomdiff.realism.statistics import HourlyGrid
@@ -46,19 +46,20 @@ def compare(
     samples: dict[str, HourlyGrid] = {}
     notes = []
     for file in files:
-        is_generated = file.suffix == ".geojson"
+        is_generated = file.suffix.lower() == ".geojson"
         name = file.parent.name or file.stem if is_generated else file.stem
-        name = str(file) if name in samples else name
+        name = printable(str(file) if printable(name) in samples else name)
         if is_generated:
             samples[name], city = read_generated(file, cities)
             if city is None:
                 notes.append(f"No --city holds {file}, so its countryside is compared, too.")
         else:
-            samples[name] = read_measured(file)
+            samples[name], about = read_measured(file)
+            notes += about
     for city in cities:
         for preset in presets:
             for seed in range(seeds):
-                samples[f"{city.name} {preset} {seed}"] = city.simulated(preset, seed)
+                samples[printable(f"{city.name} {preset} {seed}")] = city.simulated(preset, seed)
     if not samples:
         raise OptionError("There is nothing to compare: give files or --city.")
     return realism_table(samples), notes

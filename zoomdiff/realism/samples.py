@@ -74,8 +74,13 @@ def read_generated(path: Path, cities: list[City]) -> tuple[HourlyGrid, City | N
     return HourlyGrid.of_week(volumes, frame.hierarchy.block), None
 
 
-def read_measured(path: Path) -> HourlyGrid:
+def read_measured(path: Path) -> tuple[HourlyGrid, list[str]]:
     """A file of measurements: Nanjing (.npy), Nanchang (.npz), Milan's 25 cells or raw days, or your own table.
+
+    Returns
+    -------
+    sample, notes
+        The traffic; sentences on how a table was read and what of it is compared.
 
     Raises
     ------
@@ -89,18 +94,31 @@ def read_measured(path: Path) -> HourlyGrid:
         ".npz": read_nanchang,
         ".parquet": read_measurements,
     }
-    if path.suffix in readers:
-        traffic = readers[path.suffix](path)
+    suffix = path.suffix.lower()
+    if suffix in readers:
+        traffic = readers[suffix](path)
     elif path.is_dir() or path.name.startswith("sms-call-internet-mi-"):
         traffic = read_milan_raw(path)
-    elif path.suffix == ".csv":
+    elif suffix == ".csv":
         traffic = (read_measurements if _has_header(path) else read_milan)(path)
     else:
         raise OptionError(f"{path} is not a .npy, .npz, .csv, .parquet or .geojson file: see --help for what is read.")
     try:
-        return HourlyGrid.of_measured(traffic)
+        return HourlyGrid.of_measured(traffic), _notes(traffic) if traffic.grid_shape is None else []
     except ValueError as error:
         raise DataError(f"{path.name} cannot be compared: {error}.") from error
+
+
+def _notes(table: MeasuredTraffic) -> list[str]:
+    """What is to know of a table of cells that form no grid, unlike the published data sets and generated weeks."""
+    cells = table.traffic.shape[1]
+    compared = (
+        f"{table.source}: its {cells:,} cells are compared as they are, of any size and in any place, whereas "
+        "generated and simulated weeks are summed to 400 m and compared in towns; they form no grid, so "
+        "the rows on neighbours are empty."
+    )
+    gaps = [table.gap_report()] if table.missing.any() else []
+    return [compared, *(f"{table.source}: {note}" for note in (*table.notes, *gaps))]
 
 
 def _has_header(path: Path) -> bool:

@@ -40,6 +40,14 @@ class Split:
         mask: np.ndarray = np.array([list(row) for row in self.blocks]) == part
         return mask
 
+    def legend(self, side: float) -> str:
+        """What the rows of `blocks` show, as a sentence; `side` of a block in metres."""
+        number = {part: "".join(self.blocks).count(part) for part in (TRAIN, TEST, GAP)}
+        return (
+            f"A sign is a block of {side:g} x {side:g} m, north is up: {number[TRAIN]:,} for training ({TRAIN}), "
+            f"{number[TEST]:,} for testing ({TEST}), {number[GAP]:,} in the gap between them (blank)."
+        )
+
     def fits(self, region: Region) -> bool:
         """Whether it was made for this region's frame."""
         shape = len(self.blocks), len(self.blocks[0])
