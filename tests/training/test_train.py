@@ -378,11 +378,19 @@ def of_others(optimiser: dict) -> dict:
     return optimiser | {"state": moments}
 
 
+class Greedy:
+    """Small in a pickle, and a gigabyte where it is unpickled."""
+
+    def __reduce__(self) -> tuple:
+        return bytearray, (10**9,)
+
+
 STATES = {
     "nothing": lambda path: path.write_bytes(b""),
     "no zip": lambda path: path.write_bytes(pickle.dumps({"step": 1})),
     "truncated": lambda path: path.write_bytes(path.read_bytes()[:-100]),
     "other objects": lambda path: torch.save({"step": Path("/tmp")}, path),
+    "an object of a gigabyte": lambda path: torch.save({"step": Greedy()}, path),
     "a list": lambda path: torch.save([1, 2], path),
     "another network": changed(network=lambda weights: {}),
     "moments of others": changed(optimiser=of_others),
@@ -398,9 +406,11 @@ STATES = {
 
 
 @pytest.mark.parametrize("damage", STATES)
-def test_a_damaged_state_is_one_sentence(damage, run, tmp_path):
+def test_a_damaged_state_is_one_sentence(damage, run, tmp_path, monkeypatch):
     shutil.copytree(run, tmp_path / "run")
     STATES[damage](tmp_path / "run" / STATE)
+    if "object" in damage:
+        monkeypatch.setattr(torch, "load", lambda *args, **options: pytest.fail("loaded"))
     with pytest.raises(OptionError, match=r"state\.pt is damaged, so the run cannot be resumed"):
         train(tmp_path / "run", TINY, resume=True, device="cpu", say=lambda text: None)
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import pickletools
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -36,6 +37,12 @@ from zoomdiff.weights import MOST_WEIGHTS
 
 STATE = "state.pt"
 BYTES_ABOUT, ROOM = 1000, 1_000_000  # of a state, beside the numbers: for each tensor and row, and for the settings
+PARTS = {  # modules and names, as in the pickle
+    "collections OrderedDict",
+    "torch._utils _rebuild_tensor_v2",
+    "torch FloatStorage",
+    "torch LongStorage",
+}
 Row = tuple[int, int, str, str, float]  # of loss.csv: step, seconds, set, level, loss
 
 # Longest patch in blocks by the cell's side: coarse levels need wide ones, fine ones show enough cells in few blocks.
@@ -291,9 +298,11 @@ def resumed(file: Path, config: TrainConfig, descent: Descent, device: torch.dev
     check_file(file, OptionError)
     other = OptionError(f"The run in {file.parent} was started with other settings: resume it with the same ones.")
     try:
-        # Before anything of it is in memory: a small file may unfold to gigabytes.
+        # Before anything of it is in memory: a small file may unfold to gigabytes, or make objects of gigabytes.
         if unfolded(file) > most_bytes(config, descent):
             raise other
+        if more := made_of(file) - PARTS:
+            raise ValueError(f"a state has no {more}")
         state = torch.load(file, map_location=device, weights_only=True)
         if state["config"] != json.dumps(asdict(config)):
             raise other
@@ -314,6 +323,14 @@ def unfolded(file: Path) -> int:
     """Bytes of a zip, or of what is in it by its directory, whichever are more. Raises BadZipFile, OSError."""
     with ZipFile(file) as entries:
         return max(file.stat().st_size, sum(entry.file_size for entry in entries.infolist()))
+
+
+def made_of(file: Path) -> set[str]:
+    """What the pickle of a state names in order to call it. `torch.load` allows `bytearray`, of any length, too."""
+    with ZipFile(file) as entries:
+        pickles = [entries.read(entry) for entry in entries.infolist() if entry.filename.endswith(".pkl")]
+    operations = (operation for pickled in pickles for operation in pickletools.genops(pickled))
+    return {str(argument) for operation, argument, _ in operations if operation.name.endswith("GLOBAL")}
 
 
 def most_bytes(config: TrainConfig, descent: Descent) -> int:
