@@ -18,6 +18,7 @@ from zoomdiff.isolation import isolated
 from zoomdiff.measured.tables import Table, first_row
 from zoomdiff.measured.times import read_times, regular_steps
 from zoomdiff.measured.traffic import Excluded, MeasuredTraffic
+from zoomdiff.shapes import repair
 
 SIDE = 235.0  # metres
 ALONG = 100  # squares along a side
@@ -180,7 +181,7 @@ def _polygons(path: str | Path) -> np.ndarray:
             raise DataError(f"{Path(path).name} does not hold the squares 1 to 10,000.")
     except (OSError, ValueError, RuntimeError, AttributeError) as error:
         raise DataError(f"{Path(path).name} cannot be read: give milano-grid.geojson.") from error
-    return np.asarray(grid.sort_values("cellId").geometry.to_numpy().astype(object))
+    return repair(grid.sort_values("cellId").geometry.to_numpy())
 
 
 @isolated(DataError)
