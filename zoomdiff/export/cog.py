@@ -52,6 +52,7 @@ def write_parts(
             zlevel=1,
             bigtiff="if_safer",
             sparse_ok=True,
+            interleave="band",  # overviews are made band by band
         ) as file:
             for row, col, volumes in parts:
                 file.write(volumes, window=Window(col, row, *volumes.shape[:0:-1]))
