@@ -415,6 +415,9 @@ def test_unknown_names_are_one_sentence(store, tmp_path, monkeypatch):
         OptionError, match=r"^Level grid50 has about .* choose a coarser --level, or a part with --bbox"
     ):
         store.save(tmp_path / "out", "parquet,pmtiles", levels="bs,grid50")
+    monkeypatch.setattr(export, "MOST_BANDS", 10_000)
+    with pytest.raises(OptionError, match=r"^Level grid50 has 215,040 values.* choose a coarser --level, or a part"):
+        store.save(tmp_path / "out", "cog", levels="bs,grid50")
     monkeypatch.setattr(export.pyogrio, "list_drivers", lambda: {})
     with pytest.raises(OptionError, match="This build of GDAL writes no PMTiles"):
         store.save(tmp_path / "out", "pmtiles", levels="bs")

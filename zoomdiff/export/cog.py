@@ -16,7 +16,7 @@ from zoomdiff.region import Framed
 from zoomdiff.week import TrafficWeek
 
 TILE = 128  # cells along a tile's side: all bands of a tile are packed together
-CACHE_MB = 256  # of GDAL, whose own default is a share of the machine's memory
+CACHE_MB = 512  # of GDAL, whose own default is a share of the machine's memory
 Part = tuple[int, int, np.ndarray]  # (row, col, volumes) of some cells; NaN outside the region
 
 

@@ -25,6 +25,7 @@ from zoomdiff.large.read import OnPiece, StoredWeek
 from zoomdiff.levels import DAYS_PER_WEEK
 from zoomdiff.week import WEEKDAYS, TrafficWeek, times_of
 
+MOST_BANDS = 20_000_000  # values of a GeoTIFF: GDAL makes overviews of all bands at once, slow beyond its cache
 MOST_TILED = 1_000_000  # cells of PMTiles: GDAL takes 0.1 ms for each and zoom
 CELLS_A_TILE = 128  # along the side of a tile at the lowest zoom
 ZOOMS = 2  # above it, viewers enlarge the tiles
@@ -98,6 +99,15 @@ def _write_cog(store: StoredWeek, k: int, path: Path, on_part: OnPart) -> None:
             yield region.row - frame.row * per_block, region.col - frame.col * per_block, volumes
 
     write_parts(parts(), frame, k, path, times=times_of(frame.hierarchy[k]), provenance=store.provenance)
+
+
+def _check_raster(store: StoredWeek, k: int) -> None:
+    values = store.cells(k) * store.hierarchy.steps(k)
+    if values > MOST_BANDS:
+        raise OptionError(
+            f"Level {store.hierarchy[k].name} has {values:,} values, and a GeoTIFF takes {MOST_BANDS:,}: choose a "
+            "coarser --level, or a part with --bbox; GDAL opens the store itself, too."
+        )
 
 
 def _check_tiles(store: StoredWeek, k: int) -> None:
@@ -185,6 +195,6 @@ def _credit(store: StoredWeek) -> dict[str, str]:
 
 FORMATS = {
     "parquet": Format(".parquet", _write_parquet, is_folder=True),
-    "cog": Format(".tif", _write_cog),
+    "cog": Format(".tif", _write_cog, _check_raster),
     "pmtiles": Format(".pmtiles", _write_tiles, _check_tiles),
 }
