@@ -6,8 +6,12 @@ store    the Zarr store, what is done already, and what the run was asked for
 work     one piece: its context, or one stage of the model on it
 engine   who does the pieces: this process, or Ray
 run      the passes one after another
+read     a store that is complete, part by part
+export   its files in other formats
+reproduce  a store made again from its attributes
 """
 
+from zoomdiff.large.read import StoredWeek, open_store
 from zoomdiff.large.run import Place, generate_large
 
-__all__ = ["Place", "generate_large"]
+__all__ = ["Place", "StoredWeek", "generate_large", "open_store"]
