@@ -18,6 +18,10 @@ if sys.platform != "win32":  # where files are whole, but two writers are not ke
     import fcntl
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux's fcntl.h and stdio.h
+ABOUT = (
+    "_about.json"  # in a folder with the parts of a data set: what it is. Readers of data sets leave out names with _
+)
+MADE = ("zarr.json", ABOUT)  # in a folder that is a result as a whole
 _PACKAGE = Path(__file__).parent
 # Inside the installed package, beside it in a checkout: pyproject.toml maps the folder into the wheel.
 ASSETS = next(folder for folder in (_PACKAGE / "assets", _PACKAGE.parent / "assets") if folder.is_dir())
@@ -103,9 +107,11 @@ def whole_set(folder: str | Path, what: str = "The results") -> Iterator[Path]:
 
 
 def check_free(path: Path, *, is_folder: bool = False) -> None:
-    """Raise OptionError where something else has the name of a file or of a store, which must not be lost."""
-    if is_folder and path.exists() and not (path / "zarr.json").is_file():
-        raise OptionError(f"{path} exists and is not a Zarr store: remove it or choose another folder.")
+    """Raise OptionError where something else has the name of a file, a store or a data set, which must not be lost."""
+    if is_folder and path.exists() and not any((path / name).is_file() for name in MADE):
+        raise OptionError(
+            f"{path} exists and is not a Zarr store or a data set of ZoomDiff: remove it or choose another folder."
+        )
     if not is_folder and path.is_dir():
         raise OptionError(f"The results cannot be written to {path}: a folder has that name.")
 

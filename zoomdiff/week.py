@@ -131,8 +131,7 @@ class TrafficWeek(ByContent):
 
     def times(self, k: int = -1) -> list[datetime]:
         """Start of each step of level k, local time of a nominal week."""
-        hours = self.level(k).hours
-        return [WEEK_START + timedelta(hours=hours * t) for t in range(HOURS_PER_WEEK // hours)]
+        return times_of(self.level(k))
 
     def time_label(self, k: int, t: int) -> str:
         """Step t of level k for people: 'Mon 14:00-16:00', or 'Mon' for a whole day."""
@@ -207,6 +206,11 @@ class WeekLevel:
             )
         series: np.ndarray = self.volumes[:, *cell]
         return series
+
+
+def times_of(level: Level) -> list[datetime]:
+    """Start of each step of a level, local time of a nominal week."""
+    return [WEEK_START + timedelta(hours=level.hours * t) for t in range(HOURS_PER_WEEK // level.hours)]
 
 
 def unit_of(highest: float) -> tuple[float, str]:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 import zoomdiff
+from zoomdiff.cli.large import export
 from zoomdiff.cli.model import split, train
 from zoomdiff.cli.place import context, open_app, realism
 from zoomdiff.cli.weeks import generate, refine, reproduce
@@ -15,7 +16,8 @@ BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
 Command = tuple[Callable[..., None], str]  # with its summary in --help, where a longer one is cut off
 COMMANDS: dict[str, Command] = {  # in the order of --help
     "generate": (generate, "Generate a week of traffic of a region."),
-    "reproduce": (reproduce, "Make the week of a reproduce.json again."),
+    "export": (export, "Write a week of any size, or a part, in other formats."),
+    "reproduce": (reproduce, "Make the week of a file or a store again."),
     "refine": (refine, "Refine known or measured traffic."),
     "context": (context, "Write what the model knows of a region."),
     "train": (train, "Train or fine-tune the model."),

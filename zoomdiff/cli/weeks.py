@@ -31,7 +31,7 @@ from zoomdiff.cli.common import (
     place,
     words,
 )
-from zoomdiff.cli.large import into_store, is_store, place_of
+from zoomdiff.cli.large import ADDRESS, WORKERS, again, into_store, is_store, place_of
 from zoomdiff.errors import OptionError
 from zoomdiff.files import size_of, target
 
@@ -87,13 +87,8 @@ def generate(
     weights: WEIGHTS = None,
     weights_sha256: SHA256 = None,
     device: DEVICE = "auto",
-    workers: Annotated[
-        int,
-        typer.Option(help="Processes, where --out is a store (week.zarr): regions of any size; more than 1 need Ray."),
-    ] = 1,
-    address: Annotated[
-        str | None, typer.Option(help="Ray cluster for such a store; auto: the one that runs on this machine.")
-    ] = None,
+    workers: WORKERS = 1,
+    address: ADDRESS = None,
     compile_: Annotated[
         bool, typer.Option("--compile", help="Compile the network: a minute first, then a quarter faster.")
     ] = False,
@@ -123,8 +118,7 @@ def generate(
         model = model_from(weights, weights_sha256, device, compile_)()
         into_store(model, where, out, seed=seed, sampling=Sampling(steps, preset), workers=workers, address=address)
         return
-    if workers != 1 or address:
-        raise OptionError("--workers and --address are for stores: give --out week.zarr.")
+    _check_no_workers(workers, address)
     files, sampling, seed = Files.asked(out, formats, hours), Sampling(steps, preset), seed_of(seed)
     edits = read_scenario(scenario) if scenario else Scenario()
     drawn = json.loads(scenario.read_bytes()) if scenario else None
@@ -137,7 +131,12 @@ def generate(
 
 
 def reproduce(
-    file: Annotated[Path, typer.Argument(help="A reproduce.json that `generate --format reproduce` wrote.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A reproduce.json that `generate --format reproduce` wrote; or a store, such as week.zarr."
+        ),
+    ],
     map_: Annotated[str | None, typer.Option("--map", help="Where its map is now; default: as in the file.")] = None,
     population: Annotated[
         Path | None, typer.Option(help="Where its population raster is now; default: as in the file.")
@@ -148,9 +147,14 @@ def reproduce(
     weights: WEIGHTS = None,
     weights_sha256: SHA256 = None,
     device: DEVICE = "auto",
+    workers: WORKERS = 1,
+    address: ADDRESS = None,
 ) -> None:
-    """Make the week of a reproduce.json again, and say whether it is the same byte for byte."""
+    """Make the week of a reproduce.json or of a store again, and say whether it is the same byte for byte."""
     model_of = model_from(weights, weights_sha256, device)
+    if is_store(file):
+        return again(file, map_, population, out, model_of, workers=workers, address=address)
+    _check_no_workers(workers, address)
     _reproduce(file, map_, population, Files.asked(out, formats, hours), model_of)
 
 
@@ -251,6 +255,12 @@ def refine(
     else:
         week = refine_level(model, uec, level.volumes, level.level, seed=seed, sampling=sampling, callbacks=callbacks)
     _write(Export(week, uec), files, f"{words(layers, frame)}, refined", started)
+
+
+def _check_no_workers(workers: int, address: str | None) -> None:
+    """Raise OptionError where there are options of stores, and no store."""
+    if workers != 1 or address:
+        raise OptionError("--workers and --address are for stores: give --out week.zarr.")
 
 
 def _given(ctx: typer.Context) -> list[str]:

@@ -213,17 +213,23 @@ FORMATS = {
 
 def parse_formats(given: str | Iterable[str]) -> tuple[str, ...]:
     """'geojson,csv', or these names one by one, as names of FORMATS, each once. Raises OptionError."""
-    known = f"choose from {', '.join(FORMATS)}"
+    return parse_names("format", given, FORMATS)
+
+
+def parse_names(what: str, given: str | Iterable[str], among: Iterable[str]) -> tuple[str, ...]:
+    """'one,two', or these names one by one, each once and one of `among`. Raises OptionError, which calls it `what`."""
+    names = list(among)
+    choose = f"choose from {', '.join(names)}"
     if not isinstance(given, Iterable):
-        raise wrong("The formats", given, f"names: {known}; a list or text with commas between")
+        raise wrong(f"The {what}s", given, f"names: {choose}; a list or text with commas between")
     parts = given.split(",") if isinstance(given, str) else list(given)
-    names = tuple(dict.fromkeys(part.strip() if isinstance(part, str) else part for part in parts if part != ""))
-    for name in names:
-        if not isinstance(name, str) or name not in FORMATS:
-            raise OptionError(f"There is no format {name!r}: {known}.")
-    if not names:
-        raise OptionError(f"There is no format given: {known}.")
-    return names
+    found = tuple(dict.fromkeys(part.strip() if isinstance(part, str) else part for part in parts if part != ""))
+    for name in found:
+        if name not in names:
+            raise OptionError(f"There is no {what} {name!r}: {choose}.")
+    if not found:
+        raise OptionError(f"There is no {what} given: {choose}.")
+    return found
 
 
 def parse_hours(text: str) -> range:

@@ -1,6 +1,7 @@
 """NetCDF with CF metadata, in metres of the UTM zone: a level as a raster with a time axis."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +39,19 @@ def to_dataset(week: TrafficWeek, k: int) -> xr.Dataset:
             "Conventions": "CF-1.11",
             "step_hours": level.hours,
             "title": f"A week of mobile traffic, {level.title}",
-            "source": "\n".join([*sources, week.provenance.get("training", "")]),
-            "license": "The sources' licences apply: " + " ".join(sources),
+            **credit(sources, week.provenance.get("training", "")),
             "region": shapely.to_geojson(region.polygon),
             "provenance": json.dumps(week.provenance, ensure_ascii=False),
         },
     )
+
+
+def credit(sources: Sequence[str], training: str) -> dict[str, str]:
+    """The CF attribute that says what a week was made from, and one for the licences."""
+    return {
+        "source": "\n".join([*sources, training]),
+        "license": "The sources' licences apply: " + " ".join(sources),
+    }
 
 
 def attributes(level: Level) -> dict[str, str]:

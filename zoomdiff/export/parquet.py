@@ -26,7 +26,7 @@ def to_geodataframe(week: TrafficWeek, k: int, *, wide: bool = False) -> gpd.Geo
         "unit": "byte",
         "step_hours": level.hours,
         "time": [t.isoformat() for t in week.times(k)],
-        "raster": {"crs": f"EPSG:{week.region.epsg}", "side_m": level.side},
+        "raster": {"crs": week.region.crs.to_string(), "side_m": level.side},
         "provenance": week.provenance,
     }
     return frame

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 import numpy as np
@@ -73,23 +75,34 @@ class Recipe:
 
     def check_weights(self, sha256: str | None) -> None:
         """Raise CheckpointError unless the weights' SHA-256 is that of the file."""
-        if sha256 != self.weights_sha256:
-            raise CheckpointError(
-                f"The week was made by ZoomDiff {self.version} with other weights (SHA-256 "
-                f"{str(self.weights_sha256)[:12]}...): give those as --weights."
-            )
+        check_weights(sha256, self.weights_sha256, self.version)
 
     def compare(self, week: TrafficWeek, uec: UEC) -> str:
         """A sentence: whether the week that was made again is the same, and if not, what may be the reason."""
-        if week_sha256(week) == self.week_sha256:
-            return "The week is the same as that of the file, byte for byte."
-        if context_sha256(uec) != self.context_sha256:
-            reason = "the map or the population is not what it was: give the same files"
-        elif self.version != zoomdiff.__version__:
-            reason = f"it was made by ZoomDiff {self.version}, and this is {zoomdiff.__version__}"
-        else:
-            reason = "the code has changed, or the kind of machine, whose arithmetic differs in the last digits"
-        return f"The week differs from that of the file, as {reason}."
+        same, same_context = week_sha256(week) == self.week_sha256, context_sha256(uec) == self.context_sha256
+        return verdict("file", self.version, same=same, same_context=same_context)
+
+
+def check_weights(sha256: str | None, expected: str | None, version: str) -> None:
+    """As `Recipe.check_weights`, of a week that a version made with the expected weights."""
+    if sha256 != expected:
+        raise CheckpointError(
+            f"The week was made by ZoomDiff {version} with other weights (SHA-256 "
+            f"{str(expected)[:12]}...): give those as --weights."
+        )
+
+
+def verdict(kept: str, version: str, *, same: bool, same_context: bool) -> str:
+    """As `Recipe.compare`; `kept` is what the week was kept in, and `version` made it."""
+    if same:
+        return f"The week is the same as that of the {kept}, byte for byte."
+    if not same_context:
+        reason = "the map or the population is not what it was: give the same files"
+    elif version != zoomdiff.__version__:
+        reason = f"it was made by ZoomDiff {version}, and this is {zoomdiff.__version__}"
+    else:
+        reason = "the code has changed, or the kind of machine, whose arithmetic differs in the last digits"
+    return f"The week differs from that of the {kept}, as {reason}."
 
 
 def to_reproduce(week: TrafficWeek, uec: UEC, inputs: Inputs) -> bytes:
@@ -128,7 +141,7 @@ def read_reproduce(path: Path) -> Recipe:
             region=_region(file["region"]),
             inputs=Inputs(**{name: file[name] for name in Inputs.__dataclass_fields__}),
             seed=file["seed"],
-            sampling=Sampling(_steps(file["steps"]), file["preset"], file["guidance"]),
+            sampling=Sampling(steps_of(file["steps"]), file["preset"], file["guidance"]),
             version=str(file["zoomdiff"]),
             weights_sha256=file["weights_sha256"],
             context_sha256=file["context_sha256"],
@@ -185,7 +198,8 @@ def _region(file: dict[str, Any]) -> Region:
     return region
 
 
-def _steps(given: dict[str, Any] | str | int) -> Plan | str | int:
+def steps_of(given: dict[str, Any] | str | int) -> Plan | str | int:
+    """The steps of a `Sampling`, as JSON has them. Raises OptionError, TypeError."""
     if not isinstance(given, dict):
         return given
     settings: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in given.items()}
@@ -203,6 +217,11 @@ def _check(recipe: Recipe) -> None:
         (inputs.scenario, dict | None),
         (recipe.seed, int),
     ]
+    check_types(expected)
+
+
+def check_types(expected: Iterable[tuple[object, type | UnionType]]) -> None:
+    """Raise TypeError for the first value of another type than it must have."""
     for value, kind in expected:
         if not isinstance(value, kind):
             raise TypeError(f"{value!r} is no {kind}")

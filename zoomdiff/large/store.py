@@ -27,6 +27,7 @@ from zoomdiff.context.netcdf import CRS_NAME, coordinates
 from zoomdiff.errors import OptionError
 from zoomdiff.export.netcdf import VARIABLE, attributes
 from zoomdiff.files import sync, target, whole_file
+from zoomdiff.isolation import check_file
 from zoomdiff.large.layout import Layout, Window
 
 if sys.platform != "win32":
@@ -36,6 +37,7 @@ Receipt = dict[str, Any]  # what a piece leaves to know of it; JSON
 ASKED = "asked.json"  # the same in the folder of the run
 WANTED = "asked"  # attribute of the store: what its run was asked for
 COMPLETE = "complete"
+MOST_ATTRIBUTES = 50_000_000  # bytes: the outline of a country has a few million
 ZSTD = ZstdCodec(level=3)  # not Blosc, which many builds of GDAL lack
 
 
@@ -199,12 +201,14 @@ def locked(store: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def attributes_of(path: Path) -> dict[str, Any]:
-    """The attributes of a store. Raises OptionError where it is none of a large run."""
+def attributes_of(path: Path, advice: str = "choose another --out") -> dict[str, Any]:
+    """The attributes of a store. Raises OptionError, with what to do, where it is none of a large run."""
+    file = path / "zarr.json"
+    check_file(file, OptionError, MOST_ATTRIBUTES)
     try:
-        found = json.loads((path / "zarr.json").read_text())["attributes"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OptionError(f"{path} exists and is no store of ZoomDiff: choose another --out.") from error
+        found = dict(json.loads(file.read_text())["attributes"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise OptionError(f"{path} exists and is no store of ZoomDiff: {advice}.") from error
     if WANTED not in found:
-        raise OptionError(f"{path} holds a week that was made at once: choose another --out.")
-    return dict(found)
+        raise OptionError(f"{path} holds a week that was made at once: {advice}.")
+    return found

@@ -112,7 +112,7 @@ class Worker:
         for k in range(len(store.layout.hierarchy) - 1):
             at_k = conditions.at_level(store.layout.hierarchy, k)
             store.keep("context", k, piece, torch.cat(list(at_k.rasters.values()), 1)[0].numpy())
-        return {"notes": list(uec.notes)}
+        return {"notes": list(uec.notes), "sources": list(uec.sources)}
 
     def stage(self, k: int, piece: Window) -> Receipt:
         """Level k of a piece; with the finest level, all levels are made to agree and written to the store."""
