@@ -180,16 +180,13 @@ def _changed(path: Path) -> int:
         return 0
 
 
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Source: repr})
 def _open(source: Source) -> StoredWeek:
     """The part, not read yet. Raises ZoomDiffError."""
     with _without_folders(source.path):
-        store = _opened(str(source.path), source.changed)
-        return store.within(source.box) if source.box else store
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _opened(path: str, changed: int) -> StoredWeek:
-    return open_store(path)
+        if source.box is None:
+            return open_store(source.path)
+        return _open(replace(source, box=None)).within(source.box)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs={Source: repr})
