@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import geopandas as gpd
 import numpy as np
@@ -111,6 +111,14 @@ def draw_basemap(layers, frame: Frame) -> bytes:
     picture.putalpha(_known(size, pixels(*_rim(layers.extent))).reduce(SUPERSAMPLING))
     stream = io.BytesIO()
     picture.save(stream, **WEBP)
+    return stream.getvalue()
+
+
+@cache
+def blank_basemap() -> bytes:
+    """A WebP picture for any frame where no map is known."""
+    stream = io.BytesIO()
+    Image.new("RGB", (1024, 1024), LAND).save(stream, **WEBP)
     return stream.getvalue()
 
 

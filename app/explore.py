@@ -1,17 +1,18 @@
 """The result: the map with its sliders, the week of the clicked cells, totals and files."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 import numpy as np
+import pydeck as pdk
 import streamlit as st
 from zoomdiff.app import charts, maps, zoommap
 from zoomdiff.app.colours import Scale, dark, data_url, palette_png, scale_legend, traffic
-from zoomdiff.app.work import Request
 
 from zoomdiff.context.uec import UEC
-from zoomdiff.levels import S4T4, Level
+from zoomdiff.levels import Level
 from zoomdiff.realism.statistics import top_share
 from zoomdiff.region import Region
 from zoomdiff.week import WEEKDAYS, TrafficWeek, human_bytes
@@ -23,7 +24,13 @@ FEWEST = 10  # cells that have a tenth
 CURVES = WEEK, DAY = ("Week", "Average day")
 
 
-def start(week: TrafficWeek, uec: UEC, request: Request) -> None:
+class Shown(Protocol):
+    """What a week depends on: equal ones have equal weeks, and those of an equal `region` have the same cells."""
+
+    region: object
+
+
+def start(week: TrafficWeek, uec: UEC | None, request: Shown) -> None:
     """Before a week is shown for the first time: its colour scales, what the map is sent, and in a new region its
     busiest hour and no clicked cell. A share link brings its own level and hour."""
     state = st.session_state
@@ -36,8 +43,9 @@ def start(week: TrafficWeek, uec: UEC, request: Request) -> None:
     state.sheets = None
     if zoommap.available():
         sheets = [zoommap.sheet(*pair) for pair in zip(week.volumes, state.scales, strict=True)]
-        state.sheets = sheets, zoommap.sheet(uec.population), zoommap.use_sheet(uec)
-    state.level = linked.get("level", state.get("level", len(week.volumes) - 1))
+        state.sheets = sheets, uec and zoommap.sheet(uec.population), uec and zoommap.use_sheet(uec)
+    finest = len(week.volumes) - 1
+    state.level = min(linked.get("level", state.get("level", finest)), finest)
     if before is None or before.region != request.region:
         # The hour of the week that is shown, whichever level it is shown at.
         state.hour = linked.get("hour", week.peak_step())
@@ -54,6 +62,40 @@ def show(view: zoommap.View) -> None:
 def shown() -> zoommap.View:
     state = st.session_state
     return zoommap.View(state.level, state.hour, state.places)
+
+
+def screen() -> tuple:
+    """The column of the map and the one next to it, always the same two: so the map stays where the user left it."""
+    return st.columns([8, 4], gap="medium")
+
+
+def slid(week: TrafficWeek, ground: Callable[[range], list[pdk.Layer]], *, solid: bool = False) -> int:
+    """The map without the component, or in 3D, below Streamlit's sliders; returns the level.
+
+    `ground` makes what lies below the traffic of some hours of the week.
+    """
+    zoom, time = st.columns([5, 7], gap="medium")
+    with zoom:
+        k = zoom_slider(week)
+    with time:
+        step = time_slider(week, k)
+    look, bar, dim = st.columns([3, 4, 3], gap="medium")
+    scale = traffic_scale(k, look.radio("Colours", LOOKS, key="look", horizontal=True, persist_state="page"))
+    opacity = dim.slider("Opacity", 0.1, 1.0, 0.8, 0.05, key="opacity", persist_state="page")
+    level = week.level(k)
+    with bar:
+        legend(level, scale, opacity)
+    draw = columns_map if solid else traffic_map
+    draw(week, k, step, scale, opacity, ground(range(step * level.hours, (step + 1) * level.hours)))
+    return k
+
+
+def numbers(week: TrafficWeek, k: int, curves: str) -> None:
+    """Next to the map: what is shown at level k in words, the chosen cells' curves, the levels beside each other."""
+    step = st.session_state.hour // week.level(k).hours
+    totals(week, k, step)
+    cell_curves(week, k, step, curves)
+    st.html(thumbnails(week.region, [x_k.mean(0) for x_k in week.volumes], shown=k))
 
 
 def zoom_slider(week: TrafficWeek) -> int:
@@ -197,7 +239,7 @@ def cell_curves(week: TrafficWeek, k: int, step: int, curves: str) -> None:
         place = places_of(week, k)[-1]
         figure = charts.week_curve(week, place, k, step) if curves == WEEK else charts.day_curve(week, place, k)
     elif curves == WEEK:
-        every = st.toggle("At all four levels", key="every_level", persist_state="page")
+        every = st.toggle("At all levels", key="every_level", persist_state="page")
         figure = charts.place_curves(week, cells, k, step, every_level=every)
     else:
         figure = charts.place_days(week, cells, k)
@@ -223,20 +265,20 @@ def so_far(region: Region, means: list[np.ndarray], *, legend: bool) -> str:
     small = thumbnails(region, means, shown=k)
     if not means or not legend:
         return small
-    cell, hours = charts.cell_words(S4T4[k])
+    cell, hours = charts.cell_words(region.hierarchy[k])
     title = f"Average of the week, per {cell} and {hours}"
     return small + "<br>" + scale_legend(title, Scale.of(means[k]), traffic(), opacity=LIVE_OPACITY)
 
 
 def thumbnails(region: Region, means: list[np.ndarray], shown: int) -> str:
-    """HTML: the four levels side by side, each the average of its week; those that do not exist yet are empty.
+    """HTML: the region's levels side by side, each the average of its week; those that do not exist yet are empty.
 
     The level `shown` on the map is framed.
     """
     palette, paper = traffic(), "#2a2930" if dark() else "#f4f2ee"
     rows, cols = region.blocks.shape
     figures = []
-    for k, level in enumerate(S4T4):
+    for k, level in enumerate(region.hierarchy):
         inside = ""
         frame = "outline:2px solid #8a2a56" if k == shown else ""
         if k < len(means):
@@ -247,7 +289,8 @@ def thumbnails(region: Region, means: list[np.ndarray], shown: int) -> str:
                 'style="width:100%;height:100%;object-fit:contain;image-rendering:pixelated">'
             )
         figures.append(
-            f'<figure style="margin:0;flex:1 1 0;min-width:0"><div style="aspect-ratio:{max(cols / rows, 1):.3f};'
+            '<figure style="margin:0;flex:1 1 0;min-width:0;max-width:25%">'
+            f'<div style="aspect-ratio:{max(cols / rows, 1):.3f};'
             f'background:{paper};border-radius:3px;overflow:hidden;{frame}">{inside}</div>'
             f'<figcaption style="font-size:0.72rem;text-align:center">{charts.level_words(level)}</figcaption></figure>'
         )

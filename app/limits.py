@@ -9,6 +9,7 @@ from pathlib import Path
 from zoomdiff.errors import OptionError
 
 PUBLIC, MAX_KM2, MAX_WORK = "ZOOMDIFF_PUBLIC", "ZOOMDIFF_MAX_KM2", "ZOOMDIFF_MAX_WORK"
+STORES = "ZOOMDIFF_STORES"
 LOCAL_KM2, PUBLIC_KM2 = 150.0, 25.0
 PUBLIC_WORK = 400.0  # as much as 32 km2 with fast steps, or 2 km2 with full ones
 CONTAINER = Path("/sys/fs/cgroup")
@@ -43,6 +44,12 @@ class Limits:
 def public() -> bool:
     """Whether strangers use the server: maps are uploaded, neither read by path nor downloaded."""
     return os.environ.get(PUBLIC, "") not in ("", "0")
+
+
+def stores_folder() -> Path | None:
+    """The folder of this server's stores of large weeks, from which users choose; None where it offers none."""
+    folder = os.environ.get(STORES, "")
+    return Path(folder).expanduser() if folder else None
 
 
 def memory_left() -> float:

@@ -16,6 +16,7 @@ from zoomdiff.app import (
     runs,
     sidebar,
     store,
+    stored,
     work,
     zoommap,
 )
@@ -60,6 +61,8 @@ def page() -> None:
     if login.missing():
         return
     sidebar.prefill(st.query_params)
+    if st.session_state.map == sidebar.STORE:
+        return stored.page()
     busy = generation.busy()
     st.session_state.pop("redrawn", None)
 
@@ -150,11 +153,6 @@ def hero(place: Place, name: str, shown: list[str], *, hours: range = ALL_WEEK, 
     )
 
 
-def screen() -> tuple:
-    """The column of the map and the one next to it, always the same two: so the map stays where the user left it."""
-    return st.columns([8, 4], gap="medium")
-
-
 def anywhere(wish: Wish) -> None:
     """While there is no map: what to do, and where a region can be drawn the world, from the network."""
     if not wish.source:
@@ -164,7 +162,7 @@ def anywhere(wish: Wish) -> None:
             else "Give the path of a map in the sidebar: .osm.pbf, GeoParquet, GPKG, FlatGeobuf, GeoJSON, or a folder."
         )
         return
-    left, right = screen()
+    left, right = explore.screen()
     right.info("Choose a region: its map is read then. Draw it on the map, or give a box or a GeoJSON file.")
     if zoommap.available() and (drawing := sidebar.drawing(busy=False)):
         with left:
@@ -183,7 +181,7 @@ def anywhere(wish: Wish) -> None:
 
 def nowhere(place: Place, wish: Wish) -> None:
     """The map while there is no region."""
-    left, right = screen()
+    left, right = explore.screen()
     if wish.region is None and wish.problem is None:
         todo = {sidebar.DRAW: "Draw a region on the map.", sidebar.FILE: "Upload a GeoJSON file with a polygon."}
         right.info(todo.get(st.session_state.kind, "Choose a region in the sidebar."))
@@ -197,7 +195,7 @@ def nowhere(place: Place, wish: Wish) -> None:
 def before(place: Place, shown: list[str]) -> None:
     """The region on the basemap, in its blocks of one base station each."""
     region = place.region
-    left, right = screen()
+    left, right = explore.screen()
     right.markdown(
         f"**{region.km2:,.2f} km²** in {region.blocks.sum():,} blocks of {S4T4[0].side:.0f} m, one base station each. "
         "Press **Generate** in the sidebar for a week of traffic."
@@ -225,7 +223,7 @@ def plain_map(layers: list[pdk.Layer], region) -> None:
 
 def generating(wish: Wish, place: Place, shown: list[str]) -> None:
     """The map and the progress while the model runs; each level is shown as soon as it exists."""
-    left, right = screen()
+    left, right = explore.screen()
     canvas, below = None, []
     with left:
         if zoommap.available():
@@ -243,7 +241,7 @@ def result(week: TrafficWeek, place: Place, request: Request, shown: list[str]) 
     """The map and the weeks of its cells. What is done on it runs this part only, and never the model."""
     if st.session_state.pop("redrawn", False):
         st.rerun()
-    left, right = screen()
+    left, right = explore.screen()
     view = FLAT
     playable = st.session_state.sheets is not None  # the map component was there when the week was
     with right:
@@ -265,14 +263,11 @@ def result(week: TrafficWeek, place: Place, request: Request, shown: list[str]) 
         k = st.session_state.level
     else:
         with left:
-            k = slid(week, place, shown, solid=view == SOLID)
-    step = st.session_state.hour // week.level(k).hours
+            k = explore.slid(week, partial(ground, place, shown), solid=view == SOLID)
     with switches:
         curves = explore.curves_choice()
     with right:
-        explore.totals(week, k, step)
-        explore.cell_curves(week, k, step, curves)
-        st.html(explore.thumbnails(week.region, [x_k.mean(0) for x_k in week.volumes], shown=k))
+        explore.numbers(week, k, curves)
         if playable and view == FLAT:
             denoising.control(week, place.uec, request, k)
         notes(place)
@@ -302,27 +297,6 @@ def played(week: TrafficWeek, place: Place, request: Request, shown: list[str]) 
         on_view=explore.show,
         **changes,
     )
-
-
-def slid(week: TrafficWeek, place: Place, shown: list[str], *, solid: bool) -> int:
-    """The map without the component, or in 3D, below Streamlit's sliders; returns the level."""
-    zoom, time = st.columns([5, 7], gap="medium")
-    with zoom:
-        k = explore.zoom_slider(week)
-    with time:
-        step = explore.time_slider(week, k)
-    look, bar, dim = st.columns([3, 4, 3], gap="medium")
-    scale = explore.traffic_scale(
-        k, look.radio("Colours", explore.LOOKS, key="look", horizontal=True, persist_state="page")
-    )
-    opacity = dim.slider("Opacity", 0.1, 1.0, 0.8, 0.05, key="opacity", persist_state="page")
-    with bar:
-        explore.legend(week.level(k), scale, opacity)
-    level = week.level(k)
-    below = ground(place, shown, range(step * level.hours, (step + 1) * level.hours))
-    draw = explore.columns_map if solid else explore.traffic_map
-    draw(week, k, step, scale, opacity, below)
-    return k
 
 
 def footer(place: Place, week: TrafficWeek | None) -> None:

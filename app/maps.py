@@ -108,8 +108,9 @@ def point_layer(layer_id: str, lonlat: np.ndarray, colours: list[list[int]]) -> 
 
 
 def blocks_layer(region: Region) -> pdk.Layer:
-    """The blocks of the region, one per base station."""
-    rings = [{"p": ring} for ring in cell_rings(region, 0).tolist()]
+    """The blocks of the region, one per base station; none where they would only be a haze."""
+    few = region.blocks.sum() <= PICKABLE
+    rings = [{"p": ring} for ring in cell_rings(region, 0).tolist()] if few else []
     return _path("blocks", rings, GRID_ON_DARK if dark() else GRID, 1)
 
 
@@ -145,11 +146,12 @@ def shows_step(region: Region, k: int) -> bool:
 def pick_layer(week: TrafficWeek, k: int, step: int) -> pdk.Layer:
     """Invisible cells of level k for clicks, and for a tooltip `v` with their volume: see `shows_step`.
 
-    A cell is sent as its north-west corner; the browser adds the other corners, which lie alike for all.
+    A cell is sent as its north-west corner; the browser adds the other corners, which lie alike for all. Of a country
+    none is sent.
     """
     region = week.region
-    corners = region.corners(k)
-    rows, cols = np.nonzero(region.mask(k))
+    corners, mask = region.corners(k), region.mask(k)
+    rows, cols = np.nonzero(mask & (mask.sum() <= PICKABLE))
     volumes = week.volumes[k][step] if shows_step(region, k) else week.volumes[k].sum(0)
     records = [
         {"x": x, "y": y, "v": human_bytes(v)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 from zoomdiff.app import store, work, zoommap
-from zoomdiff.app.limits import MAX_KM2, Limits, public
+from zoomdiff.app.limits import MAX_KM2, Limits, public, stores_folder
 from zoomdiff.app.surroundings import OVERLAYS
 
 from zoomdiff.context import UEC, MapLayers
@@ -18,13 +18,14 @@ from zoomdiff.generation import FAST
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4
 from zoomdiff.region import Region, parse_bbox
 
-EMBEDDED, FICTIONAL, OWN, UPLOAD = "helsinki", "town7", "own", "upload"
+EMBEDDED, FICTIONAL, OWN, UPLOAD, STORE = "helsinki", "town7", "own", "upload", "store"
 MAPS = {  # as the user calls them
     EMBEDDED: "Helsinki centre (embedded)",
     FICTIONAL: "Demo city, 8 x 8 km (fictional)",
     "osm": "Anywhere: OpenStreetMap (download)",
     "overture": "Anywhere: Overture Maps (download)",
     OWN: "Own map on this computer",
+    STORE: "Finished store (week.zarr)",
 }
 LINKED = (EMBEDDED, FICTIONAL)  # maps that a link may open: no link should make a page download or read files
 UPLOADED = ["pbf", "parquet", "gpkg", "fgb", "geojson"]  # kinds of maps that are one file
@@ -132,6 +133,7 @@ def wish(*, busy: bool) -> Wish:
         width="stretch",
         help="When people use their phones: Chinese cities have a noon spike, European ones a flatter day with its "
         "peak at 18 h. Fitted to open measurements of Nanjing, Nanchang and Milan.",
+        persist_state="page",  # of a store's page, where these are not
         disabled=busy,
     )
     left, right = st.columns(2)
@@ -141,6 +143,7 @@ def wish(*, busy: bool) -> Wish:
         format_func=STEPS.get,
         key="steps",
         help=f"Fast takes {sum(FAST)} steps, full {TOTAL_STEPS}. More take longer and come closer to real variety.",
+        persist_state="page",
         disabled=busy,
     )
     seed = right.number_input(
@@ -149,6 +152,7 @@ def wish(*, busy: bool) -> Wish:
         MAX_SEED,
         key="seed",
         help="The same seed gives the same week again; another one gives another week of the same place.",
+        persist_state="page",
         disabled=busy,
     )
     if steps == "own":
@@ -160,15 +164,21 @@ def wish(*, busy: bool) -> Wish:
     return Wish(source, region, steps, seed, preset, people, problem)
 
 
-def _source(busy: bool) -> str:
-    """Draw the choice of a map; "" while it is not given."""
-    source = st.selectbox(
+def map_choice(*, busy: bool = False) -> str:
+    """Draw the choice of a map, or of a week that is in a store."""
+    of_strangers = [*LINKED, UPLOAD, *([STORE] if stores_folder() else [])]
+    return st.selectbox(
         "Map",
-        [*LINKED, UPLOAD] if public() else list(MAPS),
+        of_strangers if public() else list(MAPS),
         format_func=(MAPS | {UPLOAD: "Own map"}).get,
         key="map",
         disabled=busy,
     )
+
+
+def _source(busy: bool) -> str:
+    """Draw the choice of a map; "" while it is not given."""
+    source = map_choice(busy=busy)
     if source == UPLOAD:
         upload = st.file_uploader(
             "A map", UPLOADED, key="map_file", help="Up to 50 MB: cut out your region.", disabled=busy
@@ -230,7 +240,7 @@ def overlays(uec: UEC | None, *, busy: bool) -> list[str]:
     st.caption("What the model knows about the place")
     shown = []
     for name, overlay in OVERLAYS.items():
-        if st.toggle(overlay.words, key=f"show_{name}", disabled=busy) and uec is not None:
+        if st.toggle(overlay.words, key=f"show_{name}", persist_state="page", disabled=busy) and uec is not None:
             shown.append(name)
             st.html(overlay.legend(uec))
     return shown
@@ -308,14 +318,16 @@ def _region(source: str, busy: bool) -> Region | None:
         kinds.remove(PRESET)
         if st.session_state.kind == PRESET:
             st.session_state.kind = kinds[0]
-    kind = st.radio("Region", kinds, key="kind", horizontal=True, disabled=busy)
+    kind = st.radio("Region", kinds, key="kind", horizontal=True, persist_state="page", disabled=busy)
     if not zoommap.available():
         st.caption(zoommap.HOW_TO_GET)
     limit = Limits.of_server().km2
     if kind == PRESET:
         near = "Helsinki centre" if source == EMBEDDED else "Middle of the map"
         presets = [*([] if by_region else [near, "Whole map"]), *recent]
-        preset = st.selectbox("Preset", presets, key="preset", label_visibility="collapsed", disabled=busy)
+        preset = st.selectbox(
+            "Preset", presets, key="preset", label_visibility="collapsed", persist_state="page", disabled=busy
+        )
         if not source:
             return None
         if preset in recent:

@@ -63,12 +63,11 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Drawing:
-    """The tools for drawing a region or the place of a change: the GeoJSON polygon drawn so far, and the largest
-    area of a region."""
+    """The tools for drawing: the GeoJSON polygon drawn so far, and the largest area of a region."""
 
     polygon: dict | None
     max_km2: float
-    of: str = "region"  # or "change", which does not snap to blocks
+    of: str = "region"  # or "change" or "part" (of a store), which do not snap to blocks
 
 
 def available() -> bool:

@@ -73,3 +73,16 @@ def shared_data() -> Path:
     if not SHARED_DATA.exists():
         pytest.skip(f"needs the development data, which is not at {SHARED_DATA} (set ZOOMDIFF_DATA)")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def small_store(tmp_path_factory) -> Path:
+    """The embedded map in a store, one stride per level, in pieces of two blocks at the finest level."""
+    from zoomdiff.checkpoint import load_model
+    from zoomdiff.large import Place, generate_large, layout
+    from zoomdiff.sampling import Sampling
+
+    path = tmp_path_factory.mktemp("stores") / "week.zarr"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "CELLS", 16)
+        return generate_large(load_model(device="cpu"), Place("helsinki"), path, seed=1, sampling=Sampling(steps=1))

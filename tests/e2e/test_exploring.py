@@ -113,7 +113,7 @@ def test_clicks_on_the_map_change_the_chart(week: Page):
     week.keyboard.up("Shift")
     expect(week.get_by_text("Weeks of 2 clicked 50 m squares").first).to_be_visible()
     until(lambda: curves(week), lambda now: len(now) == 2)
-    week.get_by_text("At all four levels", exact=True).click()
+    week.get_by_text("At all levels", exact=True).click()
     until(lambda: curves(week), lambda now: len(now) == 8)
     week.locator(".st-key-curves").get_by_text("Average day", exact=True).click()
     expect(week.get_by_text("Average workdays of 2 clicked 50 m squares").first).to_be_visible()

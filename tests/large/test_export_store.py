@@ -19,7 +19,7 @@ from zoomdiff.cli import main
 from zoomdiff.context import build_uec, read_map
 from zoomdiff.errors import OptionError, RegionError
 from zoomdiff.generation import generate
-from zoomdiff.large import Place, export, generate_large, layout, read
+from zoomdiff.large import export, layout, read
 from zoomdiff.large.read import open_store
 from zoomdiff.large.reproduce import StoreRecipe
 from zoomdiff.levels import S4T4, Hierarchy
@@ -36,13 +36,8 @@ class Stop(Exception):
 
 
 @pytest.fixture(scope="module")
-def made(model, tmp_path_factory):
-    """Helsinki in a store, in pieces of two blocks."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layout, "CELLS", 16)
-        yield generate_large(
-            model, Place("helsinki"), tmp_path_factory.mktemp("made") / "week.zarr", seed=1, sampling=QUICK
-        )
+def made(small_store):
+    return small_store
 
 
 @pytest.fixture
@@ -118,6 +113,18 @@ def test_a_part_is_a_usual_week(store, tmp_path):
     assert [x.shape[0] for x in week.volumes] == [7, 42, 84, 168] and week.region.hierarchy == S4T4
     assert len({week.total(k) for k in range(4)}) == 1
     assert [path.name for path in week.save(tmp_path, "csv")] == [f"{name}.csv" for name in NAMES]
+
+
+def test_a_part_down_to_a_level_opens_no_finer_array(store, copy):
+    coarse, whole = open_store(copy), store.part(INNER)
+    for level in NAMES[2:]:
+        shutil.rmtree(copy / level)
+    week = coarse.part(INNER, finest="cell")
+    assert week.region.hierarchy.levels == S4T4.levels[:2] and week.region.shape == whole.region.mask(1).shape
+    for k in range(2):
+        np.testing.assert_array_equal(week.volumes[k], whole.volumes[k])
+    with pytest.raises(OptionError, match="There is no level 'grid25'"):
+        store.part(finest="grid25")
 
 
 @pytest.mark.parametrize("level", NAMES)

@@ -139,12 +139,16 @@ class StoredWeek:
         part._check_size(k)
         return part._read(k, part.shown)
 
-    def part(self, bbox: Bounds | None = None) -> TrafficWeek:
-        """All levels, read at once, as the week of a small region is. Errors as of `window`."""
+    def part(self, bbox: Bounds | None = None, *, finest: str | None = None) -> TrafficWeek:
+        """All levels, or those down to `finest`, read at once, as the week of a small region is.
+
+        Errors as of `window`.
+        """
         part = self.within(bbox) if bbox else self
-        part._check_size(-1)
-        region = part.layout.region(part.shown)
-        volumes = tuple(part._volumes(k, part.shown, region.mask(k)) for k in range(len(self.hierarchy)))
+        last = len(self.hierarchy) - 1 if finest is None else self.number(finest)
+        part._check_size(last)
+        region = replace(part.layout.region(part.shown), hierarchy=Hierarchy(self.hierarchy.levels[: last + 1]))
+        volumes = tuple(part._volumes(k, part.shown, region.mask(k)) for k in range(last + 1))
         try:
             return TrafficWeek(region, volumes, self.provenance)
         except ValueError as error:  # levels that do not agree

@@ -4,6 +4,7 @@ import L from "leaflet";
 import type { Frame } from "./frame";
 
 const PIECE = 4000; // metres: within a piece of this size UTM on Mercator is as good as affine
+const MOST_PIECES = 64; // along a side: of a country they are larger, and nobody sees a metre there
 
 abstract class WindowCanvas extends L.Layer {
   protected readonly canvas = document.createElement("canvas");
@@ -127,7 +128,7 @@ export class Picture extends WindowCanvas {
     context.imageSmoothingEnabled = this.smooth;
     context.imageSmoothingQuality = "high";
     const [west, south, east, north] = this.frame.bounds;
-    const pieces = Math.ceil(Math.max(east - west, north - south) / PIECE);
+    const pieces = Math.min(Math.ceil(Math.max(east - west, north - south) / PIECE), MOST_PIECES);
     const [wide, high] = [(east - west) / pieces, (north - south) / pieces];
     const [w, h] = [image.naturalWidth / pieces, image.naturalHeight / pieces];
     const at = (x: number, y: number) => this.map!.latLngToContainerPoint(this.frame.latLng(x, y));

@@ -86,6 +86,7 @@ export class Draw {
     this.map.pm.addControls({
       position: "topleft",
       drawMarker: false, drawCircleMarker: false, drawPolyline: false, drawCircle: false, drawText: false,
+      drawPolygon: this.drawing!.of !== "part",
       dragMode: false, cutPolygon: false, rotateMode: false,
     });
     for (const [name, words] of Object.entries(TOOLS)) {
@@ -131,6 +132,10 @@ export class Draw {
   private preview(ring: LonLat[]): void {
     this.info.hidden = false;
     this.info.classList.remove("zd-wrong");
+    if (this.drawing?.of === "part") {
+      fill(this.info, ring.length < 3 ? "Draw a rectangle around the part to look at." : "Reading the part …");
+      return;
+    }
     if (this.drawing?.of === "change") {
       fill(this.info, ring.length < 3 ? "Draw where the change is." : "The change goes here: see What if, below the map.");
       return;

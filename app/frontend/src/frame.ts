@@ -1,9 +1,11 @@
-/** UTM frames on the Web Mercator screen. */
+/** Frames (zoomdiff/frames.py) on the Web Mercator screen. */
 
 import L from "leaflet";
 import proj4, { type Converter } from "proj4";
 import type { Box, Cell, FrameData, LonLat } from "./types";
 
+const EUROPE = 3035;
+const OWN = 10_000_000; // codes of our own frames begin here
 const STRIDE = 32; // pixels: between them the projection is as good as linear
 
 /** The projection of a UTM zone, lon/lat to metres and back. */
@@ -12,22 +14,30 @@ export function utm(epsg: number): Converter {
   return proj4(`+proj=utm +zone=${epsg % 100}${south} +datum=WGS84 +units=m +no_defs`);
 }
 
+/** The projection of a frame: a UTM zone, or of very wide regions an equal-area one, as `crs_of` of Python. */
+function projection(epsg: number): Converter {
+  if (epsg === EUROPE) return proj4("+proj=laea +lat_0=52 +lon_0=10 +x_0=4321000 +y_0=3210000 +ellps=GRS80 +units=m +no_defs");
+  if (epsg < OWN) return utm(epsg);
+  const [lat, lon] = [Math.floor((epsg - OWN) / 1000) - 90, ((epsg - OWN) % 1000) - 180];
+  return proj4(`+proj=laea +lat_0=${lat} +lon_0=${lon} +x_0=5000000 +y_0=5000000 +datum=WGS84 +units=m +no_defs`);
+}
+
 export class Frame {
   readonly bounds: Box;
-  private readonly zone: Converter;
+  private readonly projection: Converter;
 
   constructor(readonly data: FrameData) {
     this.bounds = data.bounds;
-    this.zone = utm(data.epsg);
+    this.projection = projection(data.epsg);
   }
 
   latLng(x: number, y: number): L.LatLng {
-    const [lon, lat] = this.zone.inverse([x, y]);
+    const [lon, lat] = this.projection.inverse([x, y]);
     return L.latLng(lat, lon);
   }
 
   metres(at: L.LatLng): [number, number] {
-    return this.zone.forward([at.lng, at.lat]) as [number, number];
+    return this.projection.forward([at.lng, at.lat]) as [number, number];
   }
 
   /** The cell of a raster over the frame at a place, whether or not the raster holds it. */

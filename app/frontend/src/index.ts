@@ -7,6 +7,7 @@ import { type Send, ZoomMap } from "./map";
 import ownCss from "./style.css";
 import type { MapData } from "./types";
 
+export { Frame } from "./frame";
 export { snap } from "./snap";
 
 interface Arguments<T> {

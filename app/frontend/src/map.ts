@@ -13,6 +13,7 @@ import { bytes, element, fill, timeLabel } from "./words";
 const OSM = "https://tile.openstreetmap.org/{z}/{x}/{y}.png";
 const OSM_CREDIT = "© OpenStreetMap contributors";
 const MARKS = ["#8a2a56", "#1f6f9f", "#2e7d4f", "#b8621b", "#8465c9", "#7d7787"]; // app/charts.py: PLACE_COLOURS
+const OUTLINED = 20_000; // blocks: more would be a grey haze, and slow
 
 export type Send = (name: "view" | "drawn", value: unknown) => void;
 
@@ -170,8 +171,9 @@ export class ZoomMap {
     this.lines.clearLayers();
     const { blocks, wanted } = this.data;
     const [rows, cols] = [blocks.length, blocks[0]?.length ?? 0];
+    const few = rows * cols <= OUTLINED;
     const style = { interactive: false, pmIgnore: true, fill: false, renderer: this.renderer } as L.PolylineOptions;
-    const rings = blocks.flatMap((row, r) =>
+    const rings = (few ? blocks : []).flatMap((row, r) =>
       [...row].flatMap((there, c) => (there === "1" ? [[this.frame.ring([r, c], rows, cols)]] : [])),
     );
     const [grid, asked] = this.dark ? ["#d6d2dc", "#e07aa0"] : ["#46424e", "#8a2a56"];

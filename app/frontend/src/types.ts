@@ -4,7 +4,7 @@ export type Box = [west: number, south: number, east: number, north: number];
 export type LonLat = [lon: number, lat: number];
 export type Cell = [row: number, col: number];
 
-/** A rectangle in a UTM zone, in metres. */
+/** A rectangle in a frame's metres. */
 export interface FrameData {
   epsg: number;
   bounds: Box;
@@ -29,7 +29,7 @@ export interface Overlay {
 }
 
 export interface Drawing {
-  of: "region" | "change"; // a region snaps to blocks, the place of a change stays as it is
+  of: "region" | "change" | "part"; // a region snaps to blocks; the place of a change, and a part to look at, stay as they are
   polygon: GeoJSON.Polygon | null;
   max_km2: number;
 }
