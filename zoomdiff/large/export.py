@@ -25,7 +25,7 @@ from zoomdiff.large.read import OnPiece, StoredWeek
 from zoomdiff.levels import DAYS_PER_WEEK
 from zoomdiff.week import WEEKDAYS, TrafficWeek, times_of
 
-MOST_BANDS = 20_000_000  # values of a GeoTIFF: GDAL makes overviews of all bands at once, slow beyond its cache
+MOST_BANDS = 200_000_000  # values of a GeoTIFF: about two minutes
 MOST_TILED = 1_000_000  # cells of PMTiles: GDAL takes 0.1 ms for each and zoom
 CELLS_A_TILE = 128  # along the side of a tile at the lowest zoom
 ZOOMS = 2  # above it, viewers enlarge the tiles
