@@ -165,3 +165,12 @@ def test_a_process_that_is_killed_leaves_one_whole_set_and_the_next_one_cleans_u
         assert len(contents(folder)) == 1
     assert start(folder, "last", 1).wait() == 0
     assert contents(folder) == {"last 0"} and [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_killed_trial_left_is_removed_by_the_next(tmp_path):
+    killed = "import os, zoomdiff.files as f; trial = f._private(f.Path('.'), f.TRIAL)\n"
+    killed += "trial.__enter__(); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", killed], cwd=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    target(tmp_path / "out", "The results", is_folder=True)
+    assert not list(tmp_path.iterdir())

@@ -18,9 +18,8 @@ if sys.platform != "win32":  # where files are whole, but two writers are not ke
     import fcntl
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux's fcntl.h and stdio.h
-ABOUT = (
-    "_about.json"  # in a folder with the parts of a data set: what it is. Readers of data sets leave out names with _
-)
+TRIAL = "zoomdiff-trial"  # name of what `target` makes and removes
+ABOUT = "_about.json"  # what a folder with the parts of a data set is; readers of data sets leave out names with _
 MADE = ("zarr.json", ABOUT)  # in a folder that is a result as a whole
 _PACKAGE = Path(__file__).parent
 # Inside the installed package, beside it in a checkout: pyproject.toml maps the folder into the wheel.
@@ -70,8 +69,8 @@ def _try(nearest: Path, folder: Path, name: str) -> None:
     """Make what is missing of a folder, and a file in it, where it is removed again. Raises OSError."""
     try:
         with (
-            tempfile.TemporaryDirectory(prefix=".zoomdiff-", dir=nearest) as trial,
-            _private(Path(trial, folder.relative_to(nearest)), name) as scratch,
+            _private(nearest, TRIAL) as trial,
+            _private(trial / folder.relative_to(nearest), name) as scratch,
         ):
             (scratch / "file").touch()
     except OSError as error:
