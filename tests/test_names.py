@@ -18,8 +18,9 @@ import xarray as xr
 from rasterio.transform import from_origin
 from shapely import Point, box
 
-from zoomdiff.checkpoint import new_network, save_model
+from zoomdiff.checkpoint import load_model, new_network, save_model
 from zoomdiff.cli import main
+from zoomdiff.context import read_map
 from zoomdiff.context.netcdf import read_netcdf
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.diffusion.prior import LevelStats, ResidualPrior
@@ -27,6 +28,7 @@ from zoomdiff.errors import DataError, ZoomDiffError, printable
 from zoomdiff.export.formats import FORMATS
 from zoomdiff.levels import S4T4
 from zoomdiff.measured.read import read_measurements
+from zoomdiff.region import Region
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only there names are any bytes")
 
@@ -242,3 +244,13 @@ def test_a_terminal_that_is_not_in_utf_8_gets_all_lines(tmp_path):
     run = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "latin-1"})
     assert run.returncode == 0, run.stderr
     assert b"\\u6771\\u4eac.nc: UEC(" in run.stdout and "© OpenStreetMap".encode("latin-1") in run.stdout
+
+
+@pytest.mark.parametrize("read", [read_map, read_measurements, read_netcdf, load_model, Region.from_geojson])
+@pytest.mark.parametrize("folder", ["", "x" * 300])
+def test_a_name_that_is_too_long_is_one_sentence(read, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOOMDIFF_DATA", str(tmp_path))
+    for ending in (".osm.pbf", ".csv", ".nc", ".safetensors", ""):
+        with pytest.raises(ZoomDiffError) as error:
+            read(tmp_path / folder / f"{'x' * 300}{ending}")
+        assert len(str(error.value)) < 900

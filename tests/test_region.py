@@ -9,6 +9,7 @@ import shapely
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from zoomdiff import region as region_module
 from zoomdiff.errors import RegionError, RegionTooLargeError
 from zoomdiff.region import Extent, Region, parse_bbox
 
@@ -207,6 +208,15 @@ def test_no_polygon_touches_more_blocks_than_its_size_allows(corners):
     assume(not polygon.is_empty)
     extent = Extent.of(polygon)
     assert extent.part(0, 0, extent.rows, extent.cols).blocks.sum() <= extent.most_blocks
+
+
+def test_an_outline_of_many_corners_touches_the_same_blocks(monkeypatch):
+    angles = np.linspace(0, 2 * np.pi, 3000)
+    radius = 0.03 + 0.01 * np.sin(40 * angles)
+    star = shapely.Polygon(np.stack([11.2 + radius * np.cos(angles), 43.7 + radius * np.sin(angles)], -1))
+    cut = Region.from_polygon(star)
+    monkeypatch.setattr(region_module, "FEW_CORNERS", 10**9)
+    np.testing.assert_array_equal(cut.blocks, Region.from_polygon(star).blocks)
 
 
 def test_a_thin_region_of_a_huge_raster_is_refused_before_it_is_filled(monkeypatch):

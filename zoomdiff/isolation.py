@@ -12,6 +12,7 @@ has taken over, which runs as the same user.
 """
 
 import atexit
+import errno
 import importlib
 import os
 import signal
@@ -75,10 +76,12 @@ class Isolated(Generic[P, R]):
         also: str | None = None,
         into: str | None = None,
         name: str | None = None,
+        seconds_per_mb: float | None = None,
     ) -> None:
         self.here = function  # to run it in this process, with files that are not from outside
         self.error = error
         self.also, self.into, self.name = also, into, name
+        self.seconds_per_mb = seconds_per_mb
         update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -94,7 +97,9 @@ class Isolated(Generic[P, R]):
         source = args[0]
         if _inside or not hasattr(os, "fork") or not (self.name or isinstance(source, str | bytes | Path)):
             return self.here(*args, **kwargs)
-        limits = _Limits(source, self._paths(self.also, kwargs), self._paths(self.into, kwargs), self.name)
+        limits = _Limits(
+            source, self._paths(self.also, kwargs), self._paths(self.into, kwargs), self.name, self.seconds_per_mb
+        )
         for path in limits.paths:
             check_file(path, self.error)
         return _run(self.here, args, kwargs, limits, self.error, on_wait)
@@ -107,7 +112,9 @@ def check_file(path: Path, error: type[ZoomDiffError], most: int | None = None) 
     """
     try:
         about = path.stat()
-    except (OSError, ValueError):
+    except (OSError, ValueError) as problem:
+        if getattr(problem, "errno", None) == errno.ENAMETOOLONG:
+            raise error(f"There is no file {path.name[:60]}...: its name is too long.") from problem
         return
     if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
         raise error(f"{path} is a pipe or a device: save what comes from it as a file first.")
@@ -116,7 +123,11 @@ def check_file(path: Path, error: type[ZoomDiffError], most: int | None = None) 
 
 
 def isolated(
-    error: type[ZoomDiffError], also: str | None = None, into: str | None = None, name: str | None = None
+    error: type[ZoomDiffError],
+    also: str | None = None,
+    into: str | None = None,
+    name: str | None = None,
+    seconds_per_mb: float | None = None,
 ) -> Callable[[Callable[P, R]], Isolated[P, R]]:
     """The decorator of functions that read a file from outside, or work with what was read of one.
 
@@ -130,8 +141,10 @@ def isolated(
         Keyword argument that may be the path of a folder to write to.
     name
         What the function works with, for messages, where that is no file.
+    seconds_per_mb
+        Processor time for each MB of the file, where it takes longer than reading.
     """
-    return lambda function: Isolated(function, error, also, into, name)
+    return lambda function: Isolated(function, error, also, into, name, seconds_per_mb)
 
 
 class _Limits:
@@ -155,7 +168,9 @@ class _Limits:
         Of processor time.
     """
 
-    def __init__(self, source: object, others: list[Path], into: list[Path], name: str | None) -> None:
+    def __init__(
+        self, source: object, others: list[Path], into: list[Path], name: str | None, seconds_per_mb: float | None
+    ) -> None:
         self.others, self.into = others, into
         try:
             self.folder = os.getcwd()
@@ -171,7 +186,7 @@ class _Limits:
         else:
             self.path = Path(str(source)).absolute()
             self.name, size = self.path.name, _size(self.path)
-        self.seconds = SECONDS + SECONDS_PER_MB * size / 1e6
+        self.seconds = SECONDS + (seconds_per_mb or SECONDS_PER_MB) * size / 1e6
 
     def apply(self, scratch: str) -> None:
         """Set the limits of this process, which may write to the folder `scratch` only."""

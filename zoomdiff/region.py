@@ -32,6 +32,7 @@ MOST_BLOCKS = 4_000_000  # of the raster of a region that is made at once
 EMPTY_BLOCKS, EMPTY_SHARE = 10_000, 20  # blocks of a raster, and how many of them for one of the region, at most
 STEP = 0.05  # degrees: how finely a wide polygon's straight sides are followed into its frame
 SHORT = 20_000  # characters of GeoJSON that are read at once: outlines drawn by hand, at most 1,000 corners
+FEW_CORNERS = 2_000  # of an outline that meets each square as a whole
 SLIVER_M2 = 1.0  # a block touched by less than this is rounding, not the user's wish
 
 
@@ -348,7 +349,7 @@ class Extent(Framed):
         squares = shapely.box(c * side, TOP - (r + 1) * side, (c + 1) * side, TOP - r * side)
         blocks = shapely.contains(self.outline, squares)
         edge = shapely.intersects(self.outline, squares) & ~blocks
-        blocks[edge] = shapely.area(shapely.intersection(self.outline, squares[edge])) > SLIVER_M2
+        blocks[edge] = _areas(self.outline, squares[edge]) > SLIVER_M2
         return Region(self.polygon, self.epsg, self.row + row, self.col + col, blocks, self.hierarchy)
 
 
@@ -370,6 +371,23 @@ def parse_bbox(text: str) -> Bounds:
     except ValueError as error:
         raise RegionError(f"The box {text[:80]!r} is not four numbers: write W,S,E,N in degrees.") from error
     return west, south, east, north
+
+
+def _areas(outline: BaseGeometry, squares: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
+    """(n,) m2 of each square that lie within the outline.
+
+    An outline of many corners is cut in halves with their squares, again and again: not every square meets all corners.
+    """
+    if len(squares) == 1 or shapely.get_num_coordinates(outline) <= FEW_CORNERS:
+        return np.asarray(shapely.area(shapely.intersection(outline, squares)))
+    west, south, east, north = shapely.bounds(squares).T
+    across = np.ptp(west) >= np.ptp(south)
+    order = np.argsort(west if across else south, kind="stable")
+    areas = np.zeros(len(squares))
+    for half in np.array_split(order, 2):
+        box = shapely.box(west[half].min(), south[half].min(), east[half].max(), north[half].max())
+        areas[half] = _areas(shapely.intersection(outline, box), squares[half])
+    return areas
 
 
 def check_size(rows: int, cols: int) -> None:

@@ -1,6 +1,7 @@
 """A store is a product: any part of it is read and written by others, and it can be made again from itself."""
 
 import json
+import os
 import resource
 import shutil
 import sys
@@ -11,10 +12,12 @@ import numpy as np
 import pyogrio
 import pytest
 import rasterio
+import shapely
 import zarr
 from geopandas.testing import assert_geodataframe_equal
 from quick import QUICK, digest
 
+from zoomdiff import isolation
 from zoomdiff.cli import main
 from zoomdiff.context import build_uec, read_map
 from zoomdiff.errors import OptionError, RegionError
@@ -192,6 +195,10 @@ def edited(path: Path, **attributes) -> Path:
         {"asked": []},
         {"asked": {}},
         {"total_bytes": "many"},
+        {"sources": ["\ud800"]},
+        {"notes": ["x" * 30_000]},
+        {"notes": ["x"] * 2000},
+        {"training": "x" * 30_000},
     ],
 )
 def test_other_attributes_are_one_sentence(copy, attributes):
@@ -208,6 +215,13 @@ def test_other_attributes_are_one_sentence(copy, attributes):
         {"codecs": [{"name": "blosc", "configuration": {}}]},
         {"fill_value": "NaN"},
         {"shape": "all"},
+        {"chunk_key_encoding": {"name": "v2", "configuration": {"separator": "."}}},
+        {
+            "codecs": [
+                {"name": "bytes", "configuration": {"endian": "big"}},
+                {"name": "zstd", "configuration": {"level": 3, "checksum": False}},
+            ]
+        },
     ],
 )
 def test_other_arrays_are_one_sentence(copy, array):
@@ -249,8 +263,24 @@ def test_a_chunk_that_is_a_link_to_another_file_is_not_read(copy, tmp_path):
         open_store(copy).window("bs")
 
 
-def test_values_that_are_no_traffic_are_one_sentence(copy):
-    zarr.open_array(copy / "bs" / "traffic", mode="r+")[0, 0, 0] = -1
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_chunk_that_is_a_pipe_is_one_sentence(copy):
+    chunk = next((copy / "bs" / "traffic" / "c").glob("*/*/*"))
+    chunk.unlink()
+    os.mkfifo(chunk)
+    with pytest.raises(OptionError, match="is damaged"):
+        open_store(copy).window("bs")
+
+
+def test_a_number_that_is_none_is_one_sentence(copy):
+    edited(copy, gap_before_conservation=[float("nan")])
+    with pytest.raises(OptionError, match="is no store of ZoomDiff"):
+        open_store(copy)
+
+
+@pytest.mark.parametrize("value", [-1, 0.5, 1e18, float("inf")])
+def test_values_that_are_no_traffic_are_one_sentence(copy, value):
+    zarr.open_array(copy / "bs" / "traffic", mode="r+")[0, 0, 0] = value
     with pytest.raises(OptionError, match="is damaged"):
         open_store(copy).window("bs")
     with pytest.raises(OptionError, match="is damaged"):
@@ -262,6 +292,20 @@ def test_a_chunk_that_was_lost_is_not_silence(copy, tmp_path):
     with pytest.raises(OptionError, match="is damaged"):
         open_store(copy).save(tmp_path / "out", "parquet")
     assert not (tmp_path / "out").exists()
+    with pytest.raises(OptionError, match="is damaged"):
+        open_store(copy).window("grid50")
+
+
+def test_an_outline_that_is_too_intricate_is_one_sentence(copy, monkeypatch):
+    """Thousands of teeth across the edges of blocks: valid, and the work grows with the square of their number."""
+    monkeypatch.setattr(isolation, "SECONDS_AFTER_READING", 0.5)
+    west, south, east, north = open_store(copy).layout.extent.polygon.bounds
+    teeth = [(west + (east - west) * n / 20_000, south + 0.98 * (north - south) * (n % 2)) for n in range(20_001)]
+    region = shapely.Polygon([(east, north), (west, north), *teeth[:-1], (east, south)])
+    store = open_store(edited(copy, region=shapely.to_geojson(region)))
+    for read_it in (store.window, store.overview):
+        with pytest.raises(OptionError, match=r"^The region of the store takes longer than 0 s"):
+            read_it("cell")
 
 
 # Writing
@@ -481,9 +525,18 @@ def test_what_differs_is_said(made, copy, attributes, words):
         ({"steps": {"x": 1}}, "is damaged, or was not made by ZoomDiff: generate it again."),
         ({"region": "all"}, "is damaged, or was not made by ZoomDiff: generate it again."),
         ({"residents": "all"}, "is damaged, or was not made by ZoomDiff: generate it again."),
+        ({"residents": -5}, "The number of residents is -5: give how many people live in the region."),
+        ({"zoomdiff": "x" * 5000}, "is damaged, or was not made by ZoomDiff: generate it again."),
+        ({"map": "x" * 5000}, "is damaged, or was not made by ZoomDiff: generate it again."),
+        ({"map": "x" * 300}, "its name is too long."),
     ],
 )
 def test_what_cannot_be_made_again_is_one_sentence(zoomdiff, copy, tmp_path, asked, words):
     edited(copy, asked=open_store(copy).about["asked"] | asked)
     code, _, err = zoomdiff("reproduce", copy, "--out", tmp_path / "again.zarr", "--device", "cpu")
-    assert code == 2 and words in err and err.count("\n") == 1
+    assert code == 2 and words in err and err.count("\n") == 1 and len(err) < 500
+
+
+def test_a_store_is_not_made_again_in_its_own_place(zoomdiff, copy):
+    code, _, err = zoomdiff("reproduce", copy, "--out", copy, "--device", "cpu")
+    assert code == 2 and "made again as another store" in err

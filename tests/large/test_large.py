@@ -114,6 +114,31 @@ def test_other_weights_are_refused(model, complete):
         generate_large(other, Place("helsinki"), complete, seed=1, sampling=QUICK)
 
 
+@pytest.mark.parametrize("options", [{"workers": 0}, {"workers": -1}, {"residents": -5}, {"residents": float("nan")}])
+def test_numbers_that_cannot_be_are_one_sentence_before_the_run(run, tmp_path, options):
+    with pytest.raises(OptionError, match=r"^The number of (workers|residents) "):
+        run(**options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_does_not_write_through_a_link(run, complete, tmp_path):
+    shutil.move(complete / "cell" / "traffic" / "c", tmp_path / "elsewhere")
+    (complete / "cell" / "traffic" / "c").symlink_to(tmp_path / "elsewhere")
+    about = json.loads((complete / "zarr.json").read_text())
+    about["attributes"]["complete"] = False
+    (complete / "zarr.json").write_text(json.dumps(about))
+    with pytest.raises(OptionError, match="has a link in it"):
+        run()
+
+
+def test_a_complete_store_that_is_damaged_is_one_sentence(run, complete):
+    about = json.loads((complete / "zarr.json").read_text())
+    del about["attributes"]["sha256"]
+    (complete / "zarr.json").write_text(json.dumps(about))
+    with pytest.raises(OptionError, match="is damaged, or was not made by ZoomDiff: generate it again"):
+        run()
+
+
 def test_what_is_no_store_is_left_alone(run, tmp_path, in_one_piece):
     (tmp_path / "week.zarr").mkdir()
     (tmp_path / "week.zarr" / "mine.txt").write_text("mine")

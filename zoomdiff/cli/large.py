@@ -54,13 +54,13 @@ def into_store(
 ) -> None:
     """Generate with a bar for each pass, and say what is in the store."""
     from zoomdiff.large import generate_large
-    from zoomdiff.large.store import attributes_of
+    from zoomdiff.large.read import open_store
     from zoomdiff.week import human_bytes
 
     started = time.monotonic()
     with _bars(PASSES | {level.name: level.title for level in model.hierarchy}) as on_piece:
         generate_large(model, place, out, seed=seed, sampling=sampling, workers=address or workers, on_piece=on_piece)
-    about = attributes_of(out)
+    about = open_store(out).about
     for note in about["notes"]:
         say(f"Note: {note}")
     say(f"{out}: {human_bytes(about['total_bytes'])} in the week, complete in {time.monotonic() - started:.1f} s")
@@ -80,8 +80,8 @@ def again(
     from zoomdiff.large.read import open_store
     from zoomdiff.large.reproduce import StoreRecipe
 
-    if not is_store(out):
-        raise OptionError("What a store holds is made again as a store: give --out again.zarr.")
+    if not is_store(out) or out.absolute() == store.absolute():
+        raise OptionError("What a store holds is made again as another store: give --out again.zarr.")
     recipe = StoreRecipe.of(open_store(store), map=map_, population=population)
     model = model_of()
     recipe.check_weights(model.sha256)

@@ -70,7 +70,7 @@ def known(source: str | Path) -> str | Path:
     """The path of a map that is named by its beginning, in $ZOOMDIFF_DATA/maps; others as they are."""
     name = str(source)
     folder = os.environ.get("ZOOMDIFF_DATA")
-    if folder and name not in NAMES and "/" not in name and not Path(source).exists():
+    if folder and name not in NAMES and "/" not in name and not os.path.exists(source):
         found = sorted((Path(folder) / "maps").glob(f"{glob.escape(name)}*"))
         return found[0] if len(found) == 1 else source
     return source

@@ -128,11 +128,17 @@ def build_uec(
     """
     instance("The argument layers", layers, MapLayers, "the map of read_map()")
     instance("The argument region", region, Region, "a Region")
-    if residents is not None and not 0 < number("The number of residents", residents, "a number") <= MOST_RESIDENTS:
-        raise OptionError(f"The number of residents is {residents:g}: give how many people live in the region.")
+    if residents is not None:
+        check_residents(residents)
     if not shapely.box(*region.bounds).intersects(shapely.box(*layers.extent)):
         raise MapError(outside(layers.extent))
     return build_part(layers, region, population=population, residents=residents)
+
+
+def check_residents(residents: float) -> None:
+    """Raise OptionError for a number that no region can have."""
+    if not 0 < number("The number of residents", residents, "a number") <= MOST_RESIDENTS:
+        raise OptionError(f"The number of residents is {residents:g}: give how many people live in the region.")
 
 
 def build_part(

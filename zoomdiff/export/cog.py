@@ -83,7 +83,7 @@ def write_parts(
 
 def _factors(side: int) -> list[int]:
     """By which overviews are smaller, until one fits a tile."""
-    factors = []
+    factors: list[int] = []
     while side > TILE:
         side //= 2
         factors.append(2 ** (len(factors) + 1))

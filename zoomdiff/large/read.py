@@ -2,6 +2,7 @@
 
 import json
 import math
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,16 +12,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import shapely
 import zarr
+from shapely.geometry.base import BaseGeometry
 
 from zoomdiff.arguments import four_numbers, path_of
-from zoomdiff.errors import OptionError, RegionError, ZoomDiffError
+from zoomdiff.errors import OptionError, RegionError, ZoomDiffError, is_utf8
 from zoomdiff.export.netcdf import VARIABLE
 from zoomdiff.export.reproduce import check_types
 from zoomdiff.frames import TOP, is_utm, reproject, to_frame
 from zoomdiff.isolation import check_file, isolated
 from zoomdiff.large.layout import Layout, Window
-from zoomdiff.large.store import COMPLETE, WANTED, attributes_of
-from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, Level
+from zoomdiff.large.store import COMPLETE, WANTED, attributes_of, chunks_of
+from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, Level, aggregate
 from zoomdiff.region import MOST_BLOCKS, STEP, Bounds, Extent, Region
 from zoomdiff.week import TrafficWeek
 
@@ -28,7 +30,8 @@ MOST_VALUES = 25_000_000  # that are read at once: 200 MB; a piece has 11 millio
 MOST_CHUNK = HOURS_PER_WEEK * 256 * 256  # values of a chunk, which is read as a whole
 MOST_LEVELS = 10
 MOST_METADATA = 100_000  # bytes of an array's zarr.json
-CODECS = {"bytes", "zstd"}  # as `Store.create` has them
+MOST_BYTES = 1e15  # of a cell in a step: a thousand times the busiest station's day
+MOST_TEXTS, LONGEST, LONGEST_NAME = 1000, 20_000, 4096  # sentences, their characters, those of a path
 OnPiece = Callable[[str, int, int], None]  # (file, pieces done, pieces)
 
 
@@ -108,14 +111,13 @@ class StoredWeek:
         box = shapely.box(*inside) if inside[0] < inside[2] and inside[1] < inside[3] else shapely.Polygon()
         sides = box if is_utm(extent.epsg) else shapely.segmentize(box, STEP)
         # In the frame: the sides of both are straight there, so that no block is taken that the region does not have.
-        outline = shapely.intersection(extent.outline, reproject(sides, to_frame(extent.epsg)))
+        outline, polygon = _cut(extent, reproject(sides, to_frame(extent.epsg)), box)
         if not outline.area:
             raise RegionError(
                 f"The box has nothing of the region of {self.path.name}: give one within "
                 f"{','.join(f'{degrees:.4f}' for degrees in own)}."
             )
         shapely.prepare(outline)
-        polygon = shapely.intersection(extent.polygon, box)
         return replace(
             self,
             layout=Layout(replace(extent, polygon=polygon, outline=outline)),
@@ -147,7 +149,7 @@ class StoredWeek:
         part = self.within(bbox) if bbox else self
         last = len(self.hierarchy) - 1 if finest is None else self.number(finest)
         part._check_size(last)
-        region = replace(part.layout.region(part.shown), hierarchy=Hierarchy(self.hierarchy.levels[: last + 1]))
+        region = replace(region_of(part.layout, part.shown), hierarchy=Hierarchy(self.hierarchy.levels[: last + 1]))
         volumes = tuple(part._volumes(k, part.shown, region.mask(k)) for k in range(last + 1))
         try:
             return TrafficWeek(region, volumes, self.provenance)
@@ -160,7 +162,7 @@ class StoredWeek:
         cells = part.cells(k)
         if cells > MOST_BLOCKS:
             raise _too_large(cells, MOST_BLOCKS)
-        region = _one_level(part.layout.region(part.shown), k)
+        region = _one_level(region_of(part.layout, part.shown), k)
         volumes = np.zeros(region.blocks.shape)
         for piece in part.parts(k):
             row, col = piece.region.row - region.row, piece.region.col - region.col
@@ -233,15 +235,22 @@ class StoredWeek:
             raise _too_large(self.cells(k), MOST_VALUES // self.hierarchy.steps(k % len(self.hierarchy)))
 
     def _read(self, k: int, window: Window) -> TrafficWeek:
-        """Level k of a window of blocks."""
-        region = _one_level(self.layout.region(window), k)
-        return TrafficWeek(region, (self._volumes(k, window, region.blocks),), self.provenance)
+        """Level k of a window of blocks. Raises OptionError where it does not agree with the coarsest level."""
+        blocks = region_of(self.layout, window)
+        region = _one_level(blocks, k)
+        volumes = self._volumes(k, window, region.blocks)
+        if k % len(self.hierarchy):  # a chunk that was lost is silence
+            whole = self._volumes(0, window, blocks.blocks)
+            if not np.array_equal(aggregate(volumes, *self.hierarchy.between(0, k)), whole):
+                raise damaged(self.path)
+        return TrafficWeek(region, (volumes,), self.provenance)
 
     def _volumes(self, k: int, window: Window, mask: np.ndarray) -> np.ndarray:
         """(T_k, rows, cols) bytes, 0 outside the mask."""
         rows, cols = window.slices(self.layout.per_block(k))
         found = _values(self.path, self.hierarchy[k].name, rows, cols)
-        if found.shape != (self.hierarchy.steps(k), *mask.shape) or not (np.isfinite(found) & (found >= 0)).all():
+        whole = (found >= 0) & (found <= MOST_BYTES) & (found == np.rint(found))
+        if found.shape != (self.hierarchy.steps(k), *mask.shape) or not whole.all():
             raise damaged(self.path)
         volumes: np.ndarray = found * mask
         return volumes
@@ -298,7 +307,7 @@ def _look(path: Path) -> tuple[Layout, dict[str, Any]]:
 
 
 def _check_types(about: dict[str, Any]) -> None:
-    """Raise KeyError or TypeError where an attribute is missing or has another type than it must."""
+    """Raise KeyError, TypeError or ValueError where an attribute is missing, or is not of its type or range."""
     asked = about[WANTED]
     expected = [
         *((about[name], str) for name in ("region", "training", "license")),
@@ -318,6 +327,12 @@ def _check_types(about: dict[str, Any]) -> None:
         (asked["weights_sha256"], str | None),
     ]
     check_types(expected)
+    texts = [about["training"], about["license"], *about["notes"], *about["sources"]]
+    names = [asked["zoomdiff"], asked["preset"], str(asked["map"]), str(asked["population"])]
+    if len(texts) > MOST_TEXTS or not all(is_utf8(text) for text in (*texts, *names[:2])):  # paths need not be
+        raise ValueError("texts that are none, or too many")
+    if any(len(text) > LONGEST for text in texts) or any(len(name) > LONGEST_NAME for name in names):
+        raise ValueError("texts that are too long")
 
 
 def _shape(path: Path, level: Level) -> tuple[int, ...]:
@@ -327,8 +342,11 @@ def _shape(path: Path, level: Level) -> tuple[int, ...]:
     file = path / level.name / VARIABLE / "zarr.json"
     check_file(file, OptionError, MOST_METADATA)
     array = json.loads(file.read_text())
-    chunk, codecs = array["chunk_grid"]["configuration"]["chunk_shape"], {codec["name"] for codec in array["codecs"]}
-    plain = array["data_type"] == "float64" and array["fill_value"] == 0 and codecs <= CODECS
+    chunk, encoding = array["chunk_grid"]["configuration"]["chunk_shape"], array["chunk_key_encoding"]
+    plain = array["data_type"] == "float64" and array["fill_value"] == 0
+    plain &= [codec["name"] for codec in array["codecs"]] == ["bytes", "zstd"]
+    plain &= array["codecs"][0]["configuration"]["endian"] == "little"
+    plain &= encoding["name"] == "default" and encoding["configuration"]["separator"] == "/"
     shape = tuple(array["shape"])
     if not plain or len(shape) != 3 or not all(isinstance(n, int) and n > 0 for n in (*shape, *chunk)):
         raise ValueError("an array of another kind")
@@ -337,11 +355,27 @@ def _shape(path: Path, level: Level) -> tuple[int, ...]:
     return shape
 
 
+@isolated(OptionError, name="The region of the store")
+def region_of(layout: Layout, window: Window) -> Region:
+    """The region's blocks in a window. Raises OptionError where its outline is too intricate for that."""
+    shapely.prepare(layout.extent.outline)
+    return layout.region(window)
+
+
+@isolated(OptionError, name="The region of the store")
+def _cut(extent: Extent, in_frame: BaseGeometry, in_degrees: BaseGeometry) -> tuple[BaseGeometry, BaseGeometry]:
+    """Outline and polygon of what of a region lies in a box. Raises OptionError as `region_of`."""
+    return shapely.intersection(extent.outline, in_frame), shapely.intersection(extent.polygon, in_degrees)
+
+
 @isolated(OptionError)
 def _values(path: Path, level: str, rows: slice, cols: slice) -> np.ndarray:
     """Some cells of a level. Raises OptionError where they cannot be read."""
     try:
         array = zarr.open_array(path / level / VARIABLE, mode="r", zarr_format=3)
+        for chunk in chunks_of(path / level / VARIABLE, rows, cols, array.chunks[1]):
+            if not stat.S_ISREG(chunk.lstat().st_mode):  # a pipe may never end, a link leads elsewhere
+                raise damaged(path)
         return np.asarray(array[:, rows, cols], np.float64)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise damaged(path) from error

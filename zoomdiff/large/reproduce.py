@@ -9,9 +9,9 @@ import shapely
 
 from zoomdiff.errors import OptionError
 from zoomdiff.export.reproduce import check_types, check_weights, steps_of, verdict
-from zoomdiff.large.read import StoredWeek, damaged
+from zoomdiff.large.read import StoredWeek, damaged, open_store
 from zoomdiff.large.run import Place
-from zoomdiff.large.store import WANTED, attributes_of
+from zoomdiff.large.store import WANTED
 from zoomdiff.sampling import Sampling
 
 GIVEN = ("map_sha256", "population_sha256")  # what the context depends on and the store does not contain
@@ -56,7 +56,7 @@ class StoreRecipe:
 
     def compare(self, again: Path) -> str:
         """A sentence: whether a store that was made again has the same traffic, and if not, what may be the reason."""
-        asked, found = self.about[WANTED], attributes_of(again)
+        asked, found = self.about[WANTED], open_store(again).about
         return verdict(
             "store",
             asked["zoomdiff"],

@@ -12,12 +12,13 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 import zoomdiff
-from zoomdiff.arguments import seed_of
+from zoomdiff.arguments import seed_of, whole
 from zoomdiff.context import MapLayers, read_map, sources
 from zoomdiff.context.layers import outside
 from zoomdiff.context.maps import is_town, known
 from zoomdiff.context.population import Census
 from zoomdiff.context.scenario import read_scenario
+from zoomdiff.context.uec import check_residents
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.errors import MapError, OptionError, printable
 from zoomdiff.export.netcdf import credit
@@ -25,12 +26,14 @@ from zoomdiff.files import sha256_of, target, whole_file
 from zoomdiff.generation import trained
 from zoomdiff.large.engine import Cluster, Engine, Here
 from zoomdiff.large.layout import Layout, Window
-from zoomdiff.large.store import COMPLETE, WANTED, Receipt, Store, attributes_of, locked, prepare
+from zoomdiff.large.read import open_store
+from zoomdiff.large.store import COMPLETE, WANTED, Receipt, Store, attributes_of, check_no_links, locked, prepare
 from zoomdiff.large.tiles import MapTiles, cut_map, write_tiles
 from zoomdiff.large.work import CENSUS, CONTEXT, Job, channels
 from zoomdiff.region import Bounds, Extent
 from zoomdiff.sampling import Plan, Sampling
 
+WORKERS = range(1, 10_001)
 BESIDE = 0.05  # degrees around the region that are read of the map
 OnPiece = Callable[[str, int, int], None]  # (pass, pieces done, pieces)
 # What a run is asked for -> what to call it in a sentence.
@@ -121,6 +124,10 @@ def generate_large(
         As for `generate` and `read_map`.
     """
     out, seed = target(out, "The store", is_folder=True), seed_of(seed)
+    if not isinstance(workers, str):
+        workers = whole("The number of workers", workers, WORKERS)
+    if place.residents is not None:
+        check_residents(place.residents)
     say = on_piece or (lambda stage, done, pieces: None)
     polygon, population = place.polygon, None if place.population is None else Path(place.population).absolute()
     edits = None
@@ -150,8 +157,9 @@ def generate_large(
         if out.exists():
             found = attributes_of(out)
             _check_same(asked, found[WANTED], out)
-            if found[COMPLETE]:
-                return out
+            if found.get(COMPLETE):
+                return open_store(out).path  # a damaged one is refused
+            check_no_links(out)
         tiles = prepare(out, asked) / "map"
         if not tiles.exists():
             say("map", 0, 1)

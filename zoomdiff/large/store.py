@@ -98,7 +98,7 @@ class Store:
         array = zarr.open_array(self.path / name / VARIABLE, mode="r+")
         array[:, rows, cols] = volumes
         digest = hashlib.sha256()
-        for file in self._chunks(self.path / name / VARIABLE, rows, cols, array.chunks):
+        for file in chunks_of(self.path / name / VARIABLE, rows, cols, array.chunks[1]):
             digest.update(file.read_bytes())
             sync(file)
         return digest.hexdigest()
@@ -154,12 +154,12 @@ class Store:
         coords["time"].attrs["comment"] = f"start of the step, which lasts {self.layout.hierarchy[k].hours} h"
         return xr.Dataset(coords=coords)
 
-    def _chunks(self, array: Path, rows: slice, cols: slice, chunks: tuple[int, ...]) -> Iterator[Path]:
-        """The files of an array that hold these cells; empty ones have none."""
-        side = chunks[1]
-        for row in range(rows.start // side, -(-rows.stop // side)):
-            for col in range(cols.start // side, -(-cols.stop // side)):
-                yield from sorted((array / "c").glob(f"*/{row}/{col}"), key=lambda file: int(file.parts[-3]))
+
+def chunks_of(array: Path, rows: slice, cols: slice, side: int) -> Iterator[Path]:
+    """The files of an array with chunks of `side` cells that hold these cells; empty ones have none."""
+    for row in range(rows.start // side, -(-rows.stop // side)):
+        for col in range(cols.start // side, -(-cols.stop // side)):
+            yield from sorted((array / "c").glob(f"*/{row}/{col}"), key=lambda file: int(file.parts[-3]))
 
 
 def folder_of_run(store: Path) -> Path:
@@ -205,9 +205,22 @@ def attributes_of(path: Path, advice: str = "choose another --out") -> dict[str,
     file = path / "zarr.json"
     check_file(file, OptionError, MOST_ATTRIBUTES)
     try:
-        found = dict(json.loads(file.read_text())["attributes"])
+        found = dict(json.loads(file.read_text(), parse_constant=_no_number)["attributes"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise OptionError(f"{path} exists and is no store of ZoomDiff: {advice}.") from error
     if WANTED not in found:
         raise OptionError(f"{path} holds a week that was made at once: {advice}.")
     return found
+
+
+def check_no_links(store: Path) -> None:
+    """Raise OptionError where something in a store is a link: going on would write to where it leads."""
+    for folder, names, files in os.walk(store):
+        if any(os.path.islink(os.path.join(folder, name)) for name in (*names, *files)):
+            raise OptionError(
+                f"{store} has a link in it, where ZoomDiff makes none: remove it, or choose another --out."
+            )
+
+
+def _no_number(constant: str) -> float:
+    raise ValueError(f"{constant} is no number")

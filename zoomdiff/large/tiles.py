@@ -26,6 +26,7 @@ from zoomdiff.region import Bounds
 DEGREES = (0.2, 0.1)  # along a tile, of longitude and of latitude: about 10 km
 FLUSH = 400_000  # features that are held before they are written: below 1 GB
 ABOUT = "map.json"
+CUTTING = 30.0  # seconds of processor time for each MB of a map: it is cut once, however large it is
 VALUE = {"buildings": "aoi", "roads": "road", "areas": "aoi", "pois": "category"}  # the class of a layer's features
 
 
@@ -66,7 +67,7 @@ class Cutter:
         (self.folder / ABOUT).write_text(text)
 
 
-@isolated(MapError, into="into")
+@isolated(MapError, into="into", seconds_per_mb=CUTTING)
 def cut_map(path: Path, source: str, bbox: Bounds | None, *, into: Path) -> None:
     """Cut the map at a path, or what touches `bbox` of it, into tiles in the folder `into`.
 
