@@ -88,8 +88,9 @@ def test_too_large_is_said_while_drawing(page: Page):
 
 
 def test_a_polygon_drawn_by_mouse_gets_its_week(page: Page):
+    settled(the_map(page))  # what the wheel began is done
     page.get_by_role("button", name="Show the whole region").click()
-    settled(the_map(page))  # it moves there
+    settled(the_map(page))
     draw_polygon(page, (0.5, 0.3), (0.66, 0.35), (0.6, 0.6))
     expect(page.get_by_text("one base station each")).to_be_visible()
     generate(page)

@@ -188,10 +188,14 @@ def test_columns_in_3d_and_back(week: Page):
 
 def test_a_shared_link_shows_the_same(week: Page, complaints: list[str]):
     slider(week, "Zoom level").press("Home")
+    expect(week.locator(".zd-legend")).to_contain_text(LEGENDS[0])
     slider(week, "Zoom level").press("ArrowRight")
+    expect(week.locator(".zd-legend")).to_contain_text(LEGENDS[1])
     slider(week, "Time").press("Home")
-    for _ in range(3):
-        slider(week, "Time").press("ArrowRight")
+    for hour in (0, 4, 8, 12):
+        expect(slider(week, "Time")).to_have_attribute("aria-valuetext", f"Mon {hour:02}:00–{hour + 4:02}:00")
+        if hour < 12:
+            slider(week, "Time").press("ArrowRight")
     expect(week.get_by_text(re.compile(r"in the week · Mon 12:00-16:00 "))).to_be_visible()
     expect(week).to_have_url(re.compile(r"map=helsinki.*&level=1&t=12$"))
     other = week.context.new_page()

@@ -539,4 +539,4 @@ def test_what_cannot_be_made_again_is_one_sentence(zoomdiff, copy, tmp_path, ask
 
 def test_a_store_is_not_made_again_in_its_own_place(zoomdiff, copy):
     code, _, err = zoomdiff("reproduce", copy, "--out", copy, "--device", "cpu")
-    assert code == 2 and "made again as another store" in err
+    assert code == 2 and "not made again in its own place" in err

@@ -80,8 +80,10 @@ def again(
     from zoomdiff.large.read import open_store
     from zoomdiff.large.reproduce import StoreRecipe
 
-    if not is_store(out) or out.absolute() == store.absolute():
-        raise OptionError("What a store holds is made again as another store: give --out again.zarr.")
+    if not is_store(out):
+        raise OptionError("What a store holds is made again as a store: give --out again.zarr.")
+    if out.absolute() == store.absolute():
+        raise OptionError("A store is not made again in its own place: give another --out, such as again.zarr.")
     recipe = StoreRecipe.of(open_store(store), map=map_, population=population)
     model = model_of()
     recipe.check_weights(model.sha256)
