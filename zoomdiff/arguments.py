@@ -110,3 +110,8 @@ def path_of(what: str, value: object, error: type[ZoomDiffError] = OptionError) 
         return Path(value).expanduser()
     except RuntimeError:  # ~somebody who is unknown here
         return Path(value)
+
+
+def no_number(constant: str) -> float:
+    """As `parse_constant` of json: NaN and Infinity are no JSON. Raises ValueError."""
+    raise ValueError(f"{constant} is no number")

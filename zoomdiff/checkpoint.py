@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
-from zoomdiff.arguments import instance, number, path_of, whole
+from zoomdiff.arguments import instance, no_number, number, path_of, whole
 from zoomdiff.device import pick_device
 from zoomdiff.diffusion.design import Design
 from zoomdiff.diffusion.drdm import DRDM
@@ -138,7 +138,7 @@ def _read(path: Path) -> tuple[dict[str, Any], bytes]:
     check_file(text, CheckpointError, MOST_JSON)
     check_file(path, CheckpointError, MOST_WEIGHTS)
     try:
-        about = json.loads(text.read_bytes(), parse_constant=_no_number)
+        about = json.loads(text.read_bytes(), parse_constant=no_number)
         if not isinstance(about, dict):
             raise ValueError("no object")
         return about, path.read_bytes()
@@ -148,10 +148,6 @@ def _read(path: Path) -> tuple[dict[str, Any], bytes]:
         raise CheckpointError(f"The weights {path} cannot be read: {error.strerror or 'no such file'}.") from error
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{text} is not the JSON of weights: restore both files.") from error
-
-
-def _no_number(constant: str) -> float:
-    raise ValueError(f"{constant} is no number")
 
 
 def _prior_of(about: dict[str, Any]) -> tuple[ResidualPrior, Design]:

@@ -127,8 +127,9 @@ def stream(path: Path, source: str, bbox: Bounds | None = None) -> Iterator[MapL
         for kind, layer in layers.items():
             _check_places(tagged.name, kind, layer)
             shapes = np.asarray(layer.geometry.array)
-            repaired += int(is_broken(shapes).sum())
-            shapes = repair(shapes)
+            broken = is_broken(shapes)
+            repaired += int(broken.sum())
+            shapes = repair(shapes, broken)
             layers[kind] = layer.set_geometry(shapes, crs=4326)[~shapely.is_empty(shapes)].reset_index(drop=True)
         about = MapLayers(tagged.name, tagged.source, tagged.licence, NOWHERE, **layers, date=tagged.date)
         yield about

@@ -23,6 +23,7 @@ import xarray as xr
 import zarr
 from zarr.codecs import ZstdCodec
 
+from zoomdiff.arguments import no_number
 from zoomdiff.context.netcdf import CRS_NAME, coordinates
 from zoomdiff.errors import OptionError
 from zoomdiff.export.netcdf import VARIABLE, attributes
@@ -205,7 +206,7 @@ def attributes_of(path: Path, advice: str = "choose another --out") -> dict[str,
     file = path / "zarr.json"
     check_file(file, OptionError, MOST_ATTRIBUTES)
     try:
-        found = dict(json.loads(file.read_text(), parse_constant=_no_number)["attributes"])
+        found = dict(json.loads(file.read_text(), parse_constant=no_number)["attributes"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise OptionError(f"{path} exists and is no store of ZoomDiff: {advice}.") from error
     if WANTED not in found:
@@ -220,7 +221,3 @@ def check_no_links(store: Path) -> None:
             raise OptionError(
                 f"{store} has a link in it, where ZoomDiff makes none: remove it, or choose another --out."
             )
-
-
-def _no_number(constant: str) -> float:
-    raise ValueError(f"{constant} is no number")
