@@ -21,12 +21,13 @@ class WorldNoise:
     def __call__(self, level: int, step: int, shape: tuple[int, int, int], cells: int) -> torch.Tensor:
         """A (1, T, H, W) field; `cells` per block side must divide H and W."""
         t, h, w = shape
-        field = np.empty((t, h // cells, cells, w // cells, cells), np.float32)
+        field = np.empty((1, t, h, w), np.float32)
+        blocks = field.reshape(t, h // cells, cells, w // cells, cells)  # the same memory
         key = np.array([self.seed, self.zone << 40 | level << 32 | step], np.uint64)
         for i in range(h // cells):
             for j in range(w // cells):
                 # The lowest counter word counts within a block, so blocks can never run into each other.
                 counter = np.array([0, 0, self.row + i, self.col + j], np.uint64)
                 block = np.random.Generator(np.random.Philox(key=key, counter=counter))
-                field[:, i, :, j] = block.standard_normal((t, cells, cells), np.float32)
-        return torch.from_numpy(field.reshape(1, t, h, w)).to(self.device)
+                blocks[:, i, :, j] = block.standard_normal((t, cells, cells), np.float32)
+        return torch.from_numpy(field).to(self.device)

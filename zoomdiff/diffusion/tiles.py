@@ -23,21 +23,27 @@ class Tile(NamedTuple):
 
 
 def tiles(shape: tuple[int, int], side: int, halo: int, block: int) -> Iterator[Tile]:
-    """Tiles of `side` x `side` cells that cover a raster of (rows, cols), each seeing at least `halo` cells around.
+    """Tiles that cover a raster of (rows, cols), each seeing at least `halo` cells around.
 
-    All edges lie on whole blocks of `block` cells, so that position codes stay in step. Raises ValueError if `side` or
+    They are as equal as whole blocks allow, and `side` cells wide at most: the largest of them takes the memory. All
+    edges lie on whole blocks of `block` cells, so that position codes stay in step. Raises ValueError if `side` or
     the raster are not whole blocks.
     """
     if side % block or any(n % block for n in shape):
         raise ValueError(f"tiles of {side} cells on a raster of {shape} are not whole blocks of {block}")
-    halo = -(-halo // block) * block
-    for row in range(0, shape[0], side):
-        for col in range(0, shape[1], side):
+    halo = _rounded_up(halo, block)
+    height, width = (_rounded_up(-(-size // -(-size // side)), block) for size in shape)
+    for row in range(0, shape[0], height):
+        for col in range(0, shape[1], width):
             outer, inner, target = [], [], []
-            for start, size in zip((row, col), shape, strict=True):
-                end = min(start + side, size)
+            for start, step, size in zip((row, col), (height, width), shape, strict=True):
+                end = min(start + step, size)
                 first = max(0, start - halo)
                 outer.append(slice(first, min(size, end + halo)))
                 inner.append(slice(start - first, end - first))
                 target.append(slice(start, end))
             yield Tile((outer[0], outer[1]), (inner[0], inner[1]), (target[0], target[1]))
+
+
+def _rounded_up(cells: int, block: int) -> int:
+    return -(-cells // block) * block

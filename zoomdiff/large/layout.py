@@ -11,8 +11,8 @@ from zoomdiff.frames import TOP
 from zoomdiff.levels import Hierarchy
 from zoomdiff.region import Extent, Region
 
-CELLS = 256  # along the side of a piece, at every level
-CHUNK = 128  # cells along the side of a chunk: what a reader gets at once
+CELLS = 192  # along the side of a piece, at every level: a worker takes 1.2 GB
+CHUNK = 96  # cells along the side of a chunk: what a reader gets at once
 # Cells around a piece that its stage sees, by the side of a cell: `python -m benchmarks scale --what halo` compares.
 HALO: dict[float, int] = {400: 16, 200: 16, 100: 16, 50: 16}
 CONTEXT_HALO_M = 1600.0  # around a piece of the context: pixels of 1 km of a population raster are seen whole
