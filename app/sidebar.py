@@ -16,7 +16,8 @@ from zoomdiff.diffusion.schedule import TOTAL_STEPS
 from zoomdiff.errors import OptionError, RegionTooLargeError, ZoomDiffError
 from zoomdiff.generation import FAST
 from zoomdiff.levels import HOURS_PER_WEEK, S4T4
-from zoomdiff.region import Region, parse_bbox
+from zoomdiff.outline import parse_bbox
+from zoomdiff.region import Region
 
 EMBEDDED, FICTIONAL, OWN, UPLOAD, STORE = "helsinki", "town7", "own", "upload", "store"
 MAPS = {  # as the user calls them

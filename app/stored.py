@@ -24,7 +24,7 @@ from zoomdiff.app.runs import Job, Run
 from zoomdiff.arguments import path_of
 from zoomdiff.errors import OptionError, ZoomDiffError
 from zoomdiff.large.read import StoredWeek, open_store
-from zoomdiff.region import Bounds, parse_bbox, read_polygon
+from zoomdiff.outline import Bounds, parse_bbox, read_polygon
 from zoomdiff.week import TrafficWeek, human_bytes
 
 NAME = "store"  # of the run that makes files, and the beginning of its keys

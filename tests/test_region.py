@@ -9,9 +9,11 @@ import shapely
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from zoomdiff import region as region_module
+from zoomdiff import extent as extent_module
 from zoomdiff.errors import RegionError, RegionTooLargeError
-from zoomdiff.region import Extent, Region, parse_bbox
+from zoomdiff.extent import Extent
+from zoomdiff.outline import parse_bbox
+from zoomdiff.region import Region
 
 HELSINKI = (24.937, 60.166, 24.951, 60.177)
 
@@ -205,9 +207,15 @@ def test_missing_region_file(tmp_path):
 @given(st.lists(st.tuples(st.floats(10.0, 10.05), st.floats(44.0, 44.05)), min_size=3, max_size=6))
 def test_no_polygon_touches_more_blocks_than_its_size_allows(corners):
     polygon = shapely.make_valid(shapely.Polygon(corners), method="structure", keep_collapsed=False)
-    assume(not polygon.is_empty)
+    assume(polygon.is_valid and not polygon.is_empty)
     extent = Extent.of(polygon)
-    assert extent.part(0, 0, extent.rows, extent.cols).blocks.sum() <= extent.most_blocks
+    assert extent.blocks(0, 0, extent.rows, extent.cols).sum() <= extent.most_blocks
+
+
+def test_sides_that_cross_by_rounding_only_in_the_frame():
+    needle = shapely.Polygon([(10.0, 44.0), (10.0, 44.03125), (10.015625, 44.00000000000001), (10.03125, 44.0)])
+    assert needle.is_valid and Extent.of(needle).outline.is_valid
+    assert Region.from_polygon(needle).cell_at(10.001, 44.01) is not None
 
 
 def test_an_outline_of_many_corners_touches_the_same_blocks(monkeypatch):
@@ -215,12 +223,12 @@ def test_an_outline_of_many_corners_touches_the_same_blocks(monkeypatch):
     radius = 0.03 + 0.01 * np.sin(40 * angles)
     star = shapely.Polygon(np.stack([11.2 + radius * np.cos(angles), 43.7 + radius * np.sin(angles)], -1))
     cut = Region.from_polygon(star)
-    monkeypatch.setattr(region_module, "FEW_CORNERS", 10**9)
+    monkeypatch.setattr(extent_module, "FEW_CORNERS", 10**9)
     np.testing.assert_array_equal(cut.blocks, Region.from_polygon(star).blocks)
 
 
 def test_a_thin_region_of_a_huge_raster_is_refused_before_it_is_filled(monkeypatch):
-    monkeypatch.setattr(Extent, "part", lambda *_: pytest.fail("the raster was filled"))
+    monkeypatch.setattr(Extent, "blocks", lambda *_: pytest.fail("the raster was filled"))
     diagonal = shapely.Polygon([(7, 44), (7.0001, 44), (16, 50), (15.9999, 50)])
     teeth = [(7 + n / 1000, 44 + 4 * (n % 2)) for n in range(1000)]
     comb = shapely.Polygon([*teeth, *((lon, lat - 1e-7) for lon, lat in teeth[::-1])])

@@ -4,81 +4,29 @@ Block rows and columns count from the frame's fixed origin (row 0 at northing 10
 easting 0), so the same place has the same block number whichever region is drawn around it.
 """
 
-import json
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import h3
 import numpy as np
 import numpy.typing as npt
 import shapely
-from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
-from zoomdiff.arguments import four_numbers, instance, number, wrong
+from zoomdiff.arguments import instance, number, wrong
 from zoomdiff.equality import ByContent
 from zoomdiff.errors import RegionError, RegionTooLargeError
-from zoomdiff.frames import TOP, crs_of, frame_of, is_utm, reproject, to_frame, to_lonlat
+from zoomdiff.extent import NO_AREA, Extent, Framed
+from zoomdiff.frames import TOP, reproject, to_frame, to_lonlat
 from zoomdiff.isolation import isolated
 from zoomdiff.levels import S4T4, Hierarchy, repeat
+from zoomdiff.outline import Bounds, box_of, read_polygon
 
-Bounds = tuple[float, float, float, float]  # (west, south, east, north): degrees unless said otherwise
-
-UTM_MAX_LATITUDE = 80.0
 MOST_BLOCKS = 4_000_000  # of the raster of a region that is made at once
 EMPTY_BLOCKS, EMPTY_SHARE = 10_000, 20  # blocks of a raster, and how many of them for one of the region, at most
-STEP = 0.05  # degrees: how finely a wide polygon's straight sides are followed into its frame
 SHORT = 20_000  # characters of GeoJSON that are read at once: outlines drawn by hand, at most 1,000 corners
-FEW_CORNERS = 2_000  # of an outline that meets each square as a whole
-SLIVER_M2 = 1.0  # a block touched by less than this is rounding, not the user's wish
-
-
-class Framed:
-    """What lies on a frame's raster of blocks.
-
-    Attributes
-    ----------
-    epsg, row, col, hierarchy
-        As of `Region`.
-    """
-
-    epsg: int
-    row: int
-    col: int
-    hierarchy: Hierarchy
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns of blocks."""
-        raise NotImplementedError
-
-    @property
-    def crs(self) -> CRS:
-        """Of the frame."""
-        return crs_of(self.epsg)
-
-    @property
-    def origin(self) -> tuple[float, float]:
-        """(x, y) in metres of the north-west corner."""
-        side = self.hierarchy[0].side
-        return self.col * side, TOP - self.row * side
-
-    @property
-    def frame_bounds(self) -> Bounds:
-        """(west, south, east, north) of the raster in metres."""
-        x, y = self.origin
-        side, (rows, cols) = self.hierarchy[0].side, self.size
-        return x, y - rows * side, x + cols * side, y
-
-    def axes(self, k: int = -1) -> tuple[np.ndarray, np.ndarray]:
-        """X (W_k,), and y (H_k,) from north to south, in metres of the cells' centres at level k."""
-        side, (rows, cols) = self.hierarchy[k].side, self.size
-        west, _, _, north = self.frame_bounds
-        times = round(self.hierarchy[0].side / side)
-        return west + side * (np.arange(cols * times) + 0.5), north - side * (np.arange(rows * times) + 0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,9 +97,9 @@ class Region(Framed, ByContent):
         allowed = math.inf if max_km2 is None else max_km2 * 1e6 / hierarchy[0].side ** 2
         _check_spread(extent.rows * extent.cols, min(extent.most_blocks, allowed))
         check_size(extent.rows, extent.cols)
-        region = extent.part(0, 0, extent.rows, extent.cols)
+        region = cls.part_of(extent, 0, 0, extent.rows, extent.cols)
         if not region.blocks.any():
-            raise RegionError("The region has no area: draw a polygon or a box of at least a few metres.")
+            raise RegionError(NO_AREA)
         if max_km2 is not None and region.km2 > max_km2:
             raise _too_large(region.km2, max_km2)
         _check_spread(region.blocks.size, region.blocks.sum())
@@ -162,6 +110,12 @@ class Region(Framed, ByContent):
             col=region.col + int(cols[0]),
             blocks=region.blocks[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1],
         )
+
+    @classmethod
+    def part_of(cls, extent: Extent, row: int, col: int, rows: int, cols: int) -> "Region":
+        """The blocks `row` .. `row + rows`, counted from the extent's first, that its polygon touches."""
+        blocks = extent.blocks(row, col, rows, cols)
+        return cls(extent.polygon, extent.epsg, extent.row + row, extent.col + col, blocks, extent.hierarchy)
 
     @classmethod
     def from_bbox(cls, bbox: Bounds, *, max_km2: float | None = None, hierarchy: Hierarchy = S4T4) -> "Region":
@@ -175,14 +129,7 @@ class Region(Framed, ByContent):
         >>> region.shape
         (24, 16)
         """
-        west, south, east, north = four_numbers("The box", bbox, RegionError)
-        if not all(map(math.isfinite, (west, south, east, north))):
-            raise RegionError("The box has a coordinate that is not a number: give W,S,E,N in degrees.")
-        if west > east and abs(west) <= 180 and abs(east) <= 180 and west - east > 180:
-            raise RegionError("The box crosses the antimeridian (180 degrees): draw one region on each side of it.")
-        if west >= east or south >= north:
-            raise RegionError("The box is empty or turned around: give W,S,E,N in degrees with W < E and S < N.")
-        return cls.from_polygon(shapely.box(west, south, east, north), max_km2=max_km2, hierarchy=hierarchy)
+        return cls.from_polygon(box_of(bbox), max_km2=max_km2, hierarchy=hierarchy)
 
     @classmethod
     def of_blocks(
@@ -289,107 +236,6 @@ class Region(Framed, ByContent):
         return (row, col) if inside else None
 
 
-@dataclass(frozen=True, eq=False)
-class Extent(Framed):
-    """A polygon in its frame, of any size: no array is made of it, its regions are made part by part.
-
-    Attributes
-    ----------
-    polygon
-        What was asked for, lon/lat (WGS84).
-    outline
-        The same in metres of the frame.
-    epsg, row, col, hierarchy
-        As of `Region`.
-    rows, cols
-        Blocks of the raster that holds all of it.
-    """
-
-    polygon: BaseGeometry
-    outline: BaseGeometry
-    epsg: int
-    row: int
-    col: int
-    rows: int
-    cols: int
-    hierarchy: Hierarchy
-
-    @classmethod
-    def of(cls, polygon: BaseGeometry, hierarchy: Hierarchy = S4T4) -> "Extent":
-        """The extent of a polygon. Raises RegionError where it has no frame."""
-        _check(polygon)
-        epsg, side = frame_of(polygon), hierarchy[0].side
-        sides = polygon if is_utm(epsg) else shapely.segmentize(polygon, STEP)
-        outline = reproject(sides, to_frame(epsg))
-        if not np.isfinite(outline.bounds).all():
-            raise RegionError("The region spans too much of the Earth for one frame: draw one city or area at a time.")
-        west, south, east, north = outline.bounds
-        row0, row1 = math.floor((TOP - north) / side), math.ceil((TOP - south) / side)
-        col0, col1 = math.floor(west / side), math.ceil(east / side)
-        shapely.prepare(outline)
-        return cls(polygon, outline, epsg, row0, col0, row1 - row0, col1 - col0, hierarchy)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns of blocks."""
-        return self.rows, self.cols
-
-    @property
-    def most_blocks(self) -> float:
-        """No fewer than the blocks that the polygon touches."""
-        side = self.hierarchy[0].side
-        # Those within it, and those on its edges: an edge touches three, and one more for each line that it crosses.
-        on_edges = 3 * shapely.get_num_coordinates(self.outline) + 2 * self.outline.length / side
-        return float(self.outline.area / side**2 + on_edges)
-
-    def part(self, row: int, col: int, rows: int, cols: int) -> Region:
-        """The region of the blocks `row` .. `row + rows`, counted from the extent's first, that the polygon touches."""
-        side = self.hierarchy[0].side
-        c, r = np.meshgrid(self.col + col + np.arange(cols), self.row + row + np.arange(rows))
-        squares = shapely.box(c * side, TOP - (r + 1) * side, (c + 1) * side, TOP - r * side)
-        blocks = shapely.contains(self.outline, squares)
-        edge = shapely.intersects(self.outline, squares) & ~blocks
-        blocks[edge] = _areas(self.outline, squares[edge]) > SLIVER_M2
-        return Region(self.polygon, self.epsg, self.row + row, self.col + col, blocks, self.hierarchy)
-
-
-def parse_bbox(text: str) -> Bounds:
-    """A box as a person types it, as four numbers.
-
-    Raises
-    ------
-    RegionError
-        The text is not four numbers.
-
-    Examples
-    --------
-    >>> parse_bbox("24.938, 60.165, 24.952, 60.175")
-    (24.938, 60.165, 24.952, 60.175)
-    """
-    try:
-        west, south, east, north = (float(word) for word in text.replace(",", " ").replace(";", " ").split())
-    except ValueError as error:
-        raise RegionError(f"The box {text[:80]!r} is not four numbers: write W,S,E,N in degrees.") from error
-    return west, south, east, north
-
-
-def _areas(outline: BaseGeometry, squares: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
-    """(n,) m2 of each square that lie within the outline.
-
-    An outline of many corners is cut in halves with their squares, again and again: not every square meets all corners.
-    """
-    if len(squares) == 1 or shapely.get_num_coordinates(outline) <= FEW_CORNERS:
-        return np.asarray(shapely.area(shapely.intersection(outline, squares)))
-    west, south, east, north = shapely.bounds(squares).T
-    across = np.ptp(west) >= np.ptp(south)
-    order = np.argsort(west if across else south, kind="stable")
-    areas = np.zeros(len(squares))
-    for half in np.array_split(order, 2):
-        box = shapely.box(west[half].min(), south[half].min(), east[half].max(), north[half].max())
-        areas[half] = _areas(shapely.intersection(outline, box), squares[half])
-    return areas
-
-
 def check_size(rows: int, cols: int) -> None:
     """Raise RegionError for a raster of blocks that is too large to be made at once."""
     if rows * cols > MOST_BLOCKS:
@@ -410,57 +256,7 @@ def _too_large(km2: float, limit: float) -> RegionTooLargeError:
     return RegionTooLargeError(f"The region is {km2:,.4g} km2 and the limit is {limit:,.4g} km2: draw a smaller one.")
 
 
-def _check(polygon: BaseGeometry) -> None:
-    """Raise RegionError unless the lon/lat polygon can be framed."""
-    if polygon.is_empty:
-        raise RegionError("The region is empty: draw a polygon or a box.")
-    if polygon.geom_type not in ("Polygon", "MultiPolygon"):
-        raise RegionError(f"The region is a {polygon.geom_type}, not an area: draw a polygon or a box.")
-    if not np.isfinite(shapely.get_coordinates(polygon)).all():
-        raise RegionError("The region has a coordinate that is not a number: give lon/lat in degrees.")
-    if not polygon.is_valid:
-        reason = shapely.is_valid_reason(polygon)
-        raise RegionError(f"The region's outline crosses itself ({reason}): draw it again without crossings.")
-    west, south, east, north = polygon.bounds
-    if east > 180 or west < -180:
-        raise RegionError("The region crosses the antimeridian or is not in degrees: give lon/lat within -180..180.")
-    if north > UTM_MAX_LATITUDE or south < -UTM_MAX_LATITUDE:
-        raise RegionError(
-            "The region reaches beyond 80 degrees of latitude, where UTM ends: draw it nearer the equator."
-        )
-    if east - west > 180:
-        raise RegionError("The region crosses the antimeridian (180 degrees): draw one region on each side of it.")
-
-
 @isolated(RegionError)
 def _from_geojson(source: str | bytes | Path, max_km2: float | None, hierarchy: Hierarchy) -> Region:
     """As `Region.from_geojson`."""
     return Region.from_polygon(read_polygon.here(source), max_km2=max_km2, hierarchy=hierarchy)
-
-
-@isolated(RegionError)
-def read_polygon(source: str | bytes | Path) -> BaseGeometry:
-    """All polygons in a GeoJSON file (a Path) or its text, as one; errors as `Region.from_polygon`."""
-    try:
-        text = source.read_bytes() if isinstance(source, Path) else source
-        polygons = [shape for shape in _polygons(json.loads(text)) if not shape.is_empty]
-    except OSError as error:
-        raise RegionError(f"The region file cannot be read: {error.strerror} ({error.filename}).") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, shapely.errors.ShapelyError) as error:
-        raise RegionError("The region is not valid GeoJSON: save it as GeoJSON with one polygon in it.") from error
-    if not polygons:
-        raise RegionError("The GeoJSON holds no polygon: draw the region as a polygon and save it again.")
-    for polygon in polygons:
-        _check(polygon)
-    return shapely.union_all(polygons)
-
-
-def _polygons(node: dict[str, Any]) -> list[BaseGeometry]:
-    """The geometries of a GeoJSON FeatureCollection, Feature or geometry."""
-    match node.get("type"):
-        case "FeatureCollection":
-            return [shape for feature in node["features"] for shape in _polygons(feature)]
-        case "Feature":
-            return _polygons(node["geometry"])
-        case _:
-            return [shapely.from_geojson(json.dumps(node))]

@@ -5,8 +5,9 @@ import argparse
 import numpy as np
 
 from zoomdiff.context import UEC, build_uec, read_map
+from zoomdiff.outline import parse_bbox
 from zoomdiff.presets import PRESETS
-from zoomdiff.region import Region, parse_bbox
+from zoomdiff.region import Region
 from zoomdiff.simulator.city import config_of, simulate
 
 TRUTH_SEED = 900_000  # of no training city

@@ -24,7 +24,8 @@ from zoomdiff.context import build_uec, read_map
 from zoomdiff.context.netcdf import read_netcdf, write_netcdf
 from zoomdiff.context.plot import write_plot
 from zoomdiff.errors import MapError
-from zoomdiff.region import Region, parse_bbox
+from zoomdiff.outline import parse_bbox
+from zoomdiff.region import Region
 
 T = TypeVar("T")
 

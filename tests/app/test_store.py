@@ -15,7 +15,8 @@ from zoomdiff.app.work import People, Request
 
 from zoomdiff.context import cache, osm
 from zoomdiff.levels import S4T4
-from zoomdiff.region import Region, parse_bbox
+from zoomdiff.outline import parse_bbox
+from zoomdiff.region import Region
 from zoomdiff.week import TrafficWeek
 
 TRIANGLE = Polygon([(24.9390, 60.1660), (24.9510, 60.1662), (24.9440, 60.1740)])

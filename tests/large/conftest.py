@@ -46,10 +46,8 @@ def complete(undisturbed, tmp_path):
 def run(model, tmp_path):
     """Runs Helsinki into tmp_path / "week.zarr", with other arguments where they are given."""
 
-    def run(out="week.zarr", *, on_piece=None, seed=1, sampling=QUICK, workers=1, **place):
-        where = Place(**{"map": "helsinki", **place})
-        return generate_large(
-            model, where, tmp_path / out, seed=seed, sampling=sampling, workers=workers, on_piece=on_piece
-        )
+    def run(out="week.zarr", *, seed=1, sampling=QUICK, workers=1, on_piece=None, on_retry=None, **place):
+        where, said = Place(**{"map": "helsinki", **place}), {"on_piece": on_piece, "on_retry": on_retry}
+        return generate_large(model, where, tmp_path / out, seed=seed, sampling=sampling, workers=workers, **said)
 
     return run

@@ -15,10 +15,11 @@ from quick import QUICK, digest
 
 from zoomdiff.checkpoint import new_network
 from zoomdiff.context import build_uec, read_map
+from zoomdiff.context.scenario import apply, read_scenario
 from zoomdiff.diffusion.drdm import DRDM
-from zoomdiff.errors import MapError, OptionError
+from zoomdiff.errors import MapError, OptionError, RegionError
 from zoomdiff.generation import generate
-from zoomdiff.large import Place, generate_large
+from zoomdiff.large import Place, generate_large, open_store
 from zoomdiff.large.store import Store
 from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.region import Region
@@ -191,31 +192,54 @@ def test_a_region_off_the_map_is_refused(run):
         run(region=(10.0, 50.0, 10.1, 50.1))
 
 
-def test_residents_and_rasters_count_for_the_whole_region(run, model, tmp_path):
-    raster = tmp_path / "people.tif"
-    with rasterio.open(
-        *(raster, "w"),
-        **{"driver": "GTiff", "width": 60, "height": 40, "count": 1, "dtype": "float32", "crs": "EPSG:4326"},
-        transform=rasterio.transform.from_origin(24.93, 60.184, 0.0005, 0.0005),
-    ) as file:
-        file.write(np.random.default_rng(3).integers(0, 40, (1, 40, 60)).astype(np.float32))
-    region, layers = Region.from_bbox(BOX), read_map("helsinki")
-    for number, (population, residents) in enumerate([(None, 9000.0), (raster, 9000.0)]):
-        uec = build_uec(layers, region, population=population, residents=residents)
-        expected = generate(model, uec, seed=1, sampling=QUICK).volumes[0]
-        store = run(f"{number}.zarr", region=BOX, population=population, residents=residents)
-        assert abs(volumes(store, "bs") - expected).max() <= 1e-4 * expected.max()
+def raster(path, west, width):
+    """A population raster of pixels of 0.0005 degrees."""
+    about = {"driver": "GTiff", "width": width, "height": 40, "count": 1, "dtype": "float32", "crs": "EPSG:4326"}
+    place = rasterio.transform.from_origin(west, 60.184, 0.0005, 0.0005)
+    with rasterio.open(path, "w", transform=place, **about) as file:
+        file.write(np.random.default_rng(3).integers(0, 40, (1, 40, width)).astype(np.float32))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("width", "residents"), [(None, 9000.0), (60, 9000.0), (16, None)], ids=["map", "raster", "half a raster"]
+)
+def test_residents_and_rasters_count_for_the_whole_region(run, model, tmp_path, width, residents):
+    population = width and raster(tmp_path / "people.tif", 24.93, width)
+    uec = build_uec(read_map("helsinki"), Region.from_bbox(BOX), population=population, residents=residents)
+    expected = generate(model, uec, seed=1, sampling=QUICK).volumes[0]
+    store = run(region=BOX, population=population, residents=residents)
+    assert abs(volumes(store, "bs") - expected).max() <= 1e-4 * expected.max()
+    assert open_store(store).about["notes"] == list(uec.notes)
+    assert any("of the region lies on the population raster" in note for note in uec.notes) == (width == 16)
+    assert open_store(store).about["sources"] == list(uec.sources)
+
+
+def test_a_raster_of_another_place_is_one_sentence(run, tmp_path):
+    with pytest.raises(MapError, match=r"^The population raster people.tif does not cover the region"):
+        run(region=BOX, population=raster(tmp_path / "people.tif", 5.0, 60))
 
 
 def test_a_scenario_counts_once(run, model, tmp_path):
     mall = {"edit": "build", "use": "commercial", "floor_m2": 60_000}
-    ground = shapely.geometry.mapping(shapely.box(24.942, 60.1705, 24.945, 60.1725))
-    feature = {"type": "Feature", "properties": mall, "geometry": ground}
-    (tmp_path / "mall.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
-    from zoomdiff.context.scenario import apply, read_scenario
-
-    uec = build_uec(read_map("helsinki"), Region.from_bbox(BOX))
-    uec = apply(uec, read_scenario(tmp_path / "mall.geojson"))
+    inside, on_edge = (24.942, 60.1705, 24.945, 60.1725), (BOX[0] - 0.02, BOX[1], BOX[0] + 0.003, BOX[1] + 0.003)
+    grounds = [inside, on_edge, (5, 50, 5.1, 50.1)]
+    features = [
+        {"type": "Feature", "properties": mall, "geometry": shapely.geometry.mapping(shapely.box(*ground))}
+        for ground in grounds
+    ]
+    path = tmp_path / "malls.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    uec = apply(build_uec(read_map("helsinki"), Region.from_bbox(BOX)), read_scenario(path))
     expected = generate(model, uec, seed=1, sampling=QUICK).volumes[-1]
-    found = volumes(run(region=BOX, scenario=tmp_path / "mall.geojson"), "grid50")
-    assert abs(found - expected).max() <= 1e-4 * expected.max()
+    store = run(region=BOX, scenario=path)
+    assert abs(volumes(store, "grid50") - expected).max() <= 1e-4 * expected.max()
+    assert [note.split(" of the scenario")[0] for note in uec.notes[1:]] == ["Of edit 2", "Edit 3"]
+    assert open_store(store).about["notes"] == list(uec.notes)
+    assert open_store(store).about["sources"] == list(uec.sources)
+
+
+def test_a_box_that_is_turned_around_is_one_sentence(run):
+    west, south, east, north = BOX
+    with pytest.raises(RegionError, match=r"^The box is empty or turned around"):
+        run(region=(east, south, west, north))

@@ -6,8 +6,9 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zoomdiff.extent import Extent
 from zoomdiff.large.layout import Layout, Window
-from zoomdiff.region import Extent, Region
+from zoomdiff.region import Region
 
 
 def layout(west: float, south: float, wide: float, high: float) -> Layout:

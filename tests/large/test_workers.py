@@ -1,5 +1,6 @@
 """Workers of Ray: the same bytes as in one process, also where a worker or all of it is killed."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from quick import digest
 
 from zoomdiff.errors import OptionError
+from zoomdiff.large import engine
 
 # A run with two workers of its own; the pieces are small, as in the other tests.
 SCRIPT = """
@@ -18,10 +20,11 @@ from zoomdiff.checkpoint import load_model
 from zoomdiff.large import Place, generate_large, layout
 from zoomdiff.sampling import Sampling
 layout.CELLS = 16
-def say(stage, done, pieces):
-    print(stage, done, pieces, flush=True)
+def say(*at):
+    print(*at, flush=True)
 generate_large(load_model(device="cpu"), Place("helsinki"), sys.argv[1], seed=1, sampling=Sampling(steps=1),
-               workers=int(sys.argv[2]), on_piece=say)
+               workers=int(sys.argv[2]), on_piece=say,
+               on_retry=lambda stage, retried: say("retried", retried, stage))
 """
 
 
@@ -43,6 +46,7 @@ def test_killed_workers_and_killed_runs_change_no_byte(undisturbed, tmp_path):
     ]
     assert len(workers) == 2
     workers[0].kill()
+    wait_for(process, "retried 1")
     wait_for(process, "grid50 1")
     process.send_signal(signal.SIGKILL)  # and with it goes its Ray
     process.wait()
@@ -51,6 +55,25 @@ def test_killed_workers_and_killed_runs_change_no_byte(undisturbed, tmp_path):
     lines = again.stdout.readlines()
     assert again.wait() == 0 and digest(store) == whole
     assert not any(line.startswith(("map", "bs 0")) for line in lines)  # what was done is not done again
+
+
+def test_a_worker_that_ends_each_time_is_one_sentence(run, monkeypatch):
+    class Dying:  # in the function, so that Ray sends it to its processes
+        def __init__(self, *at):
+            pass
+
+        def set_job(self, job):
+            pass
+
+        def do(self, *at):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    retries = []
+    monkeypatch.setattr(engine, "Worker", Dying)
+    monkeypatch.setattr(engine, "TRIES", 2)
+    with pytest.raises(OptionError, match=r"^The worker ended 2 times at one piece of the pass context; if memory is"):
+        run(workers=2, on_retry=lambda *at: retries.append(at))
+    assert ("context", 1) in retries
 
 
 def test_without_ray_there_is_one_worker(run, monkeypatch):

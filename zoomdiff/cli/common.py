@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from zoomdiff.context import MapLayers
     from zoomdiff.diffusion.drdm import DRDM
     from zoomdiff.levels import Hierarchy
-    from zoomdiff.region import Bounds, Region
+    from zoomdiff.outline import Bounds
+    from zoomdiff.region import Region
 
 MAP = Annotated[
     str,
@@ -75,7 +76,8 @@ def place(
 ) -> tuple["MapLayers", "Region"]:
     """The map, and the region on it that the options ask for, with the levels of the model (default: S4T4)."""
     from zoomdiff.levels import S4T4
-    from zoomdiff.region import Region, parse_bbox
+    from zoomdiff.outline import parse_bbox
+    from zoomdiff.region import Region
 
     frame = None
     check_one_region(bbox, region)

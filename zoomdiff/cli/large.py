@@ -42,7 +42,7 @@ def place_of(
 ) -> "Place":
     """Where, as the options say. Raises OptionError and RegionError."""
     from zoomdiff.large.run import Place
-    from zoomdiff.region import parse_bbox, read_polygon
+    from zoomdiff.outline import parse_bbox, read_polygon
 
     check_one_region(bbox, region)
     where = parse_bbox(bbox) if bbox else read_polygon(region) if region else None
@@ -59,7 +59,16 @@ def into_store(
 
     started = time.monotonic()
     with _bars(PASSES | {level.name: level.title for level in model.hierarchy}) as on_piece:
-        generate_large(model, place, out, seed=seed, sampling=sampling, workers=address or workers, on_piece=on_piece)
+        generate_large(
+            model,
+            place,
+            out,
+            seed=seed,
+            sampling=sampling,
+            workers=address or workers,
+            on_piece=on_piece,
+            on_retry=lambda _, retried: say(f"A worker ended: its piece is begun again ({retried} so far)."),
+        )
     about = open_store(out).about
     for note in about["notes"]:
         say(f"Note: {note}")
@@ -107,7 +116,7 @@ def export(
 ) -> None:
     """Write levels of a store, or a part of them, as GeoParquet, GeoTIFF or PMTiles, piece by piece."""
     from zoomdiff.large.read import open_store
-    from zoomdiff.region import parse_bbox
+    from zoomdiff.outline import parse_bbox
     from zoomdiff.week import human_bytes
 
     out, box = target(out, "The results", is_folder=True), parse_bbox(bbox) if bbox else None

@@ -20,7 +20,7 @@ import shapely
 
 from zoomdiff.errors import MapError, ZoomDiffError, is_utf8
 from zoomdiff.files import sha256_of, size_of
-from zoomdiff.region import Bounds
+from zoomdiff.outline import Bounds
 
 LIMIT = 4 * 1024**3  # bytes
 STALE = 24 * 3600  # seconds after which an unfinished download is from a process that died

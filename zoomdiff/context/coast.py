@@ -4,7 +4,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from zoomdiff.region import Bounds
+from zoomdiff.outline import Bounds
 
 REACH = 0.002  # degrees, about 200 m: extracts cut ways at their last node inside, a little short of the edge
 STEP = 1e-7  # degrees, about a centimetre: how far to look left and right of a coastline

@@ -19,7 +19,7 @@ from zoomdiff.context import cache, online, osm
 from zoomdiff.context.online import Progress
 from zoomdiff.context.tagged import Tagged
 from zoomdiff.errors import MapError
-from zoomdiff.region import Bounds
+from zoomdiff.outline import Bounds
 
 SERVERS = ["https://download.geofabrik.de/", "https://download.bbbike.org/", "https://osm.download.movisda.io/"]
 FILE = "map.osm.pbf"

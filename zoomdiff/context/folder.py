@@ -8,7 +8,7 @@ from pathlib import Path
 from zoomdiff.context import vector
 from zoomdiff.context.tagged import OSM_LICENCE, Tagged
 from zoomdiff.errors import MapError
-from zoomdiff.region import Bounds
+from zoomdiff.outline import Bounds
 
 
 def read(folder: Path, bbox: Bounds | None = None) -> Tagged:

@@ -29,7 +29,7 @@ from zoomdiff.context.online import Progress
 from zoomdiff.context.tagged import column
 from zoomdiff.errors import MapError
 from zoomdiff.isolation import isolated
-from zoomdiff.region import Bounds
+from zoomdiff.outline import Bounds
 from zoomdiff.shapes import is_broken, repair
 
 NOWHERE = (0.0, 0.0, 0.0, 0.0)  # the extent of a part

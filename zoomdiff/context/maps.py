@@ -11,7 +11,7 @@ from zoomdiff.context.online import Progress
 from zoomdiff.context.procedural import procedural_map
 from zoomdiff.context.sources import NAMES
 from zoomdiff.errors import MapError
-from zoomdiff.region import Bounds
+from zoomdiff.outline import Bounds
 
 TOWN_KM = 8.0
 

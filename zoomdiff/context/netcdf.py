@@ -17,10 +17,11 @@ import xarray as xr
 from zoomdiff.context.classes import AOI_CLASSES, POI_CATEGORIES
 from zoomdiff.context.uec import STRUCTURE, UEC
 from zoomdiff.errors import MapError, OptionError
+from zoomdiff.extent import Framed
 from zoomdiff.files import whole_file
 from zoomdiff.isolation import isolated
 from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, Level
-from zoomdiff.region import Framed, Region
+from zoomdiff.region import Region
 from zoomdiff.week import WEEK_START
 
 CRS_NAME = "spatial_ref"  # the name that GDAL and rioxarray look for

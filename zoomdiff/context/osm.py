@@ -17,7 +17,7 @@ from osmium.osm import NODE, RELATION, WAY
 from zoomdiff.context.classes import RAILWAYS
 from zoomdiff.context.tagged import FEATURE_KEYS, KEYS, LINE_TAGS, OBJECT, OSM_LICENCE, Tagged, by_tags
 from zoomdiff.errors import MapError
-from zoomdiff.region import Bounds
+from zoomdiff.outline import Bounds
 
 MARGIN = 0.01  # degrees, about 1 km: what crosses the edge of a bbox must come whole
 BATCH = 50_000  # features that are held in pyosmium's form

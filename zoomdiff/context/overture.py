@@ -28,7 +28,7 @@ from zoomdiff.context.classes import (
 from zoomdiff.context.online import Progress
 from zoomdiff.context.tagged import Tagged, column, nothing
 from zoomdiff.errors import MapError
-from zoomdiff.region import Bounds
+from zoomdiff.outline import Bounds
 
 LICENCE = "ODbL 1.0, © OpenStreetMap contributors, Overture Maps Foundation; places: CDLA Permissive 2.0"
 LANDS = ("land_use", "land", "water", "infrastructure")

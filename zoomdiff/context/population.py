@@ -101,14 +101,17 @@ class Census:
         People of each group of PRESENCE in its busiest hour, by `estimate`.
     residents
         Who live there by a raster; 0 without one.
+    on_raster
+        Cells of which the raster says something.
     """
 
     busiest: dict[str, float]
     residents: float = 0.0
+    on_raster: int = 0
 
     def __add__(self, other: "Census") -> "Census":
         both = {group: self.busiest.get(group, 0.0) + n for group, n in other.busiest.items()}
-        return Census(both, self.residents + other.residents)
+        return Census(both, self.residents + other.residents, self.on_raster + other.on_raster)
 
     @property
     def at_night(self) -> float:

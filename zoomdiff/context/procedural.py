@@ -15,7 +15,7 @@ from shapely.affinity import rotate
 from shapely.geometry.base import BaseGeometry
 
 from zoomdiff.context.layers import MapLayers, box_of
-from zoomdiff.region import Bounds
+from zoomdiff.outline import Bounds
 
 UTM = 32632  # northern Italy's zone: a place to put the town, nothing more
 CENTRE = (500_000.0, 5_000_000.0)  # metres, on the zone's central meridian

@@ -41,19 +41,34 @@ class Residents(NamedTuple):
     ----------
     people
         (H, W) float64 at night, row 0 in the north.
+    on_raster
+        (H, W) bool: the raster says something of the cell.
     licence
         Of the raster, as far as known.
-    notes
-        Sentences for the user.
     """
 
     people: np.ndarray
+    on_raster: np.ndarray
     licence: str
-    notes: tuple[str, ...]
+
+    def notes(self, mask: np.ndarray) -> tuple[str, ...]:
+        """Sentences for the user on the region's cells (H, W)."""
+        return raster_notes(int(self.on_raster[mask].sum()), int(mask.sum()), bool(self.people[mask].any()))
+
+
+def raster_notes(on_raster: int, cells: int, anybody: bool) -> tuple[str, ...]:
+    """Sentences for the user on a raster that has so many of a region's cells, and anybody in it or not."""
+    notes = []
+    if on_raster < 0.99 * cells:
+        share = on_raster / cells
+        notes.append(f"Only {share:.0%} of the region lies on the population raster; nobody lives on the rest.")
+    if not anybody:
+        notes.append("The population raster has nobody in this region, so the region is empty by day, too.")
+    return tuple(notes)
 
 
 @isolated(MapError)
-def read_residents(path: str | Path, region: Region, homes: np.ndarray) -> Residents:
+def read_residents(path: str | Path, region: Region, homes: np.ndarray, *, part: bool = False) -> Residents:
     """Spread a raster's people over the region's cells, so that their sum stays.
 
     A pixel that the frame or the region's outline cuts gives to each side what its area has there. So the total in the
@@ -67,6 +82,8 @@ def read_residents(path: str | Path, region: Region, homes: np.ndarray) -> Resid
         Where to spread them.
     homes
         (H, W) residential floor of each cell: within a pixel people live where it is, evenly if it has none.
+    part
+        Whether it is a part of a region, of which other parts may lie on the raster where this one does not.
 
     Raises
     ------
@@ -74,7 +91,7 @@ def read_residents(path: str | Path, region: Region, homes: np.ndarray) -> Resid
         The file cannot be read, has no CRS, several bands, negative counts or far too fine pixels, or lies elsewhere.
     """
     path = Path(path)
-    counts, pixels, covered, licence = _read(path, region)
+    counts, pixels, on_raster, licence = _read(path, region, part)
     cells = _cells(region)
     pixel, cell = shapely.STRtree(cells).query(pixels, predicate="intersects")
     area = shapely.area(shapely.intersection(pixels[pixel], cells[cell]))  # m2 that each pair shares
@@ -86,21 +103,20 @@ def read_residents(path: str | Path, region: Region, homes: np.ndarray) -> Resid
     weight = area * homes.ravel()[cell]
     weight = np.where(np.bincount(zone, weight, zones)[zone] > 0, weight, area)
     total = np.bincount(zone, weight, zones)[zone]
-    part = np.divide(weight, total, out=np.zeros(len(zone)), where=total > 0)  # mere touches share nothing
-    people = np.bincount(cell, people_of_zone[zone] * part, inside.size).reshape(region.shape).astype(float)
-
-    notes = []
-    if covered < 0.99:
-        notes.append(f"Only {covered:.0%} of the region lies on the population raster; nobody lives on the rest.")
-    if not people[inside].any():
-        notes.append("The population raster has nobody in this region, so the region is empty by day, too.")
-    return Residents(people, licence, tuple(notes))
+    shares = np.divide(weight, total, out=np.zeros(len(zone)), where=total > 0)  # mere touches share nothing
+    people = np.bincount(cell, people_of_zone[zone] * shares, inside.size).reshape(region.shape).astype(float)
+    return Residents(people, on_raster, licence)
 
 
-def _read(path: Path, region: Region) -> tuple[np.ndarray, np.ndarray, float, str]:
+def off_raster(path: Path) -> MapError:
+    """The error where a raster has nothing of the region."""
+    return MapError(f"The population raster {path.name} does not cover the region: give one of this place.")
+
+
+def _read(path: Path, region: Region, part: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
     """Read the pixels with people around the frame.
 
-    Counts (n,), outlines in the region's zone (n,), the share of the region that the raster covers, and its licence.
+    Counts (n,), outlines in the region's zone (n,), the cells that the raster covers (H, W), and its licence.
     """
     if not path.is_file():
         raise MapError(f"There is no population raster {path}: check the path.")
@@ -117,9 +133,12 @@ def _read(path: Path, region: Region) -> tuple[np.ndarray, np.ndarray, float, st
                 _check_storage(raster, path)
                 to_raster, to_zone = _transformers(raster.crs, region, path)
                 window = _window(raster, region, to_raster, path)
+                if window is None and not part:
+                    raise off_raster(path)
+                window = window or Window(0, 0, 1, 1)  # far away: its people reach no cell
                 counts = raster.read(1, window=window, masked=True).astype(float).filled(0)
                 grid = raster.window_transform(window)
-                covered = _covered(raster, region, to_raster)
+                on_raster = _covered(raster, region, to_raster)
                 licence = _licence(raster, path)
         except RasterioError as error:
             raise MapError(f"{path.name} cannot be read as a raster: give a complete GeoTIFF file.") from error
@@ -136,7 +155,7 @@ def _read(path: Path, region: Region) -> tuple[np.ndarray, np.ndarray, float, st
     rings = np.stack([corners[:-1, :-1], corners[:-1, 1:], corners[1:, 1:], corners[1:, :-1]], 2).reshape(-1, 4, 2)
     # A global raster's corners lie off the Earth; and most of it is empty, which saves time.
     used = np.isfinite(rings).all((1, 2)) & (counts.ravel() > 0)
-    return counts.ravel()[used], shapely.polygons(rings[used]), covered, licence
+    return counts.ravel()[used], shapely.polygons(rings[used]), on_raster, licence
 
 
 def _check_storage(raster: rasterio.DatasetReader, path: Path) -> None:
@@ -160,8 +179,8 @@ def _transformers(crs: rasterio.crs.CRS, region: Region, path: Path) -> tuple[Tr
         raise MapError(f"{path.name} has a CRS that is no place on Earth: export it in EPSG:4326.") from error
 
 
-def _window(raster: rasterio.DatasetReader, region: Region, to_raster: Transformer, path: Path) -> Window:
-    """The pixels that the frame touches, and one more on each side."""
+def _window(raster: rasterio.DatasetReader, region: Region, to_raster: Transformer, path: Path) -> Window | None:
+    """The pixels that the frame touches, and one more on each side; None where it touches none."""
     outline = shapely.segmentize(shapely.box(*region.frame_bounds).exterior, OUTLINE_STEP)
     x, y = to_raster.transform(*shapely.get_coordinates(outline).T)
     cols, rows = ~raster.transform @ (np.asarray(x), np.asarray(y))
@@ -172,14 +191,15 @@ def _window(raster: rasterio.DatasetReader, region: Region, to_raster: Transform
         if (east - west) * (south - north) > MOST_PIXELS:
             raise MapError(f"{path.name} has too fine pixels: sum them up to 10 m or more, or choose a smaller region.")
         return Window(west, north, east - west, south - north)
-    raise MapError(f"The population raster {path.name} does not cover the region: give one of this place.")
+    return None
 
 
-def _covered(raster: rasterio.DatasetReader, region: Region, to_raster: Transformer) -> float:
-    """Share of the region's cells whose centre lies on the raster."""
-    x, y = to_raster.transform(*region.frame_centres()[region.mask()].T)
+def _covered(raster: rasterio.DatasetReader, region: Region, to_raster: Transformer) -> np.ndarray:
+    """(H, W) bool: the cell's centre lies on the raster."""
+    x, y = to_raster.transform(*np.moveaxis(region.frame_centres(), -1, 0))
     col, row = ~raster.transform @ (np.asarray(x), np.asarray(y))
-    return float(((col >= 0) & (col < raster.width) & (row >= 0) & (row < raster.height)).mean())
+    on_raster: np.ndarray = (col >= 0) & (col < raster.width) & (row >= 0) & (row < raster.height)
+    return on_raster
 
 
 def _cells(region: Region) -> np.ndarray:

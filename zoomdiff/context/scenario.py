@@ -9,7 +9,7 @@ cell clears 30 % of what it holds.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,7 @@ def touched(region: Region, scenario: Scenario) -> np.ndarray:
 
     Raises OptionError where the outlines cross each other so often that this takes too long.
     """
-    return _share([_in_zone(edit, region) for edit in scenario.edits], region)
+    return _share(_grounds(scenario, region), region)
 
 
 def apply(uec: UEC, scenario: Scenario) -> UEC:
@@ -136,43 +136,67 @@ def apply(uec: UEC, scenario: Scenario) -> UEC:
     Its sources say what was edited, and its notes which edits lie outside the region's blocks and so do nothing. Raises
     OptionError where the outlines cross each other so often that this takes too long.
     """
-    found, notes = _changes(scenario, uec.region)
+    inside, found = _changes(scenario, uec.region)
+    uec = replace(uec, notes=(*uec.notes, *scenario_notes(scenario, inside)))
     if found is None:
-        return replace(uec, notes=(*uec.notes, *notes))
-    edits, cells, change = found
+        return uec
+    cells, change = found
     layers = {"structure": _structure, "aoi": _aoi, "poi": _poi, "population": _population}
     edited = {name: getattr(uec, name).copy() for name in layers}
     for name, layer in layers.items():
         edited[name][..., *cells] = layer(uec, cells, change)
-    sources = (*uec.sources, f"Scenario: the map's context was edited before use: {'; '.join(edits)}.")
-    return replace(uec, **edited, sources=sources, notes=(*uec.notes, *notes))
+    return replace(uec, **edited, sources=(*uec.sources, *scenario_sources(scenario, inside)))
+
+
+def scenario_notes(scenario: Scenario, inside: Sequence[float]) -> list[str]:
+    """Sentences for the user on the edits that lie outside, by the share of each one's ground that lies in a region."""
+    notes = []
+    for number, (edit, share) in enumerate(zip(scenario.edits, inside, strict=True), 1):
+        if not share:
+            notes.append(f"Edit {number} of the scenario ({edit}) lies outside the region and changes nothing.")
+        elif share < 0.995:
+            notes.append(f"Of edit {number} of the scenario ({edit}), {share:.0%} lie in the region and count.")
+    return notes
+
+
+def scenario_sources(scenario: Scenario, inside: Sequence[float]) -> list[str]:
+    """The sentence that says which edits a context has, if any; `inside` as for `scenario_notes`."""
+    edits = [str(edit) for edit, share in zip(scenario.edits, inside, strict=True) if share]
+    return [f"Scenario: the map's context was edited before use: {'; '.join(edits)}."] if edits else []
 
 
 @isolated(OptionError, name="The scenario")
-def _changes(scenario: Scenario, region: Region) -> "tuple[tuple[list[str], Cells, _Change] | None, list[str]]":
-    """The edits that lie in a region, the n cells that they touch, and what they do there; None without any.
+def shares_inside(scenario: Scenario, region: Region) -> list[float]:
+    """The share of each edit's ground that lies in a region's blocks. Raises as `apply`."""
+    return [_inside(ground, _share([ground], region), region) for ground in _grounds(scenario, region)]
 
-    And notes for the user on the edits that lie outside.
-    """
-    cell_m2 = region.hierarchy.finest.side**2
+
+@isolated(OptionError, name="The scenario")
+def _changes(scenario: Scenario, region: Region) -> "tuple[list[float], tuple[Cells, _Change] | None]":
+    """As `shares_inside`; and the n cells that the edits touch, and what they do there, None where nothing."""
     edits: list[tuple[Edit, BaseGeometry]] = []
-    notes, touched = [], np.zeros(region.shape, bool)
-    for number, edit in enumerate(scenario.edits, 1):
-        ground = _in_zone(edit, region)
+    inside, touched = [], np.zeros(region.shape, bool)
+    for edit, ground in zip(scenario.edits, _grounds(scenario, region), strict=True):
         share = _share([ground], region)
-        part = share.sum() * cell_m2 / ground.area if ground.area else 0.0
-        if not part:
-            notes.append(f"Edit {number} of the scenario ({edit}) lies outside the region and changes nothing.")
-        else:
-            if part < 0.995:
-                notes.append(f"Of edit {number} of the scenario ({edit}), {part:.0%} lie in the region and count.")
+        inside.append(_inside(ground, share, region))
+        if inside[-1]:
             edits.append((edit, ground))
             touched |= share > 0
     if not edits:
-        return None, notes
+        return inside, None
     rows, cols = np.nonzero(touched)
     cells = (rows, cols)
-    return ([str(edit) for edit, _ in edits], cells, _Change.of(edits, region, cells)), notes
+    return inside, (cells, _Change.of(edits, region, cells))
+
+
+def _grounds(scenario: Scenario, region: Region) -> list[BaseGeometry]:
+    """The ground of each edit in the region's frame."""
+    return [_in_zone(edit, region) for edit in scenario.edits]
+
+
+def _inside(ground: BaseGeometry, share: np.ndarray, region: Region) -> float:
+    """The part of a ground's area that is in the shares (H, W) of cells."""
+    return float(share.sum() * region.hierarchy.finest.side**2 / ground.area) if ground.area else 0.0
 
 
 @dataclass(frozen=True)

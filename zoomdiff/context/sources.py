@@ -9,7 +9,7 @@ from zoomdiff.context.online import Progress
 from zoomdiff.context.tagged import Tagged
 from zoomdiff.errors import MapError
 from zoomdiff.isolation import check_file
-from zoomdiff.region import Bounds
+from zoomdiff.outline import Bounds
 
 ONLINE = ("osm", "overture")
 NAMES = ("helsinki", *ONLINE)  # what is not a path

@@ -6,7 +6,7 @@ import geopandas as gpd
 import pandas as pd
 
 from zoomdiff.errors import MapError
-from zoomdiff.region import Bounds
+from zoomdiff.outline import Bounds
 
 OSM_LICENCE = "ODbL 1.0, © OpenStreetMap contributors"
 

@@ -28,6 +28,7 @@ OUTBUILDING_M2 = 40  # smaller footprints are sheds and garages: one storey
 HALL_M2 = 2000  # a larger outline in the open is a factory, a mall or a sports hall
 OPEN_COVER = 0.4  # around halls; above it large outlines are whole city blocks
 MOST_RESIDENTS = 1e9
+HOUSELESS = "The map has nothing to house the residents in."
 LITTLE_FLOOR = 0.02  # floor area ratio below which a cell counts as not built up
 MAIN_USE = 0.6  # share of its floor from which a use gives a cell its class
 
@@ -85,6 +86,11 @@ class UEC(ByContent):
                 raise ValueError(f"{name} has negative values or values that are not numbers")
         if self.aoi.size and self.aoi.max() >= len(AOI_CLASSES):
             raise ValueError(f"aoi has class {self.aoi.max()}, there are {len(AOI_CLASSES)}")
+
+    @property
+    def empty(self) -> bool:
+        """Whether the map has no streets, buildings or places here."""
+        return not (self.structure[: STRUCTURE.index("rail")].any() or self.poi.any())
 
     def __repr__(self) -> str:
         night, noon = self.population[3].sum(), self.population[12].sum()
@@ -157,22 +163,25 @@ def build_part(
     ground = _Ground.of(layers, region)
     people, method, notes = _people(ground, region, population, residents, whole)
     structure = [ground.cover, ground.floor_ratio, ground.indoor, *(ground.streets / side), ground.rail / side]
-    return UEC(
+    uec = UEC(
         region=region,
         structure=np.stack(structure).astype(np.float32),
         aoi=_aoi(ground),
         poi=ground.poi.astype(np.float32),
         population=people,
         sources=(f"Map: {layers.source}; {layers.licence}.", method),
-        notes=(*_notes(layers, region, empty=ground.empty), *notes),
     )
+    found = map_notes(on_map(layers, region), int(region.mask().sum()), empty=uec.empty, side=region.hierarchy[0].side)
+    return replace(uec, notes=(*found, *notes))
 
 
 def census_of(layers: MapLayers, region: Region, mask: np.ndarray, *, population: str | Path | None = None) -> Census:
     """The census of the cells (H, W) of a region in `mask`. Arguments and errors as of `build_uec`."""
     ground = _Ground.of(layers, region)
-    people = None if population is None else read_residents(population, region, ground.homes).people
-    return census(ground.floor, ground.streets, ground.green, region.hierarchy.finest.side**2, mask, people)
+    found = None if population is None else read_residents(population, region, ground.homes, part=True)
+    people = None if found is None else found.people
+    sums = census(ground.floor, ground.streets, ground.green, region.hierarchy.finest.side**2, mask, people)
+    return sums if found is None else replace(sums, on_raster=int(found.on_raster[mask].sum()))
 
 
 @dataclass(frozen=True)
@@ -241,11 +250,6 @@ class _Ground:
         green: np.ndarray = self.land[AOI_INDEX["green"]]
         return green
 
-    @property
-    def empty(self) -> bool:
-        """Whether the map has nothing to make traffic here."""
-        return not (self.cover.any() or self.streets.any() or self.poi.any())
-
 
 def _people(
     ground: _Ground, region: Region, raster: str | Path | None, residents: float | None, whole: Census | None
@@ -259,9 +263,9 @@ def _people(
         people = estimate(*cells, residents=own, mask=mask)
         if whole and residents is not None and whole.at_night > 0:
             people *= np.float32(residents / whole.at_night)
-        notes = () if residents is None or people.any() else ("The map has nothing to house the residents in.",)
+        notes = () if residents is None or people.any() else (HOUSELESS,)
         return people, f"Population: {BY_MAP}; {WEEKS}.{scaled}", notes
-    found = read_residents(raster, region, ground.homes)
+    found = read_residents(raster, region, ground.homes, part=whole is not None)
     at_night = found.people
     have = whole.residents if whole else at_night[mask].sum()
     if residents is not None and have > 0:
@@ -270,20 +274,23 @@ def _people(
     people = around_residents(at_night, *cells, mask=mask, whole=whole)
     how = "within its pixels by residential floor area; their visitors are an estimate from the map"
     method = f"Population: residents of {Path(raster).name} ({found.licence}), {how}; {WEEKS}.{scaled}"
-    return people, method, found.notes
+    return people, method, found.notes(mask)
 
 
-def _notes(layers: MapLayers, region: Region, *, empty: bool) -> tuple[str, ...]:
-    """What the user should know about this place on this map."""
-    notes = []
+def on_map(layers: MapLayers, region: Region) -> int:
+    """How many of a region's cells lie on the map."""
     west, south, east, north = layers.extent
     lon, lat = np.moveaxis(region.centres()[region.mask()], -1, 0)
-    on_map = ((lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)).mean()
-    if on_map < 0.99:
-        side = region.hierarchy[0].side
+    return int(((lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)).sum())
+
+
+def map_notes(on_map: int, cells: int, *, empty: bool, side: float) -> tuple[str, ...]:
+    """What the user should know about a map, which has so many of a region's cells, in blocks of `side` m."""
+    notes = []
+    if on_map < 0.99 * cells:
         notes.append(
-            f"{on_map:.0%} of the region, which is made of whole blocks of {side:g} m, lies on the map; the rest "
-            "counts as empty ground."
+            f"{on_map / cells:.0%} of the region, which is made of whole blocks of {side:g} m, lies on the map; the "
+            "rest counts as empty ground."
         )
     if empty:
         notes.append("The map has no streets, buildings or places in this region: expect next to no traffic.")

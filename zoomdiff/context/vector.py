@@ -21,7 +21,7 @@ from shapely.errors import ShapelyError
 from zoomdiff.context.tagged import KEYS, OSM_LICENCE, Tagged, by_tags, nothing
 from zoomdiff.errors import MapError
 from zoomdiff.gdal import VECTOR_DRIVERS
-from zoomdiff.region import Bounds
+from zoomdiff.outline import Bounds
 
 PARQUET, GEOJSON = (".parquet", ".geoparquet"), (".geojson", ".json")
 SUFFIXES = (*PARQUET, ".gpkg", ".fgb", *GEOJSON)

@@ -13,7 +13,7 @@ from rasterio.shutil import copy
 from rasterio.transform import from_origin
 from rasterio.windows import Window
 
-from zoomdiff.region import Framed
+from zoomdiff.extent import Framed
 from zoomdiff.week import TrafficWeek
 
 TILE = 128  # cells along a tile's side: all bands of a tile are packed together

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from zoomdiff.context.plot import INK, SMALL, base_map, draw_cells, place_words, save_png
 from zoomdiff.context.uec import UEC
-from zoomdiff.region import Bounds
+from zoomdiff.outline import Bounds
 from zoomdiff.week import TrafficWeek, unit_of
 
 DPI = 120

@@ -1,6 +1,7 @@
 """Who does the pieces: this process, or workers of Ray, on this machine or on a cluster."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -13,7 +14,8 @@ from zoomdiff.large.work import Job, Worker
 
 Running = dict[Any, tuple[Window, Any]]  # task -> its piece and actor
 QUIET = {"log_to_driver": False, "logging_level": "error"}
-RETRIES = 3  # of a piece whose worker dies, and of a worker that dies
+TRIES = 4  # of a piece whose worker ends each time
+OnRetry = Callable[[str, int], None]  # (pass, pieces that were begun again in the run)
 
 
 class Engine(Protocol):
@@ -57,6 +59,8 @@ class Cluster:
         That of the job.
     workers
         How many on this machine; or the address of a cluster that runs, "auto" for that of this machine.
+    on_retry
+        Called when a worker has ended and its piece is begun again by a new one.
 
     Raises
     ------
@@ -64,7 +68,7 @@ class Cluster:
         Ray is not installed, or there is no such cluster.
     """
 
-    def __init__(self, model: DRDM, workers: int | str) -> None:
+    def __init__(self, model: DRDM, workers: int | str, on_retry: OnRetry | None = None) -> None:
         try:
             ray: Any = import_module("ray")
         except ImportError as error:
@@ -85,21 +89,23 @@ class Cluster:
         unit = "GPU" if has.get("GPU") else "CPU"
         needs = {"num_cpus": 1, "num_gpus": int(unit == "GPU")}
         self._count = workers if isinstance(workers, int) else int(has[unit])
-        self._remote = ray.remote(**needs, max_restarts=RETRIES, max_task_retries=RETRIES)(Worker)
+        self._remote = ray.remote(**needs)(Worker)
         self._model = model
         self._actors: list[Any] = []
+        self._on_retry = on_retry or (lambda stage, retried: None)
+        self._retried = 0
 
     def do(self, job: Job, stage: str, pieces: Iterable[Window]) -> Iterator[tuple[Window, Receipt]]:
         """As `Engine.do`."""
-        ray = self._ray
+        ray, weights = self._ray, job.store.run / "model.safetensors"
         if not self._actors:
-            weights = job.store.run / "model.safetensors"  # a file, so that a worker that is started again finds it
             save_model(self._model, weights)
             self._actors = [self._remote.remote(weights, job) for _ in range(self._count)]
         for actor in self._actors:
             actor.set_job.remote(job)
         waiting: Iterator[Window] = iter(pieces)
         running: Running = {}
+        tries: Counter[Window] = Counter()
         for actor in self._actors:
             self._next(actor, stage, waiting, running)
         while running:
@@ -111,6 +117,19 @@ class Cluster:
                 if isinstance(error.cause, ZoomDiffError | OSError):
                     raise error.cause from error
                 raise
+            except ray.exceptions.RayError as error:  # the worker has ended, or its machine
+                tries[piece] += 1
+                if tries[piece] == TRIES:
+                    raise OptionError(
+                        f"The worker ended {TRIES} times at one piece of the pass {stage}; if memory is short, give "
+                        "fewer --workers. The same command goes on there."
+                    ) from error
+                self._retried += 1
+                self._on_retry(stage, self._retried)
+                self._actors.remove(actor)
+                self._actors.append(self._remote.remote(weights, job))
+                running[self._actors[-1].do.remote(stage, piece)] = piece, self._actors[-1]
+                continue
             self._next(actor, stage, waiting, running)
             yield piece, receipt
 

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import shapely
 
+from zoomdiff.extent import Extent
 from zoomdiff.frames import TOP
 from zoomdiff.levels import Hierarchy
-from zoomdiff.region import Extent, Region
+from zoomdiff.region import Region
 
 CELLS = 192  # along the side of a piece, at every level: a worker takes 1.2 GB
 CHUNK = 96  # cells along the side of a chunk: what a reader gets at once
@@ -92,7 +93,7 @@ class Layout:
 
     def region(self, window: Window) -> Region:
         """The region's blocks in a window."""
-        return self.extent.part(*window)
+        return Region.part_of(self.extent, *window)
 
     def _grid(self, side: int) -> Iterator[Window]:
         for row in range(0, self.whole.rows, side):

@@ -18,12 +18,14 @@ from zoomdiff.arguments import four_numbers, path_of
 from zoomdiff.errors import OptionError, RegionError, ZoomDiffError, is_utf8
 from zoomdiff.export.netcdf import VARIABLE
 from zoomdiff.export.reproduce import check_types
+from zoomdiff.extent import STEP, Extent
 from zoomdiff.frames import TOP, is_utm, reproject, to_frame
 from zoomdiff.isolation import check_file, isolated
 from zoomdiff.large.layout import Layout, Window
 from zoomdiff.large.store import COMPLETE, WANTED, attributes_of, chunks_of
 from zoomdiff.levels import HOURS_PER_WEEK, Hierarchy, Level, aggregate
-from zoomdiff.region import MOST_BLOCKS, STEP, Bounds, Extent, Region
+from zoomdiff.outline import Bounds
+from zoomdiff.region import MOST_BLOCKS, Region
 from zoomdiff.week import TrafficWeek
 
 MOST_VALUES = 25_000_000  # that are read at once: 200 MB; a piece has 11 million
@@ -334,8 +336,6 @@ def _check_types(about: dict[str, Any]) -> None:
 
 def _shape(path: Path, level: Level) -> tuple[int, ...]:
     """Of the array of a level. Raises ValueError where it is none that `Store.create` made."""
-    if not level.name.isidentifier():  # it names a folder
-        raise ValueError(f"{level.name!r} is no name")
     file = path / level.name / VARIABLE / "zarr.json"
     check_file(file, OptionError, MOST_METADATA)
     array = json.loads(file.read_text())

@@ -17,20 +17,23 @@ from zoomdiff.context import MapLayers, read_map, sources
 from zoomdiff.context.layers import outside
 from zoomdiff.context.maps import is_town, known
 from zoomdiff.context.population import Census
-from zoomdiff.context.scenario import read_scenario
+from zoomdiff.context.residents import off_raster
+from zoomdiff.context.scenario import Scenario, read_scenario
 from zoomdiff.context.uec import check_residents
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.errors import MapError, OptionError, printable
 from zoomdiff.export.netcdf import credit
+from zoomdiff.extent import Extent
 from zoomdiff.files import sha256_of, target, whole_file
 from zoomdiff.generation import trained
-from zoomdiff.large.engine import Cluster, Engine, Here
+from zoomdiff.large.engine import Cluster, Engine, Here, OnRetry
 from zoomdiff.large.layout import Layout, Window
 from zoomdiff.large.read import open_store
+from zoomdiff.large.result import result
 from zoomdiff.large.store import COMPLETE, WANTED, Receipt, Store, attributes_of, check_no_links, locked, prepare
 from zoomdiff.large.tiles import MapTiles, cut_map, write_tiles
 from zoomdiff.large.work import CENSUS, CONTEXT, Job, channels
-from zoomdiff.region import Bounds, Extent
+from zoomdiff.outline import Bounds, box_of
 from zoomdiff.sampling import Plan, Sampling
 
 WORKERS = range(1, 10_001)
@@ -76,8 +79,8 @@ class Place:
 
     @property
     def polygon(self) -> BaseGeometry | None:
-        """The region as a polygon."""
-        return shapely.box(*self.region) if isinstance(self.region, tuple) else self.region
+        """The region as a polygon. Raises RegionError for a box that is none."""
+        return self.region if self.region is None or isinstance(self.region, BaseGeometry) else box_of(self.region)
 
 
 def generate_large(
@@ -89,6 +92,7 @@ def generate_large(
     sampling: Sampling = Sampling(),
     workers: int | str = 1,
     on_piece: OnPiece | None = None,
+    on_retry: OnRetry | None = None,
 ) -> Path:
     """One week of traffic for a region of any size, piece by piece into a Zarr store.
 
@@ -110,6 +114,9 @@ def generate_large(
         used. More than one process needs Ray.
     on_piece
         Called with (pass, pieces done, pieces) after every piece; an exception that it raises ends the run.
+    on_retry
+        Called with (pass, pieces begun again so far) when a worker of Ray has ended and another one begins its piece
+        again.
 
     Returns
     -------
@@ -119,7 +126,8 @@ def generate_large(
     Raises
     ------
     OptionError
-        The store is of another run (the message says what differs), or cannot be written; Ray is not installed.
+        The store is of another run (the message says what differs), or cannot be written; Ray is not installed; a
+        worker ends each time at the same piece.
     RegionError, MapError, CheckpointError
         As for `generate` and `read_map`.
     """
@@ -130,10 +138,8 @@ def generate_large(
         check_residents(place.residents)
     say = on_piece or (lambda stage, done, pieces: None)
     polygon, population = place.polygon, None if place.population is None else Path(place.population).absolute()
-    edits = None
-    if place.scenario:
-        read_scenario(place.scenario)  # it is one
-        edits = place.scenario.read_text() if isinstance(place.scenario, Path) else place.scenario
+    scenario = read_scenario(place.scenario) if place.scenario else None
+    edits = place.scenario.read_text() if isinstance(place.scenario, Path) else place.scenario or None
     source = known(place.map)
     town = is_town(source)
     path = Path() if town else sources.local(source, None if polygon is None else polygon.bounds)
@@ -185,9 +191,9 @@ def generate_large(
             residents=place.residents,
             scenario=edits,
         )
-        engine = Here(model) if workers == 1 else Cluster(model, workers)
+        engine = Here(model) if workers == 1 else Cluster(model, workers, on_retry)
         try:
-            _passes(engine, job, say)
+            _passes(engine, job, scenario, say)
         except OSError as error:
             reason = error.strerror or str(error)
             raise OptionError(
@@ -198,21 +204,25 @@ def generate_large(
     return out
 
 
-def _passes(engine: Engine, job: Job, say: OnPiece) -> None:
+def _passes(engine: Engine, job: Job, scenario: Scenario | None, say: OnPiece) -> None:
     """All passes, one after the other."""
     store, layout = job.store, job.store.layout
     coarser = len(layout.hierarchy) - 1
     if job.population or job.residents is not None:
         sums = _pass(engine, job, CENSUS, layout.pieces(-1), say)
-        job = replace(job, whole=sum((Census(**receipt) for receipt in sums.values()), Census({})))
+        census = sum((Census(**receipt) for receipt in sums.values()), Census({}))
+        if job.population and not census.on_raster:
+            raise off_raster(Path(job.population))
+        job = replace(job, whole=census)
     store.make_room("lively", 0, 1, "float32")
     for k in range(coarser):
         store.make_room("context", k, sum(channels(k, layout.hierarchy)), "float32")
         store.make_room("raw", k, layout.hierarchy.steps(k), "float32")
-    notes = _pass(engine, job, CONTEXT, layout.context_pieces(), say)
+    context = _pass(engine, job, CONTEXT, layout.context_pieces(), say)
     for k, level in enumerate(layout.hierarchy):
         receipts = _pass(engine, job, level.name, layout.pieces(k), say)
-    store.finish(_result(receipts, notes, attributes_of(store.path)["training"]))
+    training = attributes_of(store.path)["training"]
+    store.finish(result(job, scenario, context.values(), receipts.values(), training))
 
 
 def _pass(engine: Engine, job: Job, stage: str, pieces: Sequence[Window], say: OnPiece) -> dict[Window, Receipt]:
@@ -223,25 +233,6 @@ def _pass(engine: Engine, job: Job, stage: str, pieces: Sequence[Window], say: O
         done[piece] = receipt
         say(stage, len(done), len(pieces))
     return {piece: done[piece] for piece in pieces}
-
-
-def _result(receipts: dict[Window, Receipt], context: dict[Window, Receipt], training: str) -> dict[str, Any]:
-    """What is to know of a week that is complete."""
-    made = [receipt for receipt in receipts.values() if "sha256" in receipt]
-    digest = hashlib.sha256("".join(sha256 for receipt in made for sha256 in receipt["sha256"]).encode())
-    pairs = [receipt["gaps"] for receipt in made]
-    gaps = [[sum(column) for column in zip(*level, strict=True)] for level in zip(*pairs, strict=True)]
-    notes = sorted({note for receipt in context.values() for note in receipt["notes"]})
-    # In the order of a part, the map first: they do not depend on the place.
-    sources = list(dict.fromkeys(source for receipt in context.values() for source in receipt["sources"]))
-    return {
-        **credit(sources, training),
-        "sources": sources,
-        "total_bytes": sum(receipt["total"] for receipt in made),
-        "gap_before_conservation": [round(gap / max(1.0, volume), 4) for gap, volume in gaps],
-        "notes": notes,
-        "sha256": digest.hexdigest(),
-    }
 
 
 def _about(about: MapLayers, model: DRDM, asked: dict[str, Any], layout: Layout) -> dict[str, Any]:

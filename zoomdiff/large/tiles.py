@@ -21,7 +21,7 @@ from zoomdiff.context import MapLayers
 from zoomdiff.context.layers import LAYERS, stream
 from zoomdiff.errors import MapError
 from zoomdiff.isolation import isolated
-from zoomdiff.region import Bounds
+from zoomdiff.outline import Bounds
 
 DEGREES = (0.2, 0.1)  # along a tile, of longitude and of latitude: about 10 km
 FLUSH = 400_000  # features that are held before they are written: below 1 GB

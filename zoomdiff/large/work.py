@@ -3,7 +3,7 @@
 import ctypes
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -12,8 +12,8 @@ import torch
 
 from zoomdiff.checkpoint import load_model
 from zoomdiff.context.population import Census
-from zoomdiff.context.scenario import Scenario, apply, read_scenario
-from zoomdiff.context.uec import UEC, build_part, census_of
+from zoomdiff.context.scenario import Scenario, apply, read_scenario, shares_inside
+from zoomdiff.context.uec import UEC, build_part, census_of, on_map
 from zoomdiff.device import autocast
 from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.drdm import DRDM, Hooks, beside, lively, run_stage
@@ -105,7 +105,7 @@ class Worker:
         mask = np.zeros(region.shape, bool)
         mask[here] = region.mask()[here]
         found = census_of(MapTiles(self.job.tiles).read(region.bounds), region, mask, population=self.job.population)
-        return {"busiest": found.busiest, "residents": found.residents}
+        return asdict(found)
 
     def context(self, piece: Window) -> Receipt:
         """What the model is given of a piece at all levels but the finest, whose context is made when it is needed."""
@@ -115,7 +115,18 @@ class Worker:
         for k in range(len(store.layout.hierarchy) - 1):
             at_k = conditions.at_level(store.layout.hierarchy, k)
             store.keep("context", k, piece, torch.cat(list(at_k.rasters.values()), 1)[0].numpy())
-        return {"notes": list(uec.notes), "sources": list(uec.sources)}
+        return self._found(piece, uec)
+
+    def _found(self, piece: Window, uec: UEC) -> Receipt:
+        """What is to know of a piece, and adds up; `uec` is that of the piece and the ground around it."""
+        region, layers = self.job.store.layout.region(piece), MapTiles(self.job.tiles).about()
+        return {
+            "cells": int(region.mask().sum()),
+            "on_map": on_map(layers, region),
+            "empty": uec.empty,
+            "sources": list(uec.sources),
+            "inside": shares_inside(self.scenario, region) if self.scenario else [],
+        }
 
     def stage(self, k: int, piece: Window) -> Receipt:
         """Level k of a piece; with the finest level, all levels are made to agree and written to the store."""
@@ -140,7 +151,8 @@ class Worker:
         noise = WorldNoise(self.job.seed, extent.epsg, extent.row + outer.row, extent.col + outer.col, model.device)
         with autocast(model.device):
             plan = plan_of(self.job.sampling, model, 1)
-            _, x_k = run_stage(model, k, coarser, conditions.to(model.device), noise, plan, hooks=Hooks(on_step=lambda *_: _trim()))
+            hooks = Hooks(on_step=lambda *_: _trim())
+            _, x_k = run_stage(model, k, coarser, conditions.to(model.device), noise, plan, hooks=hooks)
         if k == 0:
             x_k = x_k * beside(torch.from_numpy(store.kept("lively", 0, outer))[None].to(model.device))
         raw: np.ndarray = x_k[0].float().cpu().numpy()
@@ -157,16 +169,15 @@ class Worker:
         return {"sha256": digests, "total": float(finest.sum()), "gaps": gaps}
 
     def _conditions(self, window: Window) -> tuple[Conditions, UEC]:
-        """What the model is given of a window at the finest level, from the map."""
+        """What the model is given of a window at the finest level, and what the map has there before any edits."""
         job, layout = self.job, self.job.store.layout
         outer = layout.around(window, layout.context_halo())
         region = layout.region(outer)
         layers = MapTiles(job.tiles).read(region.bounds)
         uec = build_part(layers, region, population=job.population, residents=job.residents, whole=job.whole)
-        if self.scenario:
-            uec = apply(uec, self.scenario)
+        edited = apply(uec, self.scenario) if self.scenario else uec
         rows, cols = window.within(outer).slices(layout.per_block(-1))
-        return conditions_of(uec, job.sampling.preset).map(lambda x: x[..., rows, cols].contiguous()), uec
+        return conditions_of(edited, job.sampling.preset).map(lambda x: x[..., rows, cols].contiguous()), uec
 
     def _kept_conditions(self, k: int, window: Window) -> Conditions:
         """The same at a coarser level, as the pass of the context left it."""
