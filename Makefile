@@ -69,7 +69,7 @@ sbom: .venv/ready
 
 audit: .venv/ready
 	$(BIN)/pip install --quiet pip-audit==2.10.1
-	$(BIN)/pip-audit --requirement $(LOCK) --require-hashes --disable-pip
+	$(BIN)/pip-audit --strict --requirement $(LOCK) --require-hashes --disable-pip
 
 clean:
 	rm -rf .venv app/static app/frontend/node_modules build dist site *.egg-info

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoomdiff import isolation
+from zoomdiff import isolation, limits
 from zoomdiff.errors import MapError, OptionError
 from zoomdiff.isolation import isolated
 
@@ -74,7 +74,7 @@ def test_the_result_comes_from_another_process(path):
     ],
 )
 def test_a_child_that_fails_is_one_sentence_and_the_next_one_works(path, what, sentence, monkeypatch):
-    monkeypatch.setattr(isolation, "SECONDS", 0.1 if what == "time" else isolation.SECONDS)
+    monkeypatch.setattr(limits, "SECONDS", 0.1 if what == "time" else limits.SECONDS)
     with pytest.raises(MapError, match=f"^{sentence}$"):
         read(path, what)
     assert read(path)[0] == "one"

@@ -32,20 +32,14 @@ from pathlib import Path
 from typing import Generic, ParamSpec, TypeVar
 
 from zoomdiff import gdal
-from zoomdiff.errors import OptionError, ZoomDiffError, is_utf8, printable
+from zoomdiff.errors import ZoomDiffError, is_utf8, printable
+from zoomdiff.limits import CLOCK_PER_CPU, Limits
 
 P = ParamSpec("P")
 R = TypeVar("R")
 OnWait = Callable[[], None]
 
-MEMORY_GB = 1.5  # that reading one file may take; ZOOMDIFF_READ_GB sets another limit
-SECONDS, SECONDS_PER_MB = 4.0, 2.0  # of processor time: a file of 1 MB has 6 s
-SECONDS_AFTER_READING = 30.0  # where what was read is worked with
-OPEN_FILES = 64
-LIBRARIES = ("/usr/lib", "/lib", "/lib64", "/usr/local/lib", "/usr/share/zoneinfo", "/dev/urandom", "/proc/self")
 LOOK, FIRST_LOOK = 0.1, 1.0  # seconds between two calls of `on_wait`, and before the first: most files need less
-# Processor time cannot exceed time by the clock by more than the cores; on a busy machine the clock is slower.
-CLOCK_PER_CPU = 10
 
 # The modules that the caller can import can be imported there too, but its own folders hide none of Python's.
 SERVE = """
@@ -97,7 +91,7 @@ class Isolated(Generic[P, R]):
         source = args[0]
         if _inside or not hasattr(os, "fork") or not (self.name or isinstance(source, str | bytes | Path)):
             return self.here(*args, **kwargs)
-        limits = _Limits(
+        limits = Limits(
             source, self._paths(self.also, kwargs), self._paths(self.into, kwargs), self.name, self.seconds_per_mb
         )
         for path in limits.paths:
@@ -147,124 +141,11 @@ def isolated(
     return lambda function: Isolated(function, error, also, into, name, seconds_per_mb)
 
 
-class _Limits:
-    """What the reading of one file may cost.
-
-    Attributes
-    ----------
-    name
-        Of the file, for messages.
-    path
-        The file or folder; None for a text.
-    others
-        Files that are read with it.
-    into
-        Folders that are written to.
-    folder
-        From which relative paths lead: the caller's, which may have changed since the server started.
-    memory
-        Bytes, beyond what the process has at the start.
-    seconds
-        Of processor time.
-    """
-
-    def __init__(
-        self, source: object, others: list[Path], into: list[Path], name: str | None, seconds_per_mb: float | None
-    ) -> None:
-        self.others, self.into = others, into
-        try:
-            self.folder = os.getcwd()
-        except OSError:  # it is deleted
-            self.folder = os.sep
-        self.memory = memory_limit()
-        self.path: Path | None = None
-        if name is not None:
-            self.name, self.seconds = name, SECONDS_AFTER_READING
-            return
-        if isinstance(source, bytes) or (isinstance(source, str) and (source[:1] in "{[" or len(source) > 1000)):
-            self.name, size = "The text", len(source)
-        else:
-            self.path = Path(str(source)).absolute()
-            self.name, size = self.path.name, _size(self.path)
-        self.seconds = SECONDS + (seconds_per_mb or SECONDS_PER_MB) * size / 1e6
-
-    def apply(self, scratch: str) -> None:
-        """Set the limits of this process, which may write to the folder `scratch` only."""
-        import resource  # where there is `fork`
-
-        if (used := Path("/proc/self/statm")).exists():  # elsewhere the system does not keep to RLIMIT_AS
-            size = int(used.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE") + self.memory
-            resource.setrlimit(resource.RLIMIT_AS, (size, size))
-        seconds = int(self.seconds) + 1
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-        signal.alarm(CLOCK_PER_CPU * seconds)  # a child that waits ends, too, where nobody is left who could kill it
-        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (self.memory, self.memory))
-        tempfile.tempdir = scratch
-        _open_only(self.paths, [Path(scratch), *self.into])
-
-    @property
-    def paths(self) -> list[Path]:
-        """All that is read."""
-        return [] if self.path is None else [self.path, *self.others]
-
-
-def _open_only(paths: list[Path], folders: list[Path]) -> None:
-    """From now on this process opens only these files and folders, and those of Python and of the system's libraries.
-
-    It writes to `folders` only.
-
-    Drivers are pinned, but a file of the right kind can name others too: HDF5 has external links and external storage.
-    Linux has the means, Landlock, since 5.13; elsewhere nothing happens.
-    """
-    if sys.platform != "linux":
-        return
-    from landlock import FSAccess, Ruleset, landlock_abi_version
-
-    try:
-        landlock_abi_version()
-    except OSError:  # the kernel is older, or it is switched off
-        return
-    packages = [path for path in sys.path if path.endswith("-packages")]  # not a script's folder, or its user's files
-    own = str(Path(__file__).parent)
-    program = [Path(path) for path in (sys.prefix, sys.base_prefix, own, *packages, *LIBRARIES)]
-    ruleset = Ruleset()
-    for path in {*program, *paths}:
-        if path.exists():
-            read = FSAccess.READ_FILE | FSAccess.READ_DIR if path.is_dir() else FSAccess.READ_FILE
-            ruleset.allow(path, rules=read)
-    for folder in folders:
-        ruleset.allow(folder)
-    ruleset.apply()
-
-
-def memory_limit() -> int:
-    """Bytes that reading one file may take. Raises OptionError for a setting that is no number."""
-    text = os.environ.get("ZOOMDIFF_READ_GB")
-    try:
-        gigabytes = float(text) if text else MEMORY_GB
-    except ValueError:
-        gigabytes = 0.0
-    if not 0 < gigabytes < 1e6:
-        raise OptionError(f"ZOOMDIFF_READ_GB={text!r} is not a number of gigabytes: set it to 4, for example.")
-    return int(gigabytes * 1e9)
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file, or of the files in a folder; 0 where it cannot be seen."""
-    try:
-        files = list(path.iterdir()) if path.is_dir() else [path]
-        return sum(file.stat().st_size for file in files if file.is_file())
-    except (OSError, ValueError):
-        return 0
-
-
 def _run(
     function: Callable[..., R],
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
-    limits: _Limits,
+    limits: Limits,
     error: type[ZoomDiffError],
     on_wait: OnWait | None,
 ) -> R:
@@ -327,7 +208,7 @@ def _killed_on_error(pid: int) -> Iterator[None]:
         raise
 
 
-def _too_long(limits: _Limits) -> str:
+def _too_long(limits: Limits) -> str:
     return f"{limits.name} takes longer than {limits.seconds:.0f} s: cut out your region, or simplify its shapes."
 
 
@@ -434,7 +315,7 @@ def _work(connection: Connection) -> None:
         connection.send(("other", traceback.format_exc()))
 
 
-def _openable(argument: object, limits: _Limits, scratch: str) -> object:
+def _openable(argument: object, limits: Limits, scratch: str) -> object:
     """The argument; of a path that is read and is no UTF-8, which native readers do not open, a link's path.
 
     The link's name is what the file's is in messages.

@@ -69,7 +69,7 @@ def serve(
 def _check_settings() -> None:
     """Raise OptionError for a setting that users would stumble over later, or that would let everybody in."""
     from zoomdiff.context import cache
-    from zoomdiff.isolation import memory_limit
+    from zoomdiff.limits import memory_limit
 
     import_module("zoomdiff.app.limits").Limits.of_server()  # the app is outside what is type-checked
     memory_limit()
