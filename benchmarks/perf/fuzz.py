@@ -3,7 +3,8 @@
 Files of each kind are made first; each trial damages one of them (or one of `--corpus`, whose names say their reader):
 bytes changed, cut out, doubled or moved; in JSON a value or a key replaced by an awkward one; in a PBF the content of
 a block, which is unpacked, damaged and packed again. What ends in another exception than ZoomDiff's, or takes longer
-than HANG seconds, is kept in `--found` with what happened. Counts are printed; the exit status is 1 where any is found.
+than HANG seconds or more than MOST_GB of memory in a process, is kept in `--found` with what happened. Counts are
+printed; the exit status is 1 where any is found.
 """
 
 import argparse
@@ -25,7 +26,7 @@ import rasterio
 import shapely
 
 import zoomdiff as zd
-from benchmarks.machine import cpu_name
+from benchmarks.machine import Largest, cpu_name
 from zoomdiff.checkpoint import new_network, save_model
 from zoomdiff.context.netcdf import read_netcdf, write_netcdf
 from zoomdiff.context.osm import helsinki
@@ -38,6 +39,7 @@ from zoomdiff.export.reproduce import read_reproduce
 from zoomdiff.realism.datasets import read_milan_raw, read_nanchang, read_nanjing
 
 HANG = 5.0  # seconds
+MOST_GB = 2.0  # of this process, or one that reads
 BOX = (24.941, 60.167, 24.946, 60.170)
 AWKWARD = [
     None,
@@ -267,6 +269,7 @@ def trial(path: Path, folder: Path, chance: random.Random) -> Path:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How long, with what, and where to keep what is found."""
     parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--inputs", type=int, default=10**9, help="end after so many, too")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--corpus", type=Path, help="folder of further files; the name of each, or its folder's, says which reader"
@@ -279,7 +282,7 @@ def main(options: argparse.Namespace) -> None:
     """Try until the time is over, and print the counts."""
     chance = random.Random(options.seed)
     counts: collections.Counter[tuple[str, str]] = collections.Counter()
-    failures = slowest = 0.0
+    failures = slowest = largest = 0.0
     with tempfile.TemporaryDirectory() as temporary:
         corpus, scratch = Path(temporary, "corpus"), Path(temporary, "trial")
         corpus.mkdir()
@@ -291,21 +294,24 @@ def main(options: argparse.Namespace) -> None:
             files += [(kind, path) for kind in kinds[:1] if path.is_file() and path.stat().st_size]
         files = [(kind, path) for kind, path in files if options.only in (None, kind)]
         end = time.monotonic() + 60 * options.minutes
-        while time.monotonic() < end:
+        while time.monotonic() < end and sum(counts.values()) < options.inputs:
             kind, path = chance.choice(files)
             made = trial(path, scratch, chance)
-            started, what = time.monotonic(), ""
-            try:
-                READERS[kind](made)
-                result = "read"
-            except ZoomDiffError:
-                result = "one sentence"
-            except Exception as error:
-                result, what = type(error).__name__, traceback.format_exc()
+            started, what, memory = time.monotonic(), "", Largest()
+            with memory.watching():
+                try:
+                    READERS[kind](made)
+                    result = "read"
+                except ZoomDiffError:
+                    result = "one sentence"
+                except Exception as error:
+                    result, what = type(error).__name__, traceback.format_exc()
             seconds = time.monotonic() - started
-            slowest = max(slowest, seconds)
+            slowest, largest = max(slowest, seconds), max(largest, memory.gigabytes)
             if seconds > HANG:
                 result, what = "hang", f"{seconds:.1f} s"
+            if memory.gigabytes > MOST_GB:
+                result, what = "large", f"{memory.gigabytes:.1f} GB"
             counts[kind, result] += 1
             if what:
                 failures += 1
@@ -324,6 +330,7 @@ def main(options: argparse.Namespace) -> None:
                 "inputs": sum(counts.values()),
                 "failures": int(failures),
                 "slowest, s": round(slowest, 1),
+                "largest process, GB": round(largest, 2),
                 "readers": {kind: each for kind, each in readers.items() if each},
             },
             indent=2,

@@ -16,18 +16,15 @@ import multiprocessing
 import os
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import psutil
 
-from benchmarks.machine import cpu_name
+from benchmarks.machine import Largest, cpu_name
 from benchmarks.perf.country import write_country
 from zoomdiff.files import size_of
 
 HALOS = (4, 8, 16, 32)
-LOOK = 0.5  # seconds between two looks at the memory
 
 
 def one_run(
@@ -64,17 +61,6 @@ def one_run(
     )
 
 
-def _largest(process: psutil.Process) -> float:
-    """Memory of the largest of a process and those that it started, GB; without Ray's own servers."""
-    sizes = [0.0]
-    with suppress(psutil.Error):
-        for each in (process, *process.children(recursive=True)):
-            with suppress(psutil.Error):
-                if each == process or "ray::" in each.name() or "ray::" in " ".join(each.cmdline()[:1]):
-                    sizes.append(each.memory_info().rss / 1e9)
-    return max(sizes)
-
-
 def measured(map_: str, out: Path, **options: object) -> dict[str, object]:
     """A run in another process."""
     context = multiprocessing.get_context("spawn")
@@ -82,11 +68,12 @@ def measured(map_: str, out: Path, **options: object) -> dict[str, object]:
     given = {"workers": 1, "halo": None, "cells": None, "steps": "fast"} | options
     process = context.Process(target=one_run, kwargs={"map_": map_, "out": str(out), "results": results, **given})
     process.start()
-    peak = 0.0
-    while process.is_alive():
-        peak = max(peak, _largest(psutil.Process(process.pid)))
-        process.join(LOOK)
-    return results.get() | {"peak of a process, GB": round(peak, 2)} if process.exitcode == 0 else {"failed": 1}
+    largest = Largest(process.pid)
+    with largest.watching():
+        process.join()
+    if process.exitcode:
+        return {"failed": 1}
+    return results.get() | {"peak of a process, GB": round(largest.gigabytes, 2)}
 
 
 def in_one_piece(map_: str, steps: str) -> list[np.ndarray]:
@@ -137,7 +124,7 @@ def main(options: argparse.Namespace) -> None:
     print(json.dumps({"machine": cpu_name(), "cores": os.cpu_count(), "threads of a worker": 1}))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for km in options.km:
+        for km in options.km if options.map is None else [0.0]:
             map_ = options.map
             if map_ is None:
                 map_ = str(folder / f"country{km:g}.osm.pbf")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -12,6 +13,7 @@ from quick import digest
 
 from zoomdiff.errors import OptionError
 from zoomdiff.large import engine
+from zoomdiff.large.layout import Window
 
 # A run with two workers of its own; the pieces are small, as in the other tests.
 SCRIPT = """
@@ -41,9 +43,8 @@ def test_killed_workers_and_killed_runs_change_no_byte(undisturbed, tmp_path):
     whole, store = digest(undisturbed), tmp_path / "week.zarr"
     process = started(store, 2)
     wait_for(process, "context 2")
-    workers = [
-        each for each in psutil.process_iter(["cmdline"]) if "ray::Worker" in " ".join(each.info["cmdline"] or ())
-    ]
+    started_by_it = psutil.Process(process.pid).children(recursive=True)
+    workers = [each for each in started_by_it if "ray::Worker" in " ".join(each.cmdline())]
     assert len(workers) == 2
     workers[0].kill()
     wait_for(process, "retried 1")
@@ -57,7 +58,7 @@ def test_killed_workers_and_killed_runs_change_no_byte(undisturbed, tmp_path):
     assert not any(line.startswith(("map", "bs 0")) for line in lines)  # what was done is not done again
 
 
-def test_a_worker_that_ends_each_time_is_one_sentence(run, monkeypatch):
+def test_a_worker_that_ends_each_time_is_one_sentence(model, monkeypatch, tmp_path):
     class Dying:  # in the function, so that Ray sends it to its processes
         def __init__(self, *at):
             pass
@@ -71,9 +72,12 @@ def test_a_worker_that_ends_each_time_is_one_sentence(run, monkeypatch):
     retries = []
     monkeypatch.setattr(engine, "Worker", Dying)
     monkeypatch.setattr(engine, "TRIES", 2)
+    cluster = engine.Cluster(model, 1, lambda *at: retries.append(at))
+    job = SimpleNamespace(store=SimpleNamespace(run=tmp_path))
     with pytest.raises(OptionError, match=r"^The worker ended 2 times at one piece of the pass context; if memory is"):
-        run(workers=2, on_retry=lambda *at: retries.append(at))
-    assert ("context", 1) in retries
+        list(cluster.do(job, "context", [Window(0, 0, 2, 2)]))
+    cluster.close()
+    assert retries == [("context", 1)]
 
 
 def test_without_ray_there_is_one_worker(run, monkeypatch):
