@@ -89,5 +89,7 @@ def test_without_ray_there_is_one_worker(run, monkeypatch):
 
 
 def test_a_cluster_that_does_not_run_is_one_sentence(run):
+    if any(each.info["name"] == "gcs_server" for each in psutil.process_iter(["name"])):
+        pytest.skip("a Ray cluster runs on this machine")
     with pytest.raises(OptionError, match=r"^There is no Ray cluster at auto: start it with 'ray start --head'\.$"):
         run(workers="auto")
