@@ -21,6 +21,7 @@ from zoomdiff.app.guard import guarded
 from zoomdiff.app.limits import Limits
 from zoomdiff.app.turns import Turn, Turns
 
+from zoomdiff.device import trim_memory
 from zoomdiff.errors import ZoomDiffError
 from zoomdiff.levels import S4T4
 from zoomdiff.sampling import OnStep
@@ -139,6 +140,7 @@ class Run(Generic[Result]):
             metrics.UNFINISHED.dec()
             metrics.ENDED.labels(end).inc()
             gc.collect()  # what pages left: Streamlit, which collects after every rerun, is set not to
+            trim_memory()
         return None
 
     def _check(self) -> None:

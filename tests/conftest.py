@@ -79,7 +79,8 @@ def shared_data() -> Path:
 def small_store(tmp_path_factory) -> Path:
     """The embedded map in a store, one stride per level, in pieces of two blocks at the finest level."""
     from zoomdiff.checkpoint import load_model
-    from zoomdiff.large import Place, generate_large, layout
+    from zoomdiff.large import layout
+    from zoomdiff.large.run import Place, generate_large
     from zoomdiff.sampling import Sampling
 
     path = tmp_path_factory.mktemp("stores") / "week.zarr"

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from zoomdiff.context import UEC, MapLayers, build_uec, read_map
     from zoomdiff.errors import ZoomDiffError
     from zoomdiff.generation import ensemble, generate, refine
-    from zoomdiff.large import Place, generate_large
+    from zoomdiff.large.run import Place, generate_large
     from zoomdiff.levels import S4T4
     from zoomdiff.measured.read import read_measurements
     from zoomdiff.measured.traffic import MeasuredTraffic
@@ -49,7 +49,7 @@ _MODULES = {
     "zoomdiff.context": ("UEC", "MapLayers", "build_uec", "read_map"),
     "zoomdiff.errors": ("ZoomDiffError",),
     "zoomdiff.generation": ("ensemble", "generate", "refine"),
-    "zoomdiff.large": ("Place", "generate_large"),
+    "zoomdiff.large.run": ("Place", "generate_large"),
     "zoomdiff.levels": ("S4T4",),
     "zoomdiff.measured.read": ("read_measurements",),
     "zoomdiff.measured.traffic": ("MeasuredTraffic",),

@@ -1,6 +1,9 @@
-"""Where the network runs, and in which precision."""
+"""Where the network runs, in which precision, and in how much memory."""
 
+import ctypes
 import shutil
+import sys
+from contextlib import suppress
 
 import torch
 from torch import nn
@@ -43,6 +46,13 @@ def name_of(device: torch.device) -> str:
 def free_memory(device: torch.device) -> int | None:
     """Bytes that are free on a CUDA device; None elsewhere."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+
+
+def trim_memory() -> None:
+    """Give memory that was freed back to the system: glibc keeps what lies between blocks in use, and that adds up."""
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # of another C library
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def compile_network(network: nn.Module, device: torch.device) -> None:

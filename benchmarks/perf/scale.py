@@ -32,7 +32,8 @@ def one_run(
 ) -> None:
     """Make a store, and put what it cost into a queue."""
     from zoomdiff.checkpoint import load_model
-    from zoomdiff.large import Place, engine, generate_large, layout
+    from zoomdiff.large import engine, layout
+    from zoomdiff.large.run import Place, generate_large
     from zoomdiff.sampling import Sampling
 
     if halo is not None:

@@ -6,7 +6,8 @@ import pytest
 from quick import QUICK
 
 from zoomdiff.checkpoint import load_model
-from zoomdiff.large import Place, generate_large, layout
+from zoomdiff.large import layout
+from zoomdiff.large.run import Place, generate_large
 
 
 @pytest.fixture(scope="session")

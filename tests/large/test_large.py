@@ -19,7 +19,8 @@ from zoomdiff.context.scenario import apply, read_scenario
 from zoomdiff.diffusion.drdm import DRDM
 from zoomdiff.errors import MapError, OptionError, RegionError
 from zoomdiff.generation import generate
-from zoomdiff.large import Place, generate_large, open_store
+from zoomdiff.large import open_store
+from zoomdiff.large.run import Place, generate_large
 from zoomdiff.large.store import Store
 from zoomdiff.levels import S4T4, aggregate
 from zoomdiff.region import Region

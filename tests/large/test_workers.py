@@ -19,7 +19,8 @@ from zoomdiff.large.layout import Window
 SCRIPT = """
 import sys
 from zoomdiff.checkpoint import load_model
-from zoomdiff.large import Place, generate_large, layout
+from zoomdiff.large import layout
+from zoomdiff.large.run import Place, generate_large
 from zoomdiff.sampling import Sampling
 layout.CELLS = 16
 def say(*at):

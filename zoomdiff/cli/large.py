@@ -53,8 +53,8 @@ def into_store(
     model: "DRDM", place: "Place", out: Path, *, seed: int, sampling: "Sampling", workers: int, address: str | None
 ) -> None:
     """Generate with a bar for each pass, and say what is in the store."""
-    from zoomdiff.large import generate_large
     from zoomdiff.large.read import open_store
+    from zoomdiff.large.run import generate_large
     from zoomdiff.week import human_bytes
 
     started = time.monotonic()

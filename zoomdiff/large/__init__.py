@@ -12,6 +12,5 @@ reproduce  a store made again from its attributes
 """
 
 from zoomdiff.large.read import StoredWeek, open_store
-from zoomdiff.large.run import Place, generate_large
 
-__all__ = ["Place", "StoredWeek", "generate_large", "open_store"]
+__all__ = ["StoredWeek", "open_store"]  # not those of `run`: who reads a store needs no torch

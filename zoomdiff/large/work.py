@@ -1,8 +1,5 @@
 """One piece of a large run: its census, its context, or one stage of the model on it."""
 
-import ctypes
-import sys
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +11,7 @@ from zoomdiff.checkpoint import load_model
 from zoomdiff.context.population import Census
 from zoomdiff.context.scenario import Scenario, apply, read_scenario, shares_inside
 from zoomdiff.context.uec import UEC, build_part, census_of, on_map
-from zoomdiff.device import autocast
+from zoomdiff.device import autocast, trim_memory
 from zoomdiff.diffusion.conditions import Conditions
 from zoomdiff.diffusion.drdm import DRDM, Hooks, beside, lively, run_stage
 from zoomdiff.diffusion.noise import WorldNoise
@@ -151,7 +148,7 @@ class Worker:
         noise = WorldNoise(self.job.seed, extent.epsg, extent.row + outer.row, extent.col + outer.col, model.device)
         with autocast(model.device):
             plan = plan_of(self.job.sampling, model, 1)
-            hooks = Hooks(on_step=lambda *_: _trim())
+            hooks = Hooks(on_step=lambda *_: trim_memory())
             _, x_k = run_stage(model, k, coarser, conditions.to(model.device), noise, plan, hooks=hooks)
         if k == 0:
             x_k = x_k * beside(torch.from_numpy(store.kept("lively", 0, outer))[None].to(model.device))
@@ -192,10 +189,3 @@ def channels(k: int, hierarchy: Hierarchy) -> tuple[int, ...]:
     """Of the rasters of the context of a level, as they are kept: in the order of `Conditions`."""
     structure, aoi, poi = (len(INPUTS[name]) for name in ("structure", "aoi", "poi"))
     return structure, aoi, poi, hierarchy.steps(k), aoi
-
-
-def _trim() -> None:
-    """Give memory that is free back to the system: glibc keeps what lies between blocks in use, and that adds up."""
-    if sys.platform == "linux":
-        with suppress(AttributeError):  # of another C library
-            ctypes.CDLL(None).malloc_trim(0)
