@@ -17,6 +17,7 @@ import pandas as pd
 import pyrosm
 import pytest
 import rasterio
+import xarray as xr
 from rasterio.transform import from_origin
 
 from zoomdiff import __version__
@@ -124,6 +125,10 @@ def test_refine_takes_a_table_of_base_stations(zoomdiff, tmp_path):
     assert code == 0 and "The week is the one from Monday, 2025-03-03." in text
     hourly = np.stack(gpd.read_file(tmp_path / "out" / "grid50.geojson").traffic).sum(0)
     np.testing.assert_allclose(hourly, 2e6 * (1000 + np.arange(168)), rtol=1e-6)
+    code, text, _ = zoomdiff(*command[:-1], tmp_path / "week.zarr")  # the same, as of a region of any size
+    assert code == 0 and "Note: The week is the one from Monday, 2025-03-03." in text
+    store = xr.open_zarr(tmp_path / "week.zarr", group="grid50", consolidated=False)
+    np.testing.assert_allclose(store.traffic.sum(("y", "x")), 2e6 * (1000 + np.arange(168)), rtol=1e-9)
 
 
 @pytest.mark.parametrize(

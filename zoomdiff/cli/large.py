@@ -24,7 +24,13 @@ WORKERS = Annotated[
 ADDRESS = Annotated[
     str | None, typer.Option(help="Ray cluster for such a store; auto: the one that runs on this machine.")
 ]
-PASSES = {"map": "Cutting the map into tiles", "census": "Counting the residents", "context": "Urban context"}
+PASSES = {
+    "map": "Cutting the map into tiles",
+    "census": "Counting the residents",
+    "context": "Urban context",
+    "spread": "Spreading what was measured",
+    "hold": "Keeping what was measured",
+}
 
 
 def is_store(out: Path) -> bool:

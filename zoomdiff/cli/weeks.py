@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -224,12 +224,20 @@ def refine(
     seed: Annotated[int, typer.Option(help="The same seed gives the same detail.")] = 0,
     preset: PRESET = "europe",
     max_km2: MAX_KM2 = 150.0,
-    out: Annotated[Path, typer.Option(help="Folder for the four GeoJSON files.")] = Path("refined"),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the four GeoJSON files, or for measured traffic a store (week.zarr).")
+    ] = Path("refined"),
     weights: WEIGHTS = None,
     weights_sha256: SHA256 = None,
     device: DEVICE = "auto",
+    workers: WORKERS = 1,
+    address: ADDRESS = None,
 ) -> None:
-    """Refine known or measured traffic to all finer levels, without training; known values stay as they are."""
+    """Refine known or measured traffic to all finer levels, without training; known values stay as they are.
+
+    With --out week.zarr measured base stations may be a whole network: they are refined piece by piece into a Zarr
+    store, by default on all of the map, and the same command goes on after a stop.
+    """
     from zoomdiff.context import build_uec
     from zoomdiff.export import read_geojson
     from zoomdiff.export.formats import Export
@@ -239,11 +247,17 @@ def refine(
     from zoomdiff.measured.read import read_measurements
     from zoomdiff.sampling import Callbacks, Sampling
 
-    files, sampling, seed = Files.asked(out), Sampling(steps, preset), seed_of(seed)
-    model_of = model_from(weights, weights_sha256, device)
-    is_measured = bool(bbox or region)
+    sampling, model_of = Sampling(steps, preset), model_from(weights, weights_sha256, device)
+    guess = float(fill) if fill and fill.replace(".", "", 1).isdecimal() else fill
+    if is_store(out):
+        out = target(out, "The store", is_folder=True)
+        where = place_of(map_, bbox, region, population, residents, None)
+        where = replace(where, measured=read_measurements(file, sites=sites, unit=unit, zone=zone, fill=guess))
+        into_store(model_of(), where, out, seed=seed, sampling=sampling, workers=workers, address=address)
+        return
+    _check_no_workers(workers, address)
+    files, seed, is_measured = Files.asked(out), seed_of(seed), bool(bbox or region)
     if is_measured:
-        guess = float(fill) if fill and fill.replace(".", "", 1).isdecimal() else fill
         measured = read_measurements(file, sites=sites, unit=unit, zone=zone, fill=guess)
         layers, frame = place(map_, bbox, region, max_km2, model_of().hierarchy if weights else None)
     elif sites or unit != "bytes" or zone or fill or file.suffix.lower() not in (".geojson", ".json"):

@@ -30,6 +30,10 @@ class StoreRecipe:
     def of(cls, store: StoredWeek, *, map: str | None = None, population: str | Path | None = None) -> "StoreRecipe":
         """That of a store, with new paths of files that have moved. Raises OptionError."""
         asked = store.about[WANTED]
+        if asked.get("measured") is not None:
+            raise OptionError(
+                f"{store.path} was refined from measured traffic: give the table to zoomdiff refine, with --out."
+            )
         try:
             check_types(
                 [

@@ -1,15 +1,18 @@
 """What is to know of a week that is complete: what its pieces found, added up."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from zoomdiff.context.residents import raster_notes
 from zoomdiff.context.scenario import Scenario, scenario_notes, scenario_sources
 from zoomdiff.context.uec import HOUSELESS, map_notes
 from zoomdiff.export.netcdf import credit
+from zoomdiff.large.layout import Layout
+from zoomdiff.large.refine import Network
 from zoomdiff.large.store import Receipt
 from zoomdiff.large.work import Job
+from zoomdiff.measured.fit import far_note
 
 
 def result(
@@ -26,9 +29,10 @@ def result(
     training
         What the weights learned from.
     """
-    context, made = list(context), [receipt for receipt in weeks if "sha256" in receipt]
+    context, weeks = list(context), list(weeks)
+    made = [receipt for receipt in weeks if "sha256" in receipt]
     digest = hashlib.sha256("".join(sha256 for receipt in made for sha256 in receipt["sha256"]).encode())
-    pairs = [receipt["gaps"] for receipt in made]
+    pairs = [receipt["gaps"] for receipt in weeks if "gaps" in receipt]
     gaps = [[sum(column) for column in zip(*level, strict=True)] for level in zip(*pairs, strict=True)]
     # In the order of a part, the map first: they do not depend on the place.
     sources = list(dict.fromkeys(source for receipt in context for source in receipt["sources"]))
@@ -44,6 +48,19 @@ def result(
         "gap_before_conservation": [round(gap / max(1.0, volume), 4) for gap, volume in gaps],
         "notes": notes,
         "sha256": digest.hexdigest(),
+    }
+
+
+def refined(
+    network: Network, layout: Layout, context: Iterable[Receipt], notes: Sequence[str], others: Sequence[str]
+) -> dict[str, Any]:
+    """Attributes of a store of refined traffic; `notes` are on what was measured, `others` on the place."""
+    context = list(context)
+    far = sum(receipt["far"] for receipt in context) / sum(receipt["cells"] for receipt in context)
+    return {
+        "refined_from": layout.hierarchy[network.level].name,
+        "held_to": f"{len(network.squares)} measured cells, steps of {network.hours} h",
+        "notes": [*others, *notes, *far_note(far)],
     }
 
 

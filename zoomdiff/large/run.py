@@ -29,10 +29,12 @@ from zoomdiff.generation import trained
 from zoomdiff.large.engine import Cluster, Engine, Here, OnRetry
 from zoomdiff.large.layout import Layout, Window
 from zoomdiff.large.read import open_store
-from zoomdiff.large.result import result
+from zoomdiff.large.refine import BYTES, PEOPLE, Network, add_up, digest_of
+from zoomdiff.large.result import refined, result
 from zoomdiff.large.store import COMPLETE, WANTED, Receipt, Store, attributes_of, check_no_links, locked, prepare
 from zoomdiff.large.tiles import MapTiles, cut_map, write_tiles
-from zoomdiff.large.work import CENSUS, CONTEXT, Job, channels
+from zoomdiff.large.work import CENSUS, CONTEXT, HOLD, SPREAD, Job, channels
+from zoomdiff.measured.traffic import MeasuredTraffic
 from zoomdiff.outline import Bounds, box_of
 from zoomdiff.sampling import Plan, Sampling
 
@@ -52,6 +54,7 @@ NAMES = {
     "population_sha256": "population raster",
     "residents": "number of residents",
     "scenario": "scenario",
+    "measured_sha256": "measured traffic",
 }
 
 
@@ -69,6 +72,9 @@ class Place:
         As for `build_uec`; the residents are those of the whole region.
     scenario
         File of edits of the map, as for `read_scenario`, or its text.
+    measured
+        Traffic of base stations, to be refined as `refine` does; those outside the region are left out. None: all
+        traffic is generated.
     """
 
     map: str | Path
@@ -76,6 +82,7 @@ class Place:
     population: str | Path | None = None
     residents: float | None = None
     scenario: Path | str | None = None
+    measured: MeasuredTraffic | None = None
 
     @property
     def polygon(self) -> BaseGeometry | None:
@@ -97,7 +104,8 @@ def generate_large(
     """One week of traffic for a region of any size, piece by piece into a Zarr store.
 
     The same call goes on with a run that was stopped, and returns at once where the store is complete. Any number of
-    workers gives the same bytes.
+    workers gives the same bytes. With measured traffic in `place`, each base station keeps exactly its bytes in every
+    measured step, so volumes are no whole bytes.
 
     Parameters
     ----------
@@ -130,6 +138,8 @@ def generate_large(
         worker ends each time at the same piece.
     RegionError, MapError, CheckpointError
         As for `generate` and `read_map`.
+    DataError
+        As for `refine`, and for measured polygons.
     """
     out, seed = target(out, "The store", is_folder=True), seed_of(seed)
     if not isinstance(workers, str):
@@ -157,6 +167,8 @@ def generate_large(
         "population_sha256": None if population is None else _sha256(population),
         "residents": place.residents,
         "scenario": None if edits is None else json.loads(edits),
+        "measured": None if place.measured is None else place.measured.source,
+        "measured_sha256": None if place.measured is None else digest_of(place.measured),
     }
     asked = json.loads(json.dumps(asked))  # as a file has it: no tuples
     with locked(out):
@@ -179,7 +191,10 @@ def generate_large(
         about = MapTiles(tiles).about()
         layout = Layout(Extent.of(shapely.box(*about.extent) if polygon is None else polygon, model.hierarchy))
         _check_on_map(layout, about)
-        store = Store(out, layout)
+        store, network = Store(out, layout), None
+        notes: tuple[str, ...] = ()
+        if place.measured is not None:
+            network, notes = Network.of(place.measured, layout)
         if not out.exists():
             store.create(asked, _about(about, model, asked, layout))
         job = Job(
@@ -191,9 +206,12 @@ def generate_large(
             residents=place.residents,
             scenario=edits,
         )
+        if network is not None:
+            network.save(store.run / "network.npz")
+            job = replace(job, network=store.run / "network.npz")
         engine = Here(model) if workers == 1 else Cluster(model, workers, on_retry)
         try:
-            _passes(engine, job, scenario, say)
+            _passes(engine, job, scenario, network, notes, say)
         except OSError as error:
             reason = error.strerror or str(error)
             raise OptionError(
@@ -204,8 +222,10 @@ def generate_large(
     return out
 
 
-def _passes(engine: Engine, job: Job, scenario: Scenario | None, say: OnPiece) -> None:
-    """All passes, one after the other."""
+def _passes(
+    engine: Engine, job: Job, scenario: Scenario | None, network: Network | None, notes: Sequence[str], say: OnPiece
+) -> None:
+    """All passes, one after the other; the notes are on the measured traffic of the network."""
     store, layout = job.store, job.store.layout
     coarser = len(layout.hierarchy) - 1
     if job.population or job.residents is not None:
@@ -218,11 +238,23 @@ def _passes(engine: Engine, job: Job, scenario: Scenario | None, say: OnPiece) -
     for k in range(coarser):
         store.make_room("context", k, sum(channels(k, layout.hierarchy)), "float32")
         store.make_room("raw", k, layout.hierarchy.steps(k), "float32")
+    pieces = layout.pieces(-1)
+    if network is not None:
+        store.make_room("raw", coarser, layout.hierarchy.steps(coarser), "float32")
     context = _pass(engine, job, CONTEXT, layout.context_pieces(), say)
-    for k, level in enumerate(layout.hierarchy):
+    if network is not None:
+        add_up(store.run / PEOPLE, pieces, len(network.squares), job.sums(PEOPLE))
+        _pass(engine, job, SPREAD, pieces, say)
+    for k, level in list(enumerate(layout.hierarchy))[0 if network is None else network.level + 1 :]:
         receipts = _pass(engine, job, level.name, layout.pieces(k), say)
-    training = attributes_of(store.path)["training"]
-    store.finish(result(job, scenario, context.values(), receipts.values(), training))
+    if network is not None:
+        add_up(store.run / BYTES, pieces, len(network.squares), job.sums(BYTES))
+        held = _pass(engine, job, HOLD, pieces, say)
+        receipts = {piece: receipts[piece] | held[piece] for piece in pieces}
+    about = result(job, scenario, context.values(), receipts.values(), attributes_of(store.path)["training"])
+    if network is not None:
+        about |= refined(network, layout, context.values(), notes, about["notes"])
+    store.finish(about)
 
 
 def _pass(engine: Engine, job: Job, stage: str, pieces: Sequence[Window], say: OnPiece) -> dict[Window, Receipt]:

@@ -18,12 +18,25 @@ from zoomdiff.diffusion.noise import WorldNoise
 from zoomdiff.generation import plan_of
 from zoomdiff.inputs import INPUTS, conditions_of
 from zoomdiff.large.layout import Window
+from zoomdiff.large.refine import (
+    BYTES,
+    PEOPLE,
+    Network,
+    bytes_at,
+    hold,
+    name_of,
+    network_at,
+    people_at,
+    spread,
+    sum_by_place,
+)
 from zoomdiff.large.store import Receipt, Store
 from zoomdiff.large.tiles import MapTiles
 from zoomdiff.levels import Hierarchy, conserve, gap_sums
+from zoomdiff.measured.fit import far_from
 from zoomdiff.sampling import Sampling
 
-CENSUS, CONTEXT = "census", "context"  # passes; the stages are called after their level
+CENSUS, CONTEXT, SPREAD, HOLD = "census", "context", "spread", "hold"  # passes; stages are called after their level
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,8 @@ class Job:
         Text of a scenario's file; None without one.
     whole
         The census of the region, once it is known.
+    network
+        File of the network whose measured traffic is refined; None: all traffic is generated.
     population, residents, seed, sampling
         As for a small region.
     """
@@ -52,6 +67,11 @@ class Job:
     residents: float | None = None
     scenario: str | None = None
     whole: Census | None = None
+    network: Path | None = None
+
+    def sums(self, name: str) -> Path:
+        """File of the sums by place of all pieces; those of each are in the folder of that name."""
+        return self.store.run / f"{name}.npz"
 
 
 @dataclass
@@ -74,6 +94,13 @@ class Worker:
         """On the device of this process."""
         return self.source if isinstance(self.source, DRDM) else load_model(self.source)
 
+    @cached_property
+    def network(self) -> Network:
+        """Whose measured traffic is refined. Raises ValueError where all traffic is generated."""
+        if self.job.network is None:
+            raise ValueError("there is no measured traffic")
+        return network_at(self.job.network)
+
     def set_job(self, job: Job) -> None:
         """What is to be done from now on."""
         self.job = job
@@ -84,6 +111,10 @@ class Worker:
             receipt = self.census(piece)
         elif stage == CONTEXT:
             receipt = self.context(piece)
+        elif stage == SPREAD:
+            receipt = self.spread(piece)
+        elif stage == HOLD:
+            receipt = self.hold(piece)
         else:
             receipt = self.stage(self.job.store.layout.hierarchy.index(stage), piece)
         self.job.store.mark(stage, piece, receipt)
@@ -107,17 +138,39 @@ class Worker:
     def context(self, piece: Window) -> Receipt:
         """What the model is given of a piece at all levels but the finest, whose context is made when it is needed."""
         store = self.job.store
-        conditions, uec = self._conditions(piece)
+        conditions, uec, population = self._conditions(piece)
         store.keep("lively", 0, piece, lively(conditions, store.layout.per_block(-1))[0].numpy())
         for k in range(len(store.layout.hierarchy) - 1):
             at_k = conditions.at_level(store.layout.hierarchy, k)
             store.keep("context", k, piece, torch.cat(list(at_k.rasters.values()), 1)[0].numpy())
+        if self.job.network:
+            self._leave_sums(PEOPLE, piece, people_at(population, store.layout.hierarchy[self.network.level].hours))
         return self._found(piece, uec)
+
+    def spread(self, piece: Window) -> Receipt:
+        """The measured traffic at the level that it is refined from."""
+        layout, network = self.job.store.layout, self.network
+        people = people_at(self._conditions(piece)[2], layout.hierarchy[network.level].hours)
+        volumes = spread(network, layout, network.zones(layout, piece), people, self.job.sums(PEOPLE))
+        self.job.store.keep("raw", network.level, piece, volumes)
+        return {}
+
+    def hold(self, piece: Window) -> Receipt:
+        """The refined week with the measured bytes of every place, written to the store."""
+        store, network = self.job.store, self.network
+        zones, finest = network.zones(store.layout, piece), store.kept("raw", len(store.layout.hierarchy) - 1, piece)
+        return self._write(hold(network, zones, finest, self.job.sums(BYTES)), piece)
+
+    def _leave_sums(self, name: str, piece: Window, values: np.ndarray) -> None:
+        zones = self.network.zones(self.job.store.layout, piece)
+        sum_by_place(values, zones, self.job.store.run / name / name_of(piece))
 
     def _found(self, piece: Window, uec: UEC) -> Receipt:
         """What is to know of a piece, and adds up; `uec` is that of the piece and the ground around it."""
         region, layers = self.job.store.layout.region(piece), MapTiles(self.job.tiles).about()
+        far = far_from(region, self.network.lonlat) if self.job.network else 0
         return {
+            "far": far,
             "cells": int(region.mask().sum()),
             "on_map": on_map(layers, region),
             "empty": uec.empty,
@@ -129,6 +182,8 @@ class Worker:
         """Level k of a piece; with the finest level, all levels are made to agree and written to the store."""
         store, layout, finest = self.job.store, self.job.store.layout, len(self.job.store.layout.hierarchy) - 1
         if k and not store.kept("raw", k - 1, piece).any():
+            if k == finest and self.job.network:
+                self._leave_sums(BYTES, piece, bytes_at(self.network, store.kept("raw", k, piece)))
             return {"total": 0.0}  # where a coarser level has no traffic, no finer one has
         outer = layout.around(piece, layout.halo(k))
         raw = self._raw(k, outer)
@@ -160,13 +215,31 @@ class Worker:
         store, layout = self.job.store, self.job.store.layout
         hierarchy, region = layout.hierarchy, layout.region(piece)
         levels = [x_k * region.mask(k) for k, x_k in enumerate(levels)]
-        gaps = [(float(gap), float(volume)) for gap, volume in gap_sums(levels, hierarchy)]
-        finest = np.round(conserve([levels[0].astype(np.float64), *levels[1:]], hierarchy, "top_down")[-1])
-        digests = [store.write(k, piece, x_k) for k, x_k in enumerate(hierarchy.pyramid(finest))]
-        return {"sha256": digests, "total": float(finest.sum()), "gaps": gaps}
+        first = self.network.level if self.job.network else 0
+        made, hierarchy = levels[first:], Hierarchy(hierarchy.levels[first:])
+        gaps = [(float(gap), float(volume)) for gap, volume in gap_sums(made, hierarchy)]
+        finest = conserve([made[0].astype(np.float64), *made[1:]], hierarchy, "top_down")[-1]
+        if self.job.network:
+            finest = finest.astype(np.float32)  # as it is kept, so that its sums are those of what is read again
+            store.keep("raw", len(layout.hierarchy) - 1, piece, finest)
+            self._leave_sums(BYTES, piece, bytes_at(self.network, finest))
+            return {"gaps": gaps}
+        return self._write(np.round(finest), piece) | {"gaps": gaps}
 
-    def _conditions(self, window: Window) -> tuple[Conditions, UEC]:
-        """What the model is given of a window at the finest level, and what the map has there before any edits."""
+    def _write(self, finest: np.ndarray, piece: Window) -> Receipt:
+        """Write all levels of a piece to the store."""
+        store = self.job.store
+        levels = store.layout.hierarchy.pyramid(finest)
+        return {
+            "sha256": [store.write(k, piece, x_k) for k, x_k in enumerate(levels)],
+            "total": float(finest.sum()),
+        }
+
+    def _conditions(self, window: Window) -> tuple[Conditions, UEC, np.ndarray]:
+        """What the model is given of a window at the finest level.
+
+        And what the map has there before any edits, and the people (168, H, W) after them.
+        """
         job, layout = self.job, self.job.store.layout
         outer = layout.around(window, layout.context_halo())
         region = layout.region(outer)
@@ -174,7 +247,8 @@ class Worker:
         uec = build_part(layers, region, population=job.population, residents=job.residents, whole=job.whole)
         edited = apply(uec, self.scenario) if self.scenario else uec
         rows, cols = window.within(outer).slices(layout.per_block(-1))
-        return conditions_of(edited, job.sampling.preset).map(lambda x: x[..., rows, cols].contiguous()), uec
+        conditions = conditions_of(edited, job.sampling.preset).map(lambda x: x[..., rows, cols].contiguous())
+        return conditions, uec, edited.population[:, rows, cols]
 
     def _kept_conditions(self, k: int, window: Window) -> Conditions:
         """The same at a coarser level, as the pass of the context left it."""

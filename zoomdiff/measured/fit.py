@@ -18,9 +18,10 @@ from scipy.spatial import cKDTree
 from zoomdiff.context.uec import UEC
 from zoomdiff.errors import DataError
 from zoomdiff.frames import to_frame
-from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK, aggregate
+from zoomdiff.levels import HOURS_PER_DAY, HOURS_PER_WEEK, Hierarchy, aggregate
 from zoomdiff.measured.sites import assign, to_sites
 from zoomdiff.measured.traffic import MeasuredTraffic
+from zoomdiff.outline import Bounds
 from zoomdiff.region import Region
 from zoomdiff.shapes import repair
 from zoomdiff.week import TrafficWeek
@@ -94,33 +95,58 @@ def fit(measured: MeasuredTraffic, uec: UEC) -> FittedTraffic:
         Volumes that are not bytes or far too large, no places, none of them in the region, steps that do not divide a
         day, less than a week, gaps in it.
     """
-    region = uec.region
+    region, lonlat, polygons = uec.region, places_of(measured), measured.polygons
+    places = _points(lonlat, region) if polygons is None else _polygons(polygons, region)
+    if places is None:
+        raise nowhere(measured.source, lonlat, region.bounds)
+    week = week_of(measured, places.here, places.part, places.owner)
+    served = places.zones != NONE
+    level = level_of(region.hierarchy, int(served.sum()), len(np.unique(places.zones[served])), week.hours)
+    volumes = _spread(week.traffic, places.zones, week.hours, uec, level)
+    bare = region.mask() & ~served
+    left_out = left_out_of(measured, len(places.here), len(week.ids))
+    notes = (*week.notes, *left_out, *_of_ground(measured, region, week.lonlat, bare.sum() / region.mask().sum()))
+    return FittedTraffic(region, week.ids, week.lonlat, places.zones, week.traffic, week.hours, level, volumes, notes)
+
+
+def places_of(measured: MeasuredTraffic) -> np.ndarray:
+    """(n, 2) degrees of the measured cells. Raises DataError where there are none, or where volumes are not bytes."""
     if measured.unit != "bytes":
         raise DataError(f"{measured.source} has traffic in {measured.unit}: bytes are needed to refine it.")
     if measured.lonlat is None:
         raise DataError(
             f"{measured.source} does not say where its cells are: add columns lon and lat, or a table of sites."
         )
-    lonlat, polygons = measured.lonlat, measured.polygons
-    places = _points(lonlat, region) if polygons is None else _polygons(polygons, region)
-    if places is None:
-        raise DataError(_nowhere(measured.source, lonlat, region))
-    traffic, hours, when = _week(measured, places.here)
-    traffic = traffic * places.part
+    return measured.lonlat
+
+
+class WeekOfPlaces(NamedTuple):
+    """A week of n places: `ids` and `lonlat` as of `FittedTraffic`, `traffic` (T, n) in steps of `hours`, and notes."""
+
+    ids: np.ndarray
+    lonlat: np.ndarray
+    traffic: np.ndarray
+    hours: int
+    notes: tuple[str, ...]
+
+
+def week_of(measured: MeasuredTraffic, here: np.ndarray, part: np.ndarray, owner: np.ndarray) -> WeekOfPlaces:
+    """The week of the m measured cells `here`, `part` of each, summed by the number of their place in `owner`.
+
+    Raises DataError as `fit`.
+    """
+    traffic, hours, when = _week(measured, here)
+    traffic = traffic * part
     if np.nanmax(traffic, initial=0) > MOST_BYTES:
         raise DataError(f"{measured.source} has more than {MOST_BYTES:g} bytes in a step: check the unit.")
     if not traffic.any():
         raise DataError(f"{measured.source} has no traffic in the region in {when}: there is nothing to refine.")
-
-    n = int(places.owner.max()) + 1
-    sums = np.zeros((len(traffic), n))
-    np.add.at(sums.T, places.owner, traffic.T)
+    sums = np.zeros((len(traffic), int(owner.max()) + 1))
+    np.add.at(sums.T, owner, traffic.T)
+    lonlat = places_of(measured)
     names = np.arange(len(lonlat)).astype(str) if measured.ids is None else measured.ids
-    ids, at = _summed_places(names[places.here], lonlat[places.here], places.owner)
-    level = _level(region, places.zones, hours)
-    volumes = _spread(sums, places.zones, hours, uec, level)
-    notes = (f"The week is {when}.", *measured.notes, *_left_out(measured, places, region, at))
-    return FittedTraffic(region, ids, at, places.zones, sums, hours, level, volumes, notes)
+    ids, at = _summed_places(names[here], lonlat[here], owner)
+    return WeekOfPlaces(ids, at, sums, hours, (f"The week is {when}.", *measured.notes))
 
 
 def hold(week: TrafficWeek, fitted: FittedTraffic) -> TrafficWeek:
@@ -222,28 +248,37 @@ def _summed_places(names: np.ndarray, lonlat: np.ndarray, owner: np.ndarray) -> 
     return groups.name.agg(_joined).to_numpy(str), groups[["lon", "lat"]].mean().to_numpy()
 
 
-def _left_out(measured: MeasuredTraffic, places: _Places, region: Region, lonlat: np.ndarray) -> Iterator[str]:
-    """Sentences on gaps that were filled, cells that were left out or summed, and what of the region has no cell."""
+def left_out_of(measured: MeasuredTraffic, here: int, places: int) -> Iterator[str]:
+    """Sentences on gaps that were filled, and on cells that were left out, or summed as they share a place."""
     words = "polygons" if measured.polygons is not None else "base stations"
-    total, here = measured.traffic.shape[1], len(places.here)
+    total = measured.traffic.shape[1]
     if measured.filled is not None and measured.filled.any():
         yield measured.gap_report()
     if here < total:
         yield f"{here:,} of {total:,} {words} are in the region; the others are left out."
-    if len(lonlat) < here:
-        yield f"{here:,} {words} share {len(lonlat):,} places of 50 m and are summed there."
-    if measured.polygons is None and (far := _far(region, lonlat)) >= 0.05:
-        yield f"{far:.0%} of the region are more than {FAR / 1000:g} km from any of them: choose a smaller one."
-    bare = region.mask() & (places.zones == NONE)
-    if bare.any():
-        yield f"{bare.sum() / region.mask().sum():.0%} of the region lie in no polygon and stay without traffic."
+    if places < here:
+        yield f"{here:,} {words} share {places:,} places of 50 m and are summed there."
 
 
-def _far(region: Region, lonlat: np.ndarray) -> float:
-    """Share of the region that is FAR from all places (n, 2)."""
+def _of_ground(measured: MeasuredTraffic, region: Region, lonlat: np.ndarray, bare: float) -> Iterator[str]:
+    """Sentences on ground that is far from all cells, and on the share of it that has none."""
+    if measured.polygons is None:
+        yield from far_note(far_from(region, lonlat) / region.mask().sum())
+    if bare:
+        yield f"{bare:.0%} of the region lie in no polygon and stay without traffic."
+
+
+def far_note(share: float) -> Iterator[str]:
+    """A sentence, where much of a region is FAR from all base stations."""
+    if share >= 0.05:
+        yield f"{share:.0%} of the region are more than {FAR / 1000:g} km from any of them: choose a smaller one."
+
+
+def far_from(region: Region, lonlat: np.ndarray) -> int:
+    """How many cells of a region are FAR from all places (n, 2)."""
     at = np.stack(to_frame(region.epsg).transform(*lonlat.T), -1)
     metres, _ = cKDTree(at).query(region.frame_centres()[region.mask()])
-    return float(np.mean(metres > FAR))
+    return int(np.sum(metres > FAR))
 
 
 def _joined(names: pd.Series) -> str:
@@ -298,14 +333,11 @@ def _week(measured: MeasuredTraffic, here: np.ndarray) -> tuple[np.ndarray, int,
     return np.roll(week, int(hour[best]) // hours, axis=0), hours, when
 
 
-def _level(region: Region, zones: np.ndarray, hours: int) -> str:
-    """The finest level whose squares and steps are not much finer than the measured ones."""
-    served = zones[zones != NONE]
-    typical = np.sqrt(served.size / len(np.unique(served))) * region.hierarchy.finest.side  # metres
-    fits = [
-        level.name for level in list(region.hierarchy)[1:-1] if level.side >= 0.8 * typical and level.hours >= hours
-    ]
-    return fits[-1] if fits else region.hierarchy[0].name
+def level_of(hierarchy: Hierarchy, squares: int, places: int, hours: int) -> str:
+    """The finest level that is not much finer than n places with so many squares of 50 m, in steps of `hours`."""
+    typical = np.sqrt(squares / places) * hierarchy.finest.side  # metres
+    fits = [level.name for level in list(hierarchy)[1:-1] if level.side >= 0.8 * typical and level.hours >= hours]
+    return fits[-1] if fits else hierarchy[0].name
 
 
 def _spread(traffic: np.ndarray, zones: np.ndarray, hours: int, uec: UEC, name: str) -> np.ndarray:
@@ -325,14 +357,16 @@ def _spread(traffic: np.ndarray, zones: np.ndarray, hours: int, uec: UEC, name: 
     return level_k
 
 
-def _nowhere(source: str, lonlat: np.ndarray, region: Region) -> str:
-    """Why nothing is in the region, as far as the places (n, 2) show."""
+def nowhere(source: str, lonlat: np.ndarray, bounds: Bounds) -> DataError:
+    """The error that says why nothing is in the region, as far as the places (n, 2) show."""
     lon, lat = np.median(lonlat, axis=0)
-    west, south, east, north = region.bounds
+    west, south, east, north = bounds
     swapped = west <= lat <= east and south <= lon <= north
     what = (
         "longitude and latitude seem to be swapped"
         if swapped
         else "choose the region around them, or check the degrees"
     )
-    return f"{source} has nothing in the region: its places are around {lat:.4f}, {lon:.4f} (lat, lon); {what}."
+    return DataError(
+        f"{source} has nothing in the region: its places are around {lat:.4f}, {lon:.4f} (lat, lon); {what}."
+    )
