@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoomdiff import isolation
+from zoomdiff import limits
 from zoomdiff.checkpoint import load_model
 from zoomdiff.context import UEC, build_uec, read_map
 from zoomdiff.context.classes import POI_CATEGORIES
@@ -215,7 +215,7 @@ def collection(*features: tuple[list[list[float]], dict[str, object]]) -> str:
 
 @pytest.mark.parametrize("tags", [{"building": "yes"}, {"leisure": "park"}, {"shop": "mall"}])
 def test_a_map_whose_outline_crosses_itself_too_often_is_one_sentence(tags, tmp_path, monkeypatch):
-    monkeypatch.setattr(isolation, "SECONDS", 0.5)
+    monkeypatch.setattr(limits, "SECONDS", 0.5)
     (tmp_path / "map.geojson").write_text(collection((crossed(1000), tags)))
     with pytest.raises(MapError, match=r"^map\.geojson takes longer than 1 s: .*simplify its shapes\.$"):
         read_map(tmp_path / "map.geojson")
@@ -231,7 +231,7 @@ def test_a_map_whose_outline_crosses_itself_is_repaired_when_it_is_read(tmp_path
 
 
 def test_measurements_whose_outline_crosses_itself_too_often_are_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(isolation, "SECONDS", 0.5)
+    monkeypatch.setattr(limits, "SECONDS", 0.5)
     row = {"time": "2025-03-03 00:00", "bytes": 1}
     (tmp_path / "mine.geojson").write_text(collection((crossed(1000), row)))
     with pytest.raises(DataError, match=r"^mine\.geojson takes longer than 1 s: "):
@@ -240,7 +240,7 @@ def test_measurements_whose_outline_crosses_itself_too_often_are_one_sentence(tm
 
 @pytest.mark.parametrize("edit", [{"edit": "park"}, {"edit": "scale", "factor": 2}])
 def test_a_scenario_whose_outlines_cross_each_other_too_often_is_one_sentence(edit, monkeypatch):
-    monkeypatch.setattr(isolation, "SECONDS_AFTER_READING", 0.5)
+    monkeypatch.setattr(limits, "SECONDS_AFTER_READING", 0.5)
     turned = [[24.94 + (lat - 60.166), 60.166 + (lon - 24.94)] for lon, lat in comb(3000)]
     scenario = read_scenario(collection((comb(3000), edit), (turned, edit)))
     town = UEC(

@@ -17,7 +17,7 @@ import zarr
 from geopandas.testing import assert_geodataframe_equal
 from quick import QUICK, digest
 
-from zoomdiff import isolation
+from zoomdiff import limits
 from zoomdiff.cli import main
 from zoomdiff.context import build_uec, read_map
 from zoomdiff.errors import OptionError, RegionError
@@ -298,7 +298,7 @@ def test_a_chunk_that_was_lost_is_not_silence(copy, tmp_path):
 
 def test_an_outline_that_is_too_intricate_is_one_sentence(copy, monkeypatch):
     """Thousands of teeth across the edges of blocks: valid, and the work grows with the square of their number."""
-    monkeypatch.setattr(isolation, "SECONDS_AFTER_READING", 0.5)
+    monkeypatch.setattr(limits, "SECONDS_AFTER_READING", 0.5)
     west, south, east, north = open_store(copy).layout.extent.polygon.bounds
     teeth = [(west + (east - west) * n / 20_000, south + 0.98 * (north - south) * (n % 2)) for n in range(20_001)]
     region = shapely.Polygon([(east, north), (west, north), *teeth[:-1], (east, south)])
