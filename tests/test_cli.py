@@ -388,6 +388,8 @@ def test_context_writes_a_file_and_a_picture(zoomdiff, tmp_path):
     night = uec.population[3::24].mean(0)[uec.region.mask()].sum(dtype=float)
     assert night == pytest.approx(30 * uec.region.km2 * 100, rel=1e-3)
     assert plot.read_bytes()[:4] == b"\x89PNG"
+    code, text, errors = zoomdiff(*command, "--plot", tmp_path / "uec.jpg")
+    assert code == 2 and "The picture uec.jpg must be a PNG" in errors and not text  # before the map is read
 
 
 def test_generate_takes_residents_and_population(zoomdiff, tmp_path):

@@ -65,6 +65,13 @@ def target(path: str | Path, what: str, *, is_folder: bool = False) -> Path:
     raise OptionError(f"{what} cannot be written to {path}: {reason}; choose another place.")
 
 
+def with_ending(path: Path, ending: str, what: str) -> Path:
+    """The path. Raises OptionError, which calls the file `what`, where its name has another ending."""
+    if path.suffix.lower() != ending:
+        raise OptionError(f"{what} {path.name} must be a {ending[1:].upper()}: give a name that ends in {ending}.")
+    return path
+
+
 def _try(nearest: Path, folder: Path, name: str) -> None:
     """Make what is missing of a folder, and a file in it, where it is removed again. Raises OSError."""
     try:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from zoomdiff.cli.common import BBOX, MAP, MAX_KM2, POPULATION, REGION, RESIDENTS, place, say
-from zoomdiff.files import target
+from zoomdiff.files import target, with_ending
 
 
 def context(
@@ -24,7 +24,8 @@ def context(
     from zoomdiff.context import build_uec
     from zoomdiff.context.netcdf import write_netcdf
 
-    out, plot = target(out, "The context"), plot and target(plot, "The picture")
+    out = target(out, "The context")
+    plot = plot and with_ending(target(plot, "The picture"), ".png", "The picture")
     layers, frame = place(map_, bbox, region, max_km2)
     uec = build_uec(layers, frame, population=population, residents=residents)
     for words in (*(f"Note: {note}" for note in uec.notes), *uec.sources):

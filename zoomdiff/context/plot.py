@@ -21,8 +21,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from zoomdiff.context.classes import AOI_CLASSES, AOI_COLOURS, AOI_INDEX, POI_CATEGORIES, POI_COLOURS, ROAD_CLASSES
 from zoomdiff.context.uec import STRUCTURE, UEC
-from zoomdiff.errors import OptionError, printable
-from zoomdiff.files import whole_file
+from zoomdiff.errors import printable
+from zoomdiff.files import whole_file, with_ending
 from zoomdiff.region import Region
 
 PAPER, INK, SMALL, WATER, RAIL = "#f6f4f0", "#2b2b33", "#555555", "#a9cfe8", "#1c1030"
@@ -68,9 +68,7 @@ def write_plot(uec: UEC, path: str | Path, title: str) -> Path:
     OptionError
         The name does not end in .png, or the file cannot be written.
     """
-    path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise OptionError(f"The picture {path.name} must be a PNG: give a name that ends in .png.")
+    path = with_ending(Path(path), ".png", "The picture")
     with whole_file(path, "The picture") as part:
         save_png(plot_uec(uec, title), part)
     return path
