@@ -15,7 +15,6 @@ import pandas as pd
 from zoomdiff.errors import DataError
 from zoomdiff.frames import to_frame
 from zoomdiff.large.layout import Layout, Window
-from zoomdiff.levels import aggregate
 from zoomdiff.measured.fit import NONE, left_out_of, level_of, nowhere, places_of, week_of
 from zoomdiff.measured.sites import assign
 from zoomdiff.measured.traffic import MeasuredTraffic
@@ -137,49 +136,7 @@ def name_of(piece: Window) -> str:
     return f"{'_'.join(map(str, piece))}.npz"
 
 
-def people_at(population: np.ndarray, hours: int) -> np.ndarray:
-    """(T_k, H, W) people summed over steps, from hourly ones."""
-    people: np.ndarray = population.reshape(-1, hours, *population.shape[1:]).sum(1, dtype=float)
-    return people
-
-
-def spread(network: Network, layout: Layout, zones: np.ndarray, people: np.ndarray, all_sums: Path) -> np.ndarray:
-    """(T_k, H_k, W_k) bytes of the level to refine from: what each place carried, over its squares by the people there.
-
-    Parameters
-    ----------
-    zones, people
-        Of a piece, (H, W) and (T_k, H, W).
-    all_sums
-        The file with those of all pieces.
-    """
-    hierarchy, (present, cells) = layout.hierarchy, sums_at(all_sums)
-    served = zones != NONE
-    of_cell = zones[served]
-    per_step = network.traffic.reshape(len(people), -1, len(cells)).sum(1)  # (T_k, n)
-    finest = np.zeros(people.shape)
-    for t, there in enumerate(people):
-        weight = np.where(present[t, of_cell] > 0, there[served], 1.0)
-        finest[t, served] = per_step[t, of_cell] * weight / np.where(present[t] > 0, present[t], cells)[of_cell]
-    volumes: np.ndarray = aggregate(finest, hierarchy.space_factor(network.level), 1)
-    return volumes
-
-
 def bytes_at(network: Network, finest: np.ndarray) -> np.ndarray:
     """(T, H, W) bytes of the measured steps, from hourly ones."""
     steps: np.ndarray = finest.reshape(-1, network.hours, *finest.shape[1:]).sum(1, dtype=float)
     return steps
-
-
-def hold(network: Network, zones: np.ndarray, finest: np.ndarray, all_sums: Path) -> np.ndarray:
-    """The refined bytes (168, H, W) of a piece with exactly those measured at every place: as `measured.fit.hold`."""
-    have, cells = sums_at(all_sums)
-    served = zones != NONE
-    of_cell = zones[served]
-    ratio = np.divide(network.traffic, have, out=np.zeros_like(have), where=have > 0)
-    even = np.where((have <= 0) & (network.traffic > 0), network.traffic / cells / network.hours, 0)
-    held = np.zeros(finest.shape)
-    for t in range(len(ratio)):
-        steps = slice(t * network.hours, (t + 1) * network.hours)
-        held[steps, served] = finest[steps, served] * ratio[t, of_cell] + even[t, of_cell]
-    return held

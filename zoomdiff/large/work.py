@@ -23,17 +23,15 @@ from zoomdiff.large.refine import (
     PEOPLE,
     Network,
     bytes_at,
-    hold,
     name_of,
     network_at,
-    people_at,
-    spread,
     sum_by_place,
+    sums_at,
 )
 from zoomdiff.large.store import Receipt, Store
 from zoomdiff.large.tiles import MapTiles
 from zoomdiff.levels import Hierarchy, conserve, gap_sums
-from zoomdiff.measured.fit import far_from
+from zoomdiff.measured.fit import far_from, people_by_step, scaled, shared_out
 from zoomdiff.sampling import Sampling
 
 CENSUS, CONTEXT, SPREAD, HOLD = "census", "context", "spread", "hold"  # passes; stages are called after their level
@@ -144,14 +142,17 @@ class Worker:
             at_k = conditions.at_level(store.layout.hierarchy, k)
             store.keep("context", k, piece, torch.cat(list(at_k.rasters.values()), 1)[0].numpy())
         if self.job.network:
-            self._leave_sums(PEOPLE, piece, people_at(population, store.layout.hierarchy[self.network.level].hours))
+            self._leave_sums(
+                PEOPLE, piece, people_by_step(population, store.layout.hierarchy[self.network.level].hours)
+            )
         return self._found(piece, uec)
 
     def spread(self, piece: Window) -> Receipt:
         """The measured traffic at the level that it is refined from."""
         layout, network = self.job.store.layout, self.network
-        people = people_at(self._conditions(piece)[2], layout.hierarchy[network.level].hours)
-        volumes = spread(network, layout, network.zones(layout, piece), people, self.job.sums(PEOPLE))
+        people = people_by_step(self._conditions(piece)[2], layout.hierarchy[network.level].hours)
+        factor, sums = layout.hierarchy.space_factor(network.level), sums_at(self.job.sums(PEOPLE))
+        volumes = shared_out(network.traffic, network.zones(layout, piece), people, *sums, factor)
         self.job.store.keep("raw", network.level, piece, volumes)
         return {}
 
@@ -159,7 +160,7 @@ class Worker:
         """The refined week with the measured bytes of every place, written to the store."""
         store, network = self.job.store, self.network
         zones, finest = network.zones(store.layout, piece), store.kept("raw", len(store.layout.hierarchy) - 1, piece)
-        return self._write(hold(network, zones, finest, self.job.sums(BYTES)), piece)
+        return self._write(scaled(finest, zones, network.traffic, *sums_at(self.job.sums(BYTES))), piece)
 
     def _leave_sums(self, name: str, piece: Window, values: np.ndarray) -> None:
         zones = self.network.zones(self.job.store.layout, piece)

@@ -102,7 +102,7 @@ def fit(measured: MeasuredTraffic, uec: UEC) -> FittedTraffic:
     week = week_of(measured, places.here, places.part, places.owner)
     served = places.zones != NONE
     level = level_of(region.hierarchy, int(served.sum()), len(np.unique(places.zones[served])), week.hours)
-    volumes = _spread(week.traffic, places.zones, week.hours, uec, level)
+    volumes = _spread(week.traffic, places.zones, uec, level)
     bare = region.mask() & ~served
     left_out = left_out_of(measured, len(places.here), len(week.ids))
     notes = (*week.notes, *left_out, *_of_ground(measured, region, week.lonlat, bare.sum() / region.mask().sum()))
@@ -155,23 +155,31 @@ def hold(week: TrafficWeek, fitted: FittedTraffic) -> TrafficWeek:
     Where the model has nothing and something was measured, it is spread evenly. Squares that no cell serves carry
     nothing.
     """
-    finest = week.volumes[-1]
-    served = fitted.zones != NONE
-    have = served_bytes(week, fitted)
-    area = np.bincount(fitted.zones[served], minlength=len(fitted.ids))
-    lost = (have <= 0) & (fitted.traffic > 0)
-    ratio = np.divide(fitted.traffic, have, out=np.zeros_like(have), where=have > 0)
-    even = np.where(lost, fitted.traffic / area / fitted.hours, 0)
-    of_square = fitted.zones[served]
-    held = np.zeros(finest.shape)
-    for t in range(len(ratio)):
-        steps = slice(t * fitted.hours, (t + 1) * fitted.hours)
-        held[steps, served] = finest[steps, served] * ratio[t, of_square] + even[t, of_square]
+    squares = np.bincount(fitted.zones[fitted.zones != NONE], minlength=len(fitted.ids))
+    held = scaled(week.volumes[-1], fitted.zones, fitted.traffic, served_bytes(week, fitted), squares)
     about = week.provenance | {
         "held_to": f"{len(fitted.ids)} measured cells, steps of {fitted.hours} h",
         "notes": [*week.provenance.get("notes", ()), *fitted.notes],
     }
     return replace(week, volumes=tuple(week.region.hierarchy.pyramid(held)), provenance=about)
+
+
+def scaled(
+    finest: np.ndarray, zones: np.ndarray, traffic: np.ndarray, have: np.ndarray, squares: np.ndarray
+) -> np.ndarray:
+    """(168, H, W) bytes in `zones` (H, W), or a part of them, scaled in each step to the measured traffic (T, n).
+
+    `have` (T, n) is what all the squares of each place have, and `squares` (n,) how many they are.
+    """
+    served, hours = zones != NONE, HOURS_PER_WEEK // len(traffic)
+    of_square = zones[served]
+    ratio = np.divide(traffic, have, out=np.zeros_like(have), where=have > 0)
+    even = np.where((have <= 0) & (traffic > 0), traffic / squares / hours, 0)
+    held = np.zeros(finest.shape)
+    for t in range(len(ratio)):
+        steps = slice(t * hours, (t + 1) * hours)
+        held[steps, served] = finest[steps, served] * ratio[t, of_square] + even[t, of_square]
+    return held
 
 
 def served_bytes(week: TrafficWeek, fitted: FittedTraffic, hours: int | None = None) -> np.ndarray:
@@ -340,20 +348,40 @@ def level_of(hierarchy: Hierarchy, squares: int, places: int, hours: int) -> str
     return fits[-1] if fits else hierarchy[0].name
 
 
-def _spread(traffic: np.ndarray, zones: np.ndarray, hours: int, uec: UEC, name: str) -> np.ndarray:
+def _spread(traffic: np.ndarray, zones: np.ndarray, uec: UEC, name: str) -> np.ndarray:
     """(T_k, H_k, W_k) bytes of a level: (T, n) of the cells, spread over their squares by the people there."""
     hierarchy = uec.region.hierarchy
     k = hierarchy.index(name)
-    level, served = hierarchy[k], zones != NONE
-    of_square, n = zones[served], traffic.shape[1]
-    per_step = traffic.reshape(-1, level.hours // hours, n).sum(1)  # (T_k, n)
-    people = uec.population[:, served].astype(float).reshape(len(per_step), level.hours, -1).sum(1)
-    finest = np.zeros((len(per_step), *zones.shape))
-    for t, weight in enumerate(people):
-        present = np.bincount(of_square, weight, n)
-        weight = np.where(present[of_square] > 0, weight, 1.0)
-        finest[t, served] = per_step[t, of_square] * weight / np.bincount(of_square, weight, n)[of_square]
-    level_k: np.ndarray = aggregate(finest, hierarchy.space_factor(k), 1)
+    served, n = zones != NONE, traffic.shape[1]
+    people = people_by_step(uec.population, hierarchy[k].hours)
+    present = np.stack([np.bincount(zones[served], there[served], n) for there in people])
+    return shared_out(
+        traffic, zones, people, present, np.bincount(zones[served], minlength=n), hierarchy.space_factor(k)
+    )
+
+
+def people_by_step(population: np.ndarray, hours: int) -> np.ndarray:
+    """(T_k, H, W) people summed over steps, from hourly ones."""
+    people: np.ndarray = population.reshape(-1, hours, *population.shape[1:]).sum(1, dtype=float)
+    return people
+
+
+def shared_out(
+    traffic: np.ndarray, zones: np.ndarray, people: np.ndarray, present: np.ndarray, squares: np.ndarray, factor: int
+) -> np.ndarray:
+    """(T_k, H_k, W_k) bytes: the measured traffic (T, n) over `zones` (H, W), or a part of them, by the people there.
+
+    `people` (T_k, H, W) are those of each square, `present` (T_k, n) those of all squares of each place, and `squares`
+    (n,) how many they are; `factor` squares are along a cell of level k.
+    """
+    served = zones != NONE
+    of_square = zones[served]
+    per_step = traffic.reshape(len(people), -1, len(squares)).sum(1)  # (T_k, n)
+    finest = np.zeros(people.shape)
+    for t, there in enumerate(people):
+        weight = np.where(present[t, of_square] > 0, there[served], 1.0)
+        finest[t, served] = per_step[t, of_square] * weight / np.where(present[t] > 0, present[t], squares)[of_square]
+    level_k: np.ndarray = aggregate(finest, factor, 1)
     return level_k
 
 
