@@ -27,6 +27,11 @@ class Window(NamedTuple):
     rows: int
     cols: int
 
+    @property
+    def name(self) -> str:
+        """In the names of files of a run."""
+        return "_".join(map(str, self))
+
     def slices(self, per_block: int) -> tuple[slice, slice]:
         """Rows and columns of cells, of which `per_block` are along a block."""
         return (

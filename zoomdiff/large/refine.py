@@ -123,20 +123,9 @@ def add_up(folder: Path, pieces: Iterable[Window], places: int, path: Path) -> N
     """Write the sums of all pieces, in their order, which says what the last digits are."""
     total, cells = np.zeros(()), np.zeros(places)
     for piece in pieces:
-        with np.load(folder / name_of(piece), allow_pickle=False) as file:
+        with np.load(folder / f"{piece.name}.npz", allow_pickle=False) as file:
             if not total.ndim:
                 total = np.zeros((len(file["sums"]), places))
             total[:, file["places"]] += file["sums"]
             cells[file["places"]] += file["cells"]
     np.savez(path, sums=total, cells=cells)
-
-
-def name_of(piece: Window) -> str:
-    """The file of a piece."""
-    return f"{'_'.join(map(str, piece))}.npz"
-
-
-def bytes_at(network: Network, finest: np.ndarray) -> np.ndarray:
-    """(T, H, W) bytes of the measured steps, from hourly ones."""
-    steps: np.ndarray = finest.reshape(-1, network.hours, *finest.shape[1:]).sum(1, dtype=float)
-    return steps

@@ -138,7 +138,7 @@ class Store:
 
     def mark(self, stage: str, piece: Window, receipt: Receipt) -> None:
         """A piece of a pass is done, and on the disk."""
-        marker = self.run / "done" / stage / f"{'_'.join(map(str, piece))}.json"
+        marker = self.run / "done" / stage / f"{piece.name}.json"
         marker.parent.mkdir(parents=True, exist_ok=True)
         part = marker.with_suffix(f".{os.getpid()}")
         part.write_text(json.dumps(receipt))

@@ -22,8 +22,6 @@ from zoomdiff.large.refine import (
     BYTES,
     PEOPLE,
     Network,
-    bytes_at,
-    name_of,
     network_at,
     sum_by_place,
     sums_at,
@@ -31,7 +29,7 @@ from zoomdiff.large.refine import (
 from zoomdiff.large.store import Receipt, Store
 from zoomdiff.large.tiles import MapTiles
 from zoomdiff.levels import Hierarchy, conserve, gap_sums
-from zoomdiff.measured.fit import far_from, people_by_step, scaled, shared_out
+from zoomdiff.measured.fit import by_step, far_from, scaled, shared_out
 from zoomdiff.sampling import Sampling
 
 CENSUS, CONTEXT, SPREAD, HOLD = "census", "context", "spread", "hold"  # passes; stages are called after their level
@@ -142,15 +140,13 @@ class Worker:
             at_k = conditions.at_level(store.layout.hierarchy, k)
             store.keep("context", k, piece, torch.cat(list(at_k.rasters.values()), 1)[0].numpy())
         if self.job.network:
-            self._leave_sums(
-                PEOPLE, piece, people_by_step(population, store.layout.hierarchy[self.network.level].hours)
-            )
+            self._leave_sums(PEOPLE, piece, by_step(population, store.layout.hierarchy[self.network.level].hours))
         return self._found(piece, uec)
 
     def spread(self, piece: Window) -> Receipt:
         """The measured traffic at the level that it is refined from."""
         layout, network = self.job.store.layout, self.network
-        people = people_by_step(self._conditions(piece)[2], layout.hierarchy[network.level].hours)
+        people = by_step(self._conditions(piece)[2], layout.hierarchy[network.level].hours)
         factor, sums = layout.hierarchy.space_factor(network.level), sums_at(self.job.sums(PEOPLE))
         volumes = shared_out(network.traffic, network.zones(layout, piece), people, *sums, factor)
         self.job.store.keep("raw", network.level, piece, volumes)
@@ -164,7 +160,7 @@ class Worker:
 
     def _leave_sums(self, name: str, piece: Window, values: np.ndarray) -> None:
         zones = self.network.zones(self.job.store.layout, piece)
-        sum_by_place(values, zones, self.job.store.run / name / name_of(piece))
+        sum_by_place(values, zones, self.job.store.run / name / f"{piece.name}.npz")
 
     def _found(self, piece: Window, uec: UEC) -> Receipt:
         """What is to know of a piece, and adds up; `uec` is that of the piece and the ground around it."""
@@ -184,7 +180,7 @@ class Worker:
         store, layout, finest = self.job.store, self.job.store.layout, len(self.job.store.layout.hierarchy) - 1
         if k and not store.kept("raw", k - 1, piece).any():
             if k == finest and self.job.network:
-                self._leave_sums(BYTES, piece, bytes_at(self.network, store.kept("raw", k, piece)))
+                self._leave_sums(BYTES, piece, by_step(store.kept("raw", k, piece), self.network.hours))
             return {"total": 0.0}  # where a coarser level has no traffic, no finer one has
         outer = layout.around(piece, layout.halo(k))
         raw = self._raw(k, outer)
@@ -223,7 +219,7 @@ class Worker:
         if self.job.network:
             finest = finest.astype(np.float32)  # as it is kept, so that its sums are those of what is read again
             store.keep("raw", len(layout.hierarchy) - 1, piece, finest)
-            self._leave_sums(BYTES, piece, bytes_at(self.network, finest))
+            self._leave_sums(BYTES, piece, by_step(finest, self.network.hours))
             return {"gaps": gaps}
         return self._write(np.round(finest), piece) | {"gaps": gaps}
 

@@ -353,17 +353,17 @@ def _spread(traffic: np.ndarray, zones: np.ndarray, uec: UEC, name: str) -> np.n
     hierarchy = uec.region.hierarchy
     k = hierarchy.index(name)
     served, n = zones != NONE, traffic.shape[1]
-    people = people_by_step(uec.population, hierarchy[k].hours)
+    people = by_step(uec.population, hierarchy[k].hours)
     present = np.stack([np.bincount(zones[served], there[served], n) for there in people])
     return shared_out(
         traffic, zones, people, present, np.bincount(zones[served], minlength=n), hierarchy.space_factor(k)
     )
 
 
-def people_by_step(population: np.ndarray, hours: int) -> np.ndarray:
-    """(T_k, H, W) people summed over steps, from hourly ones."""
-    people: np.ndarray = population.reshape(-1, hours, *population.shape[1:]).sum(1, dtype=float)
-    return people
+def by_step(hourly: np.ndarray, hours: int) -> np.ndarray:
+    """(T, H, W) sums over steps of so many hours, from (168, H, W)."""
+    steps: np.ndarray = hourly.reshape(-1, hours, *hourly.shape[1:]).sum(1, dtype=float)
+    return steps
 
 
 def shared_out(
